@@ -1,0 +1,52 @@
+/**
+ * The house: imports point down only. Floors from the top: the public faces (5), the optimizer (4), the
+ * operators (3), the four engines beside each other (2) and the core (1).
+ */
+const floors = {
+  faces: '^lib/[^/]+\\.ts$',
+  optimizer: '^lib/optimizer/',
+  operators: '^lib/operators/',
+  engines: '^lib/(limiter|cache|stats|provider)/',
+  core: '^lib/core/',
+};
+
+const upward = (name, from, to) => ({ name, severity: 'error', from: { path: from }, to: { path: to } });
+
+module.exports = {
+  forbidden: [
+    upward('core-imports-nothing-above', floors.core, '^lib/(?!core/)'),
+    upward('engines-import-only-engines-and-core', floors.engines, '^lib/(?!(limiter|cache|stats|provider|core)/)'),
+    upward('operators-import-only-below', floors.operators, '^lib/(optimizer/|[^/]+\\.ts$)'),
+    upward('optimizer-imports-no-face', floors.optimizer, floors.faces),
+    { name: 'no-circles', severity: 'error', from: {}, to: { circular: true } },
+    {
+      name: 'rxjs-only-on-top',
+      comment: 'Below the operators only the clock and the two faces that hand out Observables know RxJS.',
+      severity: 'error',
+      from: {
+        path: '^lib/(core|limiter|cache|stats|provider)/',
+        pathNot: '^lib/(core/scheduler-clock|limiter/adaptive-rate-limiter|stats/call-stats)\\.ts$',
+      },
+      to: { path: '(^|/)rxjs(/|$)', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'nothing-of-node',
+      severity: 'error',
+      from: { path: '^lib/' },
+      to: { dependencyTypes: ['core'] },
+    },
+    {
+      name: 'engines-stand-beside-each-other',
+      comment: 'The limiter may read provider signals; otherwise one engine does not know another.',
+      severity: 'error',
+      from: { path: '^lib/(cache|stats|provider)/' },
+      to: { path: '^lib/(limiter|cache|stats|provider)/', pathNot: '^lib/$1/' },
+    },
+  ],
+  options: {
+    tsConfig: { fileName: 'tsconfig.json' },
+    tsPreCompilationDeps: true,
+    doNotFollow: { path: 'node_modules' },
+    enhancedResolveOptions: { extensions: ['.ts', '.js'], exportsFields: ['exports'], conditionNames: ['import', 'require', 'node', 'default'] },
+  },
+};

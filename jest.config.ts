@@ -1,0 +1,16 @@
+/** @jest-config-loader esbuild-register */
+import type { Config } from 'jest';
+
+const config: Config = {
+  testEnvironment: 'node',
+  testMatch: ['<rootDir>/spec/**/*.spec.ts'],
+  transform: {
+    '^.+\\.ts$': ['ts-jest', { tsconfig: { module: 'CommonJS', moduleResolution: 'node10', ignoreDeprecations: '6.0' } }],
+  },
+  moduleNameMapper: {
+    '^rxllm$': '<rootDir>/lib/index.ts',
+    '^rxllm/openai$': '<rootDir>/lib/openai.ts',
+  },
+};
+
+export default config;

@@ -1,0 +1,12 @@
+import { defineConfig } from 'tsdown';
+
+export default defineConfig({
+  entry: { index: 'lib/index.ts', openai: 'lib/openai.ts' },
+  format: ['esm', 'cjs'],
+  platform: 'neutral',
+  target: 'es2022',
+  fixedExtension: true,
+  dts: true,
+  sourcemap: true,
+  clean: true,
+});
