@@ -1,0 +1,13 @@
+/** Takes back a task that has not run yet; calling it again, or after the task ran, does nothing. */
+export type Cancel = () => void;
+
+/** The time that every engine of rxllm lives by, so that virtual time can drive all of them. */
+export interface Clock {
+  /** Milliseconds on a clock that never steps back. */
+  now(): number;
+  /**
+   * Runs `task` once, `delay` milliseconds from now. A `background` task never keeps a process alive, and is not
+   * scheduled at all on a clock that was made from a scheduler of the user's.
+   */
+  schedule(delay: number, task: () => void, options?: { readonly background?: boolean }): Cancel;
+}

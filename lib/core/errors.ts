@@ -1,0 +1,57 @@
+/** The errors rxllm makes itself all have a `code` to switch on and say in their message what to do. */
+abstract class RxllmError extends Error {
+  /** Stays the same from release to release, as messages need not. */
+  abstract readonly code: string;
+}
+
+/** The queue was full: the request was refused (`reject`) or made room for a newer one (`drop-oldest`). */
+export class QueueOverflowError extends RxllmError {
+  readonly code = 'queue-overflow';
+  override readonly name = 'QueueOverflowError';
+  constructor(readonly maxQueue: number) {
+    super(
+      `The queue already held ${maxQueue} waiting requests (maxQueue). Raise maxQueue, raise maxConcurrent or the limits, or send fewer requests.`,
+    );
+  }
+}
+
+/** The request waited longer than its `maxWait` and was given up before it cost the provider anything more. */
+export class DeadlineExceededError extends RxllmError {
+  readonly code = 'deadline-exceeded';
+  override readonly name = 'DeadlineExceededError';
+  constructor(readonly waited: number) {
+    super(
+      `The request waited ${Math.round(waited)} ms without its turn coming (maxWait). Raise maxWait or its priority, or send fewer requests.`,
+    );
+  }
+}
+
+/** One attempt took longer than `timeout`; its signal was aborted with `TimeoutError`. */
+export class CallTimeoutError extends RxllmError {
+  readonly code = 'call-timeout';
+  override readonly name = 'CallTimeoutError';
+  constructor(readonly timeout: number) {
+    super(`The call did not complete within ${timeout} ms (timeout). Raise timeout, or let retry try again.`);
+  }
+}
+
+/** The pipeline for misses ended, or failed, without an outcome for this request. */
+export class MissingOutcomeError extends RxllmError {
+  readonly code = 'missing-outcome';
+  override readonly name = 'MissingOutcomeError';
+  constructor(cause?: unknown) {
+    super(
+      'The misses pipeline of cacheLLM ended without an outcome for this request. Let it yield one outcome per request, as mergeWithConcurrency does.',
+      cause === undefined ? undefined : { cause },
+    );
+  }
+}
+
+/** The optimizer, executor or limiter was closed before the request was answered, or before it was made. */
+export class ClosedError extends RxllmError {
+  readonly code = 'closed';
+  override readonly name = 'ClosedError';
+  constructor(what: string) {
+    super(`${what} is closed. Make a new one for further requests.`);
+  }
+}

@@ -1,0 +1,111 @@
+import type { OutcomeSource, ProviderFeedback, TokenUsage } from './call';
+import type { CallPriority } from './priority';
+
+interface EventOf<Type extends string> {
+  readonly type: Type;
+  /** When it happened, in milliseconds on the clock of the operator. */
+  readonly at: number;
+}
+
+interface RequestEvent<Type extends string> extends EventOf<Type> {
+  /** The number of the request; the same in all events of one request. */
+  readonly id: number;
+}
+
+/** A request entered its first rxllm operator. */
+export interface ReceivedEvent extends RequestEvent<'received'> {
+  readonly priority: CallPriority;
+  readonly lane?: string;
+}
+/** The cache held the answer. */
+export interface CacheHitEvent extends RequestEvent<'cache-hit'> {
+  readonly key: string;
+  /** Milliseconds since the answer was stored. */
+  readonly age: number;
+  /** What the stored answer had cost: what this hit saved. */
+  readonly usage?: TokenUsage;
+  /** Milliseconds the stored answer had taken. */
+  readonly savedLatency: number;
+}
+/** The cache did not hold the answer; a call was asked for, or one that runs already is shared (`joined`). */
+export interface CacheMissEvent extends RequestEvent<'cache-miss'> {
+  readonly key: string;
+  /** Whether the request shares a call that another request had started. */
+  readonly joined: boolean;
+}
+/** The request did not go through the cache: `cacheKey: false`, or a value at `path` that cannot be hashed. */
+export interface CacheBypassedEvent extends RequestEvent<'cache-bypassed'> {
+  readonly reason: string;
+}
+/** An entry left the cache. */
+export interface CacheEvictedEvent extends EventOf<'cache-evicted'> {
+  readonly reason: EvictionReason;
+}
+/** Why an entry left the cache: its TTL passed, it was the least recently used one, or it was deleted or cleared. */
+export type EvictionReason = 'expired' | 'size' | 'deleted';
+/** The request had to wait for a permit: for pace, a hold or a budget, not only for a slot. */
+export interface ThrottledEvent extends RequestEvent<'throttled'> {
+  /** Milliseconds it waited for the permit while a slot was free. */
+  readonly waited: number;
+}
+/** A call began. */
+export interface StartedEvent extends RequestEvent<'started'> {
+  readonly attempt: number;
+  readonly priority: CallPriority;
+}
+/** A call ended: well, with an error, or because nobody waited for it any more. */
+export interface FinishedEvent extends RequestEvent<'finished'> {
+  readonly attempt: number;
+  readonly result: 'succeeded' | 'failed' | 'aborted';
+  /** Milliseconds from its start. */
+  readonly latency: number;
+  readonly startedAt: number;
+  readonly error?: unknown;
+}
+/** A call passed on what the provider said. */
+export interface FeedbackEvent extends RequestEvent<'feedback'> {
+  readonly feedback: ProviderFeedback;
+  /** When the call that was answered had begun. */
+  readonly startedAt: number;
+}
+/** A failed call will be tried again. */
+export interface RetryingEvent extends RequestEvent<'retrying'> {
+  /** The number of the attempt to come. */
+  readonly attempt: number;
+  /** Milliseconds until it stands in the queue again. */
+  readonly delay: number;
+}
+/** The request's outcome is known. */
+export interface SettledEvent extends RequestEvent<'settled'> {
+  readonly ok: boolean;
+  readonly source?: OutcomeSource;
+  readonly error?: unknown;
+  readonly latency: number;
+  readonly waited: number;
+  readonly attempts: number;
+}
+/** Nobody waits for the request's outcome any more. */
+export type LeftEvent = RequestEvent<'left'>;
+
+/**
+ * One step of one request. Every step is told once, by the operator that did it; statistics, the adaptive pace and
+ * every exporter are folds of these. Requests, values and prompts are never part of an event.
+ */
+export type CallEvent =
+  | ReceivedEvent
+  | CacheHitEvent
+  | CacheMissEvent
+  | CacheBypassedEvent
+  | CacheEvictedEvent
+  | ThrottledEvent
+  | StartedEvent
+  | FinishedEvent
+  | FeedbackEvent
+  | RetryingEvent
+  | SettledEvent
+  | LeftEvent;
+
+/** Listens to events. One that throws is reported as RxJS reports unhandled errors, and harms nothing. */
+export interface CallEventListener {
+  next(event: CallEvent): void;
+}

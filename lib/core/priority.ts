@@ -1,0 +1,34 @@
+/**
+ * How urgent a request is. A priority decides whose turn it is among those who wait, and how long the wait after
+ * an earlier start is: the limiter's interval times 1.5 (low), 1 (medium), 0.7 (high) or 0.3 (critical).
+ *
+ * @example
+ * const request = { prompt: 'Trading halt in NRDX: what happened?', priority: CallPriority.CRITICAL };
+ */
+export const CallPriority = { LOW: 'low', MEDIUM: 'medium', HIGH: 'high', CRITICAL: 'critical' } as const;
+export type CallPriority = (typeof CallPriority)[keyof typeof CallPriority];
+
+/** The priorities from the least to the most urgent; a priority's index here is its rank. */
+export const prioritiesByRank = [
+  CallPriority.LOW,
+  CallPriority.MEDIUM,
+  CallPriority.HIGH,
+  CallPriority.CRITICAL,
+] as const;
+
+/** 0 (low) to 3 (critical). */
+export type PriorityRank = 0 | 1 | 2 | 3;
+
+/** What a start of each rank waits, in intervals of the limiter. */
+export const waitMultipliers = [1.5, 1, 0.7, 0.3] as const;
+
+export const defaultRank: PriorityRank = 1;
+
+const ranks: ReadonlyMap<unknown, PriorityRank> = new Map(
+  prioritiesByRank.map((priority, rank) => [priority, rank as PriorityRank]),
+);
+
+/** The rank of a priority; undefined for what is not one. */
+export function rankOf(priority: unknown): PriorityRank | undefined {
+  return ranks.get(priority);
+}

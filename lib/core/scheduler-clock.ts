@@ -1,0 +1,53 @@
+import { asyncScheduler, type SchedulerLike } from 'rxjs';
+import type { Cancel, Clock } from './clock';
+
+/** The longest delay that timers of browsers and Node take; a longer one would fire at once. */
+const longestTimer = 2 ** 31 - 1;
+
+const nothingToCancel: Cancel = () => undefined;
+
+/**
+ * Makes a `Clock` from an RxJS scheduler, by default `asyncScheduler`, which `TestScheduler.run` makes virtual by
+ * itself. A wall clock that is set back only stops for a moment: time goes on from where it stood.
+ */
+export function clockFrom(scheduler?: SchedulerLike): Clock {
+  const source = scheduler ?? asyncScheduler;
+  const background = scheduler ? () => nothingToCancel : scheduleInBackground;
+  let last = source.now();
+  let steppedBack = 0;
+
+  const schedule = (delay: number, task: () => void): Cancel => {
+    let due = delay;
+    const action = source.schedule(
+      function () {
+        due -= longestTimer;
+        if (due > 0) {
+          this.schedule(undefined, Math.min(due, longestTimer));
+        } else {
+          task();
+        }
+      },
+      Math.min(Math.max(0, due), longestTimer),
+    );
+    return () => action.unsubscribe();
+  };
+
+  return {
+    now() {
+      const reading = source.now() + steppedBack;
+      if (reading < last) {
+        steppedBack += last - reading;
+        return last;
+      }
+      last = reading;
+      return reading;
+    },
+    schedule: (delay, task, options) => (options?.background ? background(delay, task) : schedule(delay, task)),
+  };
+}
+
+function scheduleInBackground(delay: number, task: () => void): Cancel {
+  const timer = setTimeout(task, Math.min(Math.max(0, delay), longestTimer));
+  (timer as { unref?: () => void }).unref?.();
+  return () => clearTimeout(timer);
+}

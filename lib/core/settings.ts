@@ -1,0 +1,75 @@
+/** Shows a value in an error message so that one recognises it, without printing what it holds. */
+function shown(value: unknown): string {
+  if (typeof value === 'string') {
+    return value.length > 40 ? `a string of ${value.length} characters` : `'${value}'`;
+  }
+  if (typeof value === 'object' && value !== null) {
+    return Array.isArray(value) ? 'an array' : 'an object';
+  }
+  return typeof value === 'function' ? 'a function' : String(value);
+}
+
+interface NumberBounds {
+  readonly min?: number;
+  /** Whether `Infinity` is allowed. */
+  readonly infinite?: boolean;
+  readonly whole?: boolean;
+  /** Whether `min` itself is excluded. */
+  readonly above?: boolean;
+}
+
+/** A number from a config, or its default; a `TypeError` or `RangeError` names the field and shows the value. */
+export function numberSetting(field: string, value: number | undefined, fallback: number, bounds: NumberBounds = {}): number {
+  if (value === undefined) {
+    return fallback;
+  }
+  if (typeof value !== 'number') {
+    throw new TypeError(`${field} must be a number, but is ${shown(value)} (${typeof value}).`);
+  }
+  const { min = 0, infinite = false, whole = false, above = false } = bounds;
+  const tooSmall = above ? !(value > min) : !(value >= min);
+  if (tooSmall || (!infinite && value === Infinity) || (whole && value !== Infinity && !Number.isInteger(value))) {
+    const kind = `${infinite ? '' : 'finite '}${whole ? 'whole ' : ''}number`;
+    throw new RangeError(`${field} must be a ${kind} ${above ? 'above' : 'of at least'} ${min}, but is ${shown(value)}.`);
+  }
+  return value;
+}
+
+/** One of a few words from a config, or its default. */
+export function choiceSetting<T extends string>(field: string, value: T | undefined, fallback: T, choices: readonly T[]): T {
+  if (value === undefined) {
+    return fallback;
+  }
+  if (!choices.includes(value)) {
+    const listed = choices.map((choice) => `'${choice}'`).join(' or ');
+    throw new TypeError(`${field} must be ${listed}, but is ${shown(value)}.`);
+  }
+  return value;
+}
+
+/** A switch from a config, or its default. */
+export function switchSetting(field: string, value: boolean | undefined, fallback: boolean): boolean {
+  if (value !== undefined && typeof value !== 'boolean') {
+    throw new TypeError(`${field} must be true or false, but is ${shown(value)}.`);
+  }
+  return value ?? fallback;
+}
+
+/** A function from a config. */
+export function functionSetting<T>(field: string, value: T): T {
+  if (value !== undefined && typeof value !== 'function') {
+    throw new TypeError(`${field} must be a function, but is ${shown(value)}.`);
+  }
+  return value;
+}
+
+/** A config itself: undefined or an object. */
+export function configObject<T extends object>(owner: string, config: T | undefined): T | Record<string, never> {
+  if (config === undefined) {
+    return {};
+  }
+  if (typeof config !== 'object' || config === (null as unknown)) {
+    throw new TypeError(`The config of ${owner} must be an object, but is ${shown(config)}.`);
+  }
+  return config;
+}

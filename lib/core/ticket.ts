@@ -1,0 +1,107 @@
+import type { CallEventListener } from './events';
+import type { Alarm } from './alarms';
+import { defaultRank, type PriorityRank } from './priority';
+
+let lastId = 0;
+
+/** A new number for a request; numbers grow in the order of arrival. */
+export function nextRequestId(): number {
+  return ++lastId;
+}
+
+/** Who holds a ticket at the moment, and so can act on what happens to it from outside. */
+export interface TicketHolder {
+  /** Nobody waits for the outcome any more: let go of the request, abort its call. */
+  cancelled(ticket: Ticket): void;
+  /** The ticket's rank was raised. */
+  raised(ticket: Ticket): void;
+}
+
+/** What an entry of the admission queue asks of the limiter: pay, start on a permit paid before, or both at once. */
+export type Asks = 'permit' | 'start' | 'permit-and-start';
+
+/** Who put a ticket into the admission queue, and is told what becomes of it there. */
+export interface TicketOwner extends TicketHolder {
+  start(ticket: Ticket, now: number): void;
+  expired(ticket: Ticket): void;
+}
+
+/** What rxllm knows of one request on its way through the operators; a plain waiting request needs none. */
+export class Ticket<R = unknown> {
+  readonly id: number;
+  readonly request: R;
+  /** When the request entered its first operator. */
+  readonly arrivedAt: number;
+  rank: PriorityRank = defaultRank;
+  lane: string | undefined;
+  /** Tokens that the traits announce. */
+  tokens: number | undefined;
+  /** When it is given up if it has not started by then. */
+  deadline = Infinity;
+  /** When it last entered an admission queue. */
+  queuedAt = 0;
+  asks: Asks = 'permit-and-start';
+  /** Calls started so far. */
+  attempts = 0;
+  /** How many of them the provider refused for the moment. */
+  refusals = 0;
+  /** When its first call was started. */
+  firstStartAt = 0;
+  /** When its last call was started, and how long that took. */
+  lastStartAt = 0;
+  lastLatency = 0;
+  /** Its place in the order of the source, where outcomes keep that order. */
+  index = 0;
+
+  /** The listener that was told of its arrival, so that the next operator does not tell it again. */
+  announcedTo: CallEventListener | undefined;
+  /** The listener that a cache in front tells of the outcome. */
+  settlesTo: CallEventListener | undefined;
+  /** The limiters it has paid, once for each permit that no start has used yet. */
+  permits: object[] | undefined;
+  /** Why an adaptiveThrottle in front refused it, for the operator behind to turn into its outcome. */
+  refusal: Error | undefined;
+
+  holder: TicketHolder | undefined;
+  cancelled = false;
+  /** Whether its rank was raised by a request that shares its call. */
+  raised = false;
+
+  /** Set by the admission queue while the ticket stands in it. */
+  place: object | undefined;
+  owner: TicketOwner | undefined;
+  alarm: Alarm | undefined;
+
+  constructor(request: R, arrivedAt: number, id: number = nextRequestId()) {
+    this.request = request;
+    this.arrivedAt = arrivedAt;
+    this.id = id;
+  }
+
+  /** Lets go of the request because nobody waits for its outcome any more. */
+  cancel(): void {
+    if (!this.cancelled) {
+      this.cancelled = true;
+      this.holder?.cancelled(this);
+    }
+  }
+
+  /** Raises the rank; a lower one changes nothing. */
+  raise(rank: PriorityRank): void {
+    if (rank > this.rank) {
+      this.rank = rank;
+      this.raised = true;
+      this.holder?.raised(this);
+    }
+  }
+
+  /** Uses up one permit of a limiter, if there is one. */
+  usePermit(limiter: object): boolean {
+    const index = this.permits ? this.permits.indexOf(limiter) : -1;
+    if (index < 0) {
+      return false;
+    }
+    this.permits!.splice(index, 1);
+    return true;
+  }
+}

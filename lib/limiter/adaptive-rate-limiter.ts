@@ -1,0 +1,300 @@
+import { Observable, type SchedulerLike } from 'rxjs';
+import type { ProviderFeedback } from '../core/call';
+import { ClosedError, DeadlineExceededError, QueueOverflowError } from '../core/errors';
+import type { CallEvent } from '../core/events';
+import { defaultRank, prioritiesByRank, rankOf, type CallPriority } from '../core/priority';
+import { clockFrom } from '../core/scheduler-clock';
+import { choiceSetting, configObject, functionSetting, numberSetting, switchSetting } from '../core/settings';
+import { Ticket, type TicketOwner } from '../core/ticket';
+import type { CallTraits } from '../core/traits';
+import type { ErrorClassifier } from '../provider/classify-error';
+import { SlotPool } from './admission-queue';
+import { LimiterEngine, type HoldReason } from './limiter-engine';
+
+/** What to do with a request that finds the queue full: refuse it, or drop the one that has waited longest. */
+export type OverflowPolicy = 'reject' | 'drop-oldest';
+
+/** Limits that are known beforehand; those that the provider's headers state are found by themselves. */
+export interface KnownLimits {
+  /** Calls a minute. No priority passes it. */
+  readonly requestsPerMinute?: number;
+  /** Tokens a minute, prompts and answers together. No priority passes it. */
+  readonly tokensPerMinute?: number;
+}
+
+/** The config of an {@link AdaptiveRateLimiter}. */
+export interface RateLimiterConfig {
+  /** Milliseconds between starts of MEDIUM requests, at first and after a minute of quiet. Default 1000. */
+  readonly baseInterval?: number;
+  /** Milliseconds; the interval never shrinks below it. Default 0. */
+  readonly minInterval?: number;
+  /** Milliseconds; the interval never grows above it. Default 30,000. */
+  readonly maxInterval?: number;
+  /** Whether the interval follows what happens to the calls. Default true. */
+  readonly adaptive?: boolean;
+  /** Limits known beforehand. Default: none. */
+  readonly limits?: KnownLimits;
+  /** Requests that may wait; more are refused. Default `Infinity`. */
+  readonly maxQueue?: number;
+  /** Whom a full queue refuses: `reject` the newcomer (default), or `drop-oldest` of the lowest priority. */
+  readonly overflow?: OverflowPolicy;
+  /** What an error of a call means. Default: `classifyError`. */
+  readonly classifyError?: ErrorClassifier;
+  /** The scheduler whose time it lives by. Default `asyncScheduler`. */
+  readonly scheduler?: SchedulerLike;
+}
+
+/** The right to start one call now. */
+export interface Permit {
+  /** The call is over, or was not made after all. */
+  release(): void;
+  /** Passes on what the provider said about the call: headers, usage, or the error it failed with. */
+  report(feedback: ProviderFeedback & { readonly error?: unknown }): void;
+}
+
+/** What a limiter is doing. */
+export interface RateLimiterState {
+  /** Milliseconds between starts of MEDIUM requests. */
+  readonly currentInterval: number;
+  /** Starts per second, over the last ten seconds. */
+  readonly callRate: number;
+  /** Requests that wait, those in back-off included. */
+  readonly queued: number;
+  /** The same by priority, those in back-off not included. */
+  readonly queuedByPriority: Readonly<Record<CallPriority, number>>;
+  readonly isPaused: boolean;
+  /** When the hold that a refusal caused ends, in milliseconds on the limiter's clock. */
+  readonly heldUntil?: number;
+  readonly holdReason?: HoldReason;
+  /** What is left of a known or stated limit. */
+  readonly requests?: { readonly perMinute: number; readonly remaining: number };
+  readonly tokens?: { readonly perMinute: number; readonly remaining: number };
+}
+
+/** The key under which operators find a limiter's engine. */
+export const engineOf = Symbol('rxllm limiter engine');
+
+/**
+ * Decides when calls may start: one queue, one interval and one set of budgets for all pipelines that share it.
+ *
+ * A request starts on arrival if the last start is at least `currentInterval` times its priority's multiplier ago
+ * (LOW 1.5, MEDIUM 1, HIGH 0.7, CRITICAL 0.3), else as soon as that is so and its turn has come. A 429 (or 503, 529)
+ * holds everybody until its Retry-After has passed and doubles the interval; success while others wait shrinks it;
+ * a limit stated in headers sets it at once. Times are milliseconds.
+ *
+ * ```
+ * baseInterval: 3, adaptive: false
+ * requests  abc|
+ * starts    a--b--c|
+ * ```
+ *
+ * @example
+ * const limiter = new AdaptiveRateLimiter({ baseInterval: 500 });
+ * tickets$.pipe(mergeWithConcurrency(classify, { maxConcurrent: 5, limiter }));
+ *
+ * @throws TypeError or RangeError for a config that names a wrong value
+ */
+export class AdaptiveRateLimiter {
+  /** @internal */
+  readonly [engineOf]: LimiterEngine;
+  /** @internal Requests that may wait. */
+  readonly maxQueue: number;
+  /** @internal */
+  readonly overflow: OverflowPolicy;
+  readonly #permits = new SlotPool(Infinity);
+  readonly #waiting = new Set<PermitRequest>();
+  #isClosed = false;
+
+  constructor(config?: RateLimiterConfig) {
+    const settings: RateLimiterConfig = configObject('AdaptiveRateLimiter', config);
+    const base = numberSetting('baseInterval', settings.baseInterval, 1000);
+    const min = numberSetting('minInterval', settings.minInterval, 0);
+    const max = numberSetting('maxInterval', settings.maxInterval, 30_000);
+    if (settings.minInterval !== undefined && min > base && settings.baseInterval !== undefined) {
+      throw new RangeError(`minInterval (${min}) must not be above baseInterval (${base}).`);
+    }
+    if (settings.maxInterval !== undefined && max < base && settings.baseInterval !== undefined) {
+      throw new RangeError(`maxInterval (${max}) must not be below baseInterval (${base}).`);
+    }
+    if (max < min && settings.maxInterval !== undefined && settings.minInterval !== undefined) {
+      throw new RangeError(`maxInterval (${max}) must not be below minInterval (${min}).`);
+    }
+    // An omitted bound or base gives way to those that were given.
+    const start = settings.baseInterval ?? Math.min(Math.max(base, min), settings.maxInterval ?? Infinity);
+    const limits: KnownLimits = configObject('limits', settings.limits);
+    const known = (field: keyof KnownLimits) =>
+      limits[field] === undefined
+        ? undefined
+        : numberSetting(`limits.${field}`, limits[field], 0, { above: true });
+    this.maxQueue = numberSetting('maxQueue', settings.maxQueue, Infinity, { whole: true, infinite: true });
+    this.overflow = choiceSetting('overflow', settings.overflow, 'reject', ['reject', 'drop-oldest']);
+    this[engineOf] = new LimiterEngine(
+      {
+        base: start,
+        min: Math.min(min, start),
+        max: Math.max(max, start),
+        adaptive: switchSetting('adaptive', settings.adaptive, true),
+        requestsPerMinute: known('requestsPerMinute'),
+        tokensPerMinute: known('tokensPerMinute'),
+        classifyError: functionSetting('classifyError', settings.classifyError),
+      },
+      clockFrom(settings.scheduler),
+    );
+  }
+
+  /**
+   * Waits for the right to start one call, for code that does not run through the operators. Emits one permit and
+   * completes; unsubscribing before that gives up the place. Fails with `QueueOverflowError` or
+   * `DeadlineExceededError`, or `ClosedError` when the limiter is closed.
+   *
+   * @example
+   * limiter.acquire(CallPriority.HIGH).pipe(
+   *   mergeMap((permit) => callModel(prompt).pipe(finalize(() => permit.release()))),
+   * );
+   */
+  acquire(priorityOrTraits?: CallPriority | CallTraits): Observable<Permit> {
+    const traits: CallTraits =
+      typeof priorityOrTraits === 'object' ? priorityOrTraits : priorityOrTraits ? { priority: priorityOrTraits } : {};
+    const rank = traits.priority === undefined ? defaultRank : rankOf(traits.priority);
+    if (rank === undefined) {
+      throw new TypeError(
+        `acquire() takes a priority (${prioritiesByRank.join(', ')}) or traits, but got '${String(traits.priority)}'.`,
+      );
+    }
+    return new Observable((subscriber) => {
+      const engine = this[engineOf];
+      if (this.#isClosed) {
+        subscriber.error(new ClosedError('The AdaptiveRateLimiter'));
+        return;
+      }
+      const now = engine.clock.now();
+      const ticket = new Ticket<unknown>(undefined, now);
+      ticket.rank = rank;
+      ticket.lane = traits.lane;
+      ticket.tokens = traits.tokens;
+      ticket.deadline = now + (traits.maxWait ?? Infinity);
+      ticket.asks = 'permit-and-start';
+      const request: PermitRequest = {
+        cancelled: () => undefined,
+        raised: () => undefined,
+        start: (_ticket, startedAt) => {
+          this.#waiting.delete(request);
+          this.#permits.release(startedAt);
+          subscriber.next(this.#permitOf(ticket.id, startedAt));
+          subscriber.complete();
+        },
+        expired: () => request.fail(new DeadlineExceededError(engine.clock.now() - now)),
+        fail: (error) => {
+          this.#waiting.delete(request);
+          engine.queue.remove(ticket);
+          subscriber.error(error);
+        },
+      };
+      const isFull =
+        engine.queue.waiting >= this.maxQueue && !engine.queue.wouldStart(this.#permits, rank, ticket.tokens, ticket.asks);
+      if (isFull && !this.#makeRoom(rank)) {
+        subscriber.error(new QueueOverflowError(this.maxQueue));
+        return;
+      }
+      this.#waiting.add(request);
+      subscriber.add(() => {
+        this.#waiting.delete(request);
+        engine.queue.remove(ticket);
+      });
+      engine.queue.add(ticket, this.#permits, request);
+      engine.queue.drain();
+    });
+  }
+
+  /** Learns from an event, as from those of calls that run outside of this limiter's pipelines. */
+  observe(event: CallEvent): void {
+    this[engineOf].observe(event);
+  }
+
+  /** Lets nothing start until `resume()`; running calls go on. */
+  pause(): void {
+    this[engineOf].isPaused = true;
+  }
+
+  /** Ends a `pause()`. */
+  resume(): void {
+    this[engineOf].isPaused = false;
+  }
+
+  /** What the limiter is doing now. */
+  get state(): RateLimiterState {
+    const engine = this[engineOf];
+    const { queue, heldUntil, holdReason, requestBudget, tokenBudget } = engine;
+    return {
+      currentInterval: engine.currentInterval,
+      callRate: engine.callRate,
+      queued: queue.waiting + queue.backingOff,
+      queuedByPriority: {
+        low: queue.waitingOf(0),
+        medium: queue.waitingOf(1),
+        high: queue.waitingOf(2),
+        critical: queue.waitingOf(3),
+      },
+      isPaused: engine.isPaused,
+      ...(heldUntil !== undefined && { heldUntil }),
+      ...(holdReason && { holdReason }),
+      ...(requestBudget && { requests: requestBudget }),
+      ...(tokenBudget && { tokens: tokenBudget }),
+    };
+  }
+
+  /** Fails everything that waits for a permit with `ClosedError`, and all later requests for one. */
+  close(): void {
+    this.#isClosed = true;
+    for (const request of [...this.#waiting]) {
+      request.fail(new ClosedError('The AdaptiveRateLimiter'));
+    }
+  }
+
+  #makeRoom(rank: 0 | 1 | 2 | 3): boolean {
+    if (this.overflow === 'reject') {
+      return false;
+    }
+    const dropped = this[engineOf].queue.takeOldest(this.#permits, rank);
+    if (!dropped) {
+      return false;
+    }
+    const { owner } = dropped.item as Ticket;
+    (owner as PermitRequest).fail(new QueueOverflowError(this.maxQueue));
+    return true;
+  }
+
+  #permitOf(id: number, startedAt: number): Permit {
+    const engine = this[engineOf];
+    let isOver = false;
+    let isHeard = false;
+    return {
+      release: () => {
+        if (!isOver) {
+          isOver = true;
+          // Silence is no success: only what was heard adapts the interval.
+          if (isHeard) {
+            engine.succeeded(id, startedAt);
+          } else {
+            engine.forget(id);
+          }
+        }
+      },
+      report: (feedback) => {
+        if (!isOver) {
+          isHeard = true;
+          engine.heard(id, feedback, startedAt);
+          if (feedback.error !== undefined) {
+            isOver = true;
+            engine.failed(id, feedback.error, startedAt);
+          }
+        }
+      },
+    };
+  }
+}
+
+/** One subscriber of `acquire()` that waits. */
+interface PermitRequest extends TicketOwner {
+  fail(error: unknown): void;
+}

@@ -1,0 +1,551 @@
+import { Alarms } from '../core/alarms';
+import type { Cancel, Clock } from '../core/clock';
+import { waitMultipliers, type PriorityRank } from '../core/priority';
+import { RingQueue } from '../core/ring-queue';
+import { Ticket, type Asks, type TicketOwner } from '../core/ticket';
+
+/** Starts requests that stand in the queue without a ticket. */
+export interface PlainStarter {
+  startPlain(request: unknown, arrivedAt: number, id: number, rank: PriorityRank, now: number): void;
+}
+
+/** The slots of a pipeline, or of several that share them. */
+export class SlotPool {
+  active = 0;
+  /** When a slot was last freed while none was free. */
+  freeSince = -Infinity;
+  readonly starter: PlainStarter | undefined;
+
+  constructor(
+    public limit: number,
+    starter?: PlainStarter,
+  ) {
+    this.starter = starter;
+  }
+
+  get hasFreeSlot(): boolean {
+    return this.active < this.limit;
+  }
+
+  release(now: number): void {
+    if (this.active-- === this.limit) {
+      this.freeSince = now;
+    }
+  }
+}
+
+/** What decides, besides slots, whether a request may start: the pace, a hold, the budgets. */
+export interface StartGate {
+  /** When a start may happen: now or earlier means at once, `Infinity` that a change will be told by `drain()`. */
+  opensAt(rank: PriorityRank, tokens: number | undefined, asks: Asks, now: number): number;
+  /** Takes note of a start. */
+  pass(rank: PriorityRank, tokens: number | undefined, asks: Asks, now: number, id: number): void;
+}
+
+/** The waiting requests of one priority, one lane and one pool. */
+class Leaf {
+  readonly ring = new RingQueue<unknown>();
+  live = 0;
+
+  constructor(
+    readonly pool: SlotPool,
+    readonly lane: Lane,
+  ) {}
+
+  holds(item: unknown): boolean {
+    return !(item instanceof Ticket) || item.place === this;
+  }
+
+  /** Drops what was removed from the middle as soon as it has come to the head. */
+  firstArrivedAt(): number {
+    while (this.ring.length > 0 && !this.holds(this.ring.first())) {
+      this.ring.shift();
+    }
+    return this.ring.firstArrivedAt();
+  }
+}
+
+class Lane {
+  readonly leaves: Leaf[] = [];
+  live = 0;
+
+  constructor(
+    readonly key: string | undefined,
+    readonly priorityClass: PriorityClass,
+  ) {}
+
+  leafOf(pool: SlotPool): Leaf {
+    for (const leaf of this.leaves) {
+      if (leaf.pool === pool) {
+        return leaf;
+      }
+    }
+    const leaf = new Leaf(pool, this);
+    this.leaves.push(leaf);
+    return leaf;
+  }
+
+  /** The leaf whose turn it is: the longest waiting request of a pool that has a free slot. */
+  next(): Leaf | undefined {
+    let best: Leaf | undefined;
+    let bestArrival = Infinity;
+    for (const leaf of this.leaves) {
+      if (leaf.live > 0 && leaf.pool.hasFreeSlot) {
+        const arrival = leaf.firstArrivedAt();
+        if (!best || arrival < bestArrival) {
+          best = leaf;
+          bestArrival = arrival;
+        }
+      }
+    }
+    return best;
+  }
+}
+
+/** All waiting requests of one priority; its lanes take turns, and one that was not waiting is next. */
+class PriorityClass {
+  waiting = 0;
+  /** Position in the stride order. */
+  pass = 0;
+  /** Whether it was not waiting before: then it is next at once. */
+  isNew = false;
+  readonly #lanes = new Map<string | undefined, Lane>();
+  #newcomers: Lane[] = [];
+  #rotation: Lane[] = [];
+  #servedNewcomer = false;
+
+  constructor(readonly rank: PriorityRank) {
+    this.#lanes.set(undefined, new Lane(undefined, this));
+  }
+
+  leafOf(lane: string | undefined, pool: SlotPool): Leaf {
+    let found = this.#lanes.get(lane);
+    if (!found) {
+      found = new Lane(lane, this);
+      this.#lanes.set(lane, found);
+    }
+    return found.leafOf(pool);
+  }
+
+  joined(leaf: Leaf): void {
+    if (this.waiting++ === 0) {
+      this.isNew = true;
+    }
+    leaf.live++;
+    if (leaf.lane.live++ === 0) {
+      this.#newcomers.push(leaf.lane);
+    }
+  }
+
+  /** One request left this leaf unserved. */
+  left(leaf: Leaf): void {
+    this.waiting--;
+    leaf.live--;
+    if (--leaf.lane.live === 0) {
+      this.#retire(leaf.lane);
+    } else if (leaf.ring.length > 2 * leaf.live + 32) {
+      leaf.ring.retain((item) => leaf.holds(item));
+    }
+  }
+
+  served(leaf: Leaf): void {
+    const { lane } = leaf;
+    this.waiting--;
+    leaf.live--;
+    lane.live--;
+    if (lane.live > 0 && this.#rotation.length === 1 && this.#newcomers.length === 0) {
+      return;
+    }
+    this.#servedNewcomer = removeFrom(this.#newcomers, lane);
+    if (lane.live === 0) {
+      this.#retire(lane);
+    } else {
+      removeFrom(this.#rotation, lane);
+      this.#rotation.push(lane);
+    }
+  }
+
+  next(): Leaf | undefined {
+    return this.#servedNewcomer
+      ? (firstOpen(this.#rotation) ?? firstOpen(this.#newcomers))
+      : (firstOpen(this.#newcomers) ?? firstOpen(this.#rotation));
+  }
+
+  /** Every leaf of a pool. */
+  *leavesOf(pool: SlotPool): Iterable<Leaf> {
+    for (const lane of this.#lanes.values()) {
+      yield* lane.leaves.filter((leaf) => leaf.pool === pool);
+    }
+  }
+
+  /** Forgets a pool whose pipeline has ended, and tells the number of each request that waited for it. */
+  forget(pool: SlotPool, forgotten?: (id: number) => void): void {
+    for (const lane of [...this.#lanes.values()]) {
+      const index = lane.leaves.findIndex((leaf) => leaf.pool === pool);
+      if (index >= 0) {
+        const [leaf] = lane.leaves.splice(index, 1);
+        this.waiting -= leaf!.live;
+        lane.live -= leaf!.live;
+        if (forgotten) {
+          leaf!.ring.retain((item, id) => {
+            if (leaf!.holds(item)) {
+              forgotten(id);
+            }
+            return false;
+          });
+        }
+        if (lane.live === 0) {
+          this.#retire(lane);
+        }
+      }
+    }
+  }
+
+  #retire(lane: Lane): void {
+    removeFrom(this.#newcomers, lane);
+    removeFrom(this.#rotation, lane);
+    if (lane.key !== undefined) {
+      this.#lanes.delete(lane.key);
+    }
+  }
+}
+
+function firstOpen(lanes: readonly Lane[]): Leaf | undefined {
+  for (const lane of lanes) {
+    const leaf = lane.next();
+    if (leaf) {
+      return leaf;
+    }
+  }
+  return undefined;
+}
+
+function removeFrom<T>(list: T[], item: T): boolean {
+  const index = list.indexOf(item);
+  if (index >= 0) {
+    list.splice(index, 1);
+  }
+  return index >= 0;
+}
+
+/** Wait multipliers as whole strides, so that adding them up stays exact. */
+const strides = waitMultipliers.map((multiplier) => multiplier * 10);
+
+/**
+ * The one queue that requests wait in until every gate agrees that the next one may start.
+ *
+ * Who is next is decided by stride scheduling (Waldspurger and Weihl, 1995): each priority has a pass that grows by
+ * its wait multiplier with every start, and the least pass is next, so that starts are shared 1/1.5 : 1/1 : 1/0.7 :
+ * 1/0.3. A priority that was not waiting is next at once. A pool without a free slot is passed over; a head that
+ * the gate holds is not, so that the expensive and the urgent are not starved by what is small.
+ */
+export class AdmissionQueue {
+  readonly #clock: Clock;
+  readonly #gate: StartGate | undefined;
+  readonly #classes = ([0, 1, 2, 3] as const).map((rank) => new PriorityClass(rank));
+  readonly #alarms: Alarms;
+  #virtualTime = 0;
+  #waiting = 0;
+  #later = 0;
+  #draining = false;
+  #drainAgain = false;
+  #wakeTime = Infinity;
+  #cancelWake: Cancel | undefined;
+
+  constructor(clock: Clock, gate?: StartGate) {
+    this.#clock = clock;
+    this.#gate = gate;
+    this.#alarms = new Alarms(clock);
+  }
+
+  /** Requests that wait for their turn, those in back-off not counted. */
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  /** Requests that stand in the queue again when their back-off is over. */
+  get backingOff(): number {
+    return this.#later;
+  }
+
+  waitingOf(rank: PriorityRank): number {
+    return this.#classes[rank]!.waiting;
+  }
+
+  /** When the next start is expected if nothing changes; `Infinity` where nothing waits or nobody can tell. */
+  get nextWake(): number {
+    return this.#wakeTime;
+  }
+
+  /** Whether a request of this pool that arrived now would start at once. */
+  wouldStart(pool: SlotPool, rank: PriorityRank, tokens: number | undefined, asks: Asks): boolean {
+    if (!pool.hasFreeSlot || this.#waiting > 0) {
+      return false;
+    }
+    const now = this.#clock.now();
+    return !this.#gate || this.#gate.opensAt(rank, tokens, asks, now) <= now;
+  }
+
+  /** Puts a request without a ticket at the end of its class. Its pool starts it. */
+  addPlain(pool: SlotPool, request: unknown, arrivedAt: number, id: number, rank: PriorityRank, lane?: string): void {
+    const priorityClass = this.#classes[rank]!;
+    const leaf = priorityClass.leafOf(lane, pool);
+    leaf.ring.push(request, arrivedAt, id);
+    this.#waiting++;
+    priorityClass.joined(leaf);
+  }
+
+  /** Puts a ticket at the end of its class, or, for a retry, at the front. */
+  add(ticket: Ticket, pool: SlotPool, owner: TicketOwner, where: 'back' | 'front' = 'back'): void {
+    ticket.owner = owner;
+    ticket.holder = owner;
+    ticket.queuedAt = this.#clock.now();
+    this.#place(ticket, pool, where);
+    this.#watchDeadline(ticket);
+  }
+
+  /** Lets a ticket stand at the front of its class when its back-off is over, if its deadline is not before that. */
+  addLater(ticket: Ticket, pool: SlotPool, owner: TicketOwner, delay: number): void {
+    const backingOff = { pool };
+    const time = this.#clock.now() + delay;
+    ticket.owner = owner;
+    ticket.holder = owner;
+    ticket.place = backingOff;
+    this.#later++;
+    ticket.alarm = this.#alarms.set(Math.min(time, ticket.deadline), () => {
+      if (this.#takeOut(ticket)) {
+        if (ticket.deadline < time) {
+          owner.expired(ticket);
+        } else {
+          this.add(ticket, pool, owner, 'front');
+        }
+        this.drain();
+      }
+    });
+  }
+
+  /** Takes a ticket out, wherever it stands; false if it does not wait here. */
+  remove(ticket: Ticket): boolean {
+    const removed = this.#takeOut(ticket);
+    if (removed) {
+      this.drain();
+    }
+    return removed;
+  }
+
+  /** Moves a ticket whose rank was raised to the end of its new class. */
+  promote(ticket: Ticket): void {
+    if (ticket.place instanceof Leaf) {
+      const { pool } = ticket.place;
+      this.#leave(ticket, ticket.place);
+      this.#place(ticket, pool, 'back');
+      this.drain();
+    }
+  }
+
+  /** Forgets all that waits for a pool; its owner has ended. Tells the number of each request that waited. */
+  forget(pool: SlotPool, forgotten?: (id: number) => void): void {
+    let waiting = 0;
+    for (const priorityClass of this.#classes) {
+      priorityClass.forget(pool, forgotten);
+      waiting += priorityClass.waiting;
+    }
+    this.#waiting = waiting;
+    this.drain();
+  }
+
+  /** Takes the longest waiting request of the lowest waiting priority out of a pool's queue. */
+  takeOldest(pool: SlotPool, from: PriorityRank): { item: unknown; arrivedAt: number; id: number } | undefined {
+    for (let rank = 0; rank <= from; rank++) {
+      let oldest: Leaf | undefined;
+      for (const leaf of this.#classes[rank]!.leavesOf(pool)) {
+        if (leaf.live > 0 && (!oldest || leaf.firstArrivedAt() < oldest.firstArrivedAt())) {
+          oldest = leaf;
+        }
+      }
+      if (oldest) {
+        oldest.firstArrivedAt();
+        const item = oldest.ring.shift();
+        const { arrivedAt, id } = oldest.ring;
+        if (item instanceof Ticket) {
+          this.#leave(item, oldest);
+          this.#ignoreDeadline(item);
+        } else {
+          this.#waiting--;
+          oldest.lane.priorityClass.left(oldest);
+        }
+        return { item, arrivedAt, id };
+      }
+    }
+    return undefined;
+  }
+
+  /** Starts everything that may start now, and arranges to be woken when the next one may. */
+  drain(): void {
+    if (this.#draining) {
+      this.#drainAgain = true;
+      return;
+    }
+    this.#draining = true;
+    try {
+      do {
+        this.#drainAgain = false;
+        while (this.#startNext()) {
+          // each start may have changed what is next
+        }
+      } while (this.#drainAgain);
+    } finally {
+      this.#draining = false;
+    }
+  }
+
+  #startNext(): boolean {
+    const leaf = this.#next();
+    if (!leaf) {
+      this.#wakeAt(Infinity);
+      return false;
+    }
+    const { rank } = leaf.lane.priorityClass;
+    const item = leaf.ring.first();
+    const ticket = item instanceof Ticket ? item : undefined;
+    const now = this.#clock.now();
+    if (ticket && ticket.deadline < now) {
+      this.#takeOut(ticket);
+      ticket.owner!.expired(ticket);
+      return true;
+    }
+    const asks = ticket ? ticket.asks : 'permit-and-start';
+    if (this.#gate) {
+      const opens = this.#gate.opensAt(rank, ticket?.tokens, asks, now);
+      if (opens > now) {
+        this.#wakeAt(opens);
+        return false;
+      }
+    }
+    this.#serve(leaf, ticket, rank, asks, now);
+    return true;
+  }
+
+  #serve(leaf: Leaf, ticket: Ticket | undefined, rank: PriorityRank, asks: Asks, now: number): void {
+    const { priorityClass } = leaf.lane;
+    const { pool, ring } = leaf;
+    const item = ring.shift();
+    const { arrivedAt, id } = ring;
+    if (priorityClass.isNew) {
+      priorityClass.isNew = false;
+      priorityClass.pass = this.#virtualTime + strides[rank]!;
+    } else {
+      this.#virtualTime = priorityClass.pass;
+      priorityClass.pass += strides[rank]!;
+    }
+    this.#waiting--;
+    priorityClass.served(leaf);
+    pool.active++;
+    this.#gate?.pass(rank, ticket?.tokens, asks, now, id);
+    if (ticket) {
+      ticket.place = undefined;
+      this.#ignoreDeadline(ticket);
+      ticket.owner!.start(ticket, now);
+    } else {
+      pool.starter!.startPlain(item, arrivedAt, id, rank, now);
+    }
+  }
+
+  /** The leaf whose head is next: of a class that was not waiting before, else of the class with the least pass. */
+  #next(): Leaf | undefined {
+    if (this.#waiting === 0) {
+      return undefined;
+    }
+    let passedOver = 0;
+    for (;;) {
+      let best: PriorityClass | undefined;
+      for (let rank = 3; rank >= 0; rank--) {
+        const candidate = this.#classes[rank]!;
+        if (candidate.waiting === 0 || passedOver & (1 << rank)) {
+          continue;
+        }
+        if (!best || (candidate.isNew ? !best.isNew : !best.isNew && candidate.pass < best.pass)) {
+          best = candidate;
+        }
+      }
+      if (!best) {
+        return undefined;
+      }
+      const leaf = best.next();
+      if (leaf) {
+        return leaf;
+      }
+      passedOver |= 1 << best.rank;
+    }
+  }
+
+  #place(ticket: Ticket, pool: SlotPool, where: 'back' | 'front'): void {
+    const priorityClass = this.#classes[ticket.rank]!;
+    const leaf = priorityClass.leafOf(ticket.lane, pool);
+    if (where === 'back') {
+      leaf.ring.push(ticket, ticket.queuedAt, ticket.id);
+    } else {
+      leaf.ring.unshift(ticket, ticket.arrivedAt, ticket.id);
+    }
+    ticket.place = leaf;
+    this.#waiting++;
+    priorityClass.joined(leaf);
+  }
+
+  #leave(ticket: Ticket, leaf: Leaf): void {
+    ticket.place = undefined;
+    this.#waiting--;
+    leaf.lane.priorityClass.left(leaf);
+  }
+
+  #takeOut(ticket: Ticket): boolean {
+    const { place } = ticket;
+    if (!place) {
+      return false;
+    }
+    if (place instanceof Leaf) {
+      this.#leave(ticket, place);
+    } else {
+      ticket.place = undefined;
+      this.#later--;
+    }
+    this.#ignoreDeadline(ticket);
+    return true;
+  }
+
+  #watchDeadline(ticket: Ticket): void {
+    if (ticket.deadline !== Infinity) {
+      ticket.alarm = this.#alarms.set(ticket.deadline, () => {
+        if (ticket.deadline > this.#clock.now()) {
+          this.#watchDeadline(ticket);
+        } else if (this.#takeOut(ticket)) {
+          ticket.owner!.expired(ticket);
+          this.drain();
+        }
+      });
+    }
+  }
+
+  #ignoreDeadline(ticket: Ticket): void {
+    if (ticket.alarm) {
+      this.#alarms.cancel(ticket.alarm);
+      ticket.alarm = undefined;
+    }
+  }
+
+  #wakeAt(time: number): void {
+    if (time === this.#wakeTime) {
+      return;
+    }
+    this.#cancelWake?.();
+    this.#cancelWake = undefined;
+    this.#wakeTime = time;
+    if (time !== Infinity) {
+      this.#cancelWake = this.#clock.schedule(Math.max(0, time - this.#clock.now()), () => {
+        this.#wakeTime = Infinity;
+        this.#cancelWake = undefined;
+        this.drain();
+      });
+    }
+  }
+}

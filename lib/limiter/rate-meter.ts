@@ -1,0 +1,39 @@
+const buckets = 10;
+const bucketLength = 1000;
+
+/** Counts starts over the last ten seconds, in ten buckets of one second. */
+export class RateMeter {
+  readonly #counts = new Float64Array(buckets);
+  #bucket = 0;
+  #firstAt: number | undefined;
+
+  add(now: number): void {
+    this.#advance(now);
+    this.#firstAt ??= now;
+    this.#counts[this.#bucket % buckets]!++;
+  }
+
+  /** Starts per second. */
+  rate(now: number): number {
+    this.#advance(now);
+    let total = 0;
+    for (const count of this.#counts) {
+      total += count;
+    }
+    if (total === 0) {
+      this.#firstAt = undefined;
+      return 0;
+    }
+    const covered = Math.min(now - this.#firstAt!, buckets * bucketLength);
+    return (total * 1000) / Math.max(covered, bucketLength);
+  }
+
+  #advance(now: number): void {
+    const bucket = Math.floor(now / bucketLength);
+    const passed = Math.min(bucket - this.#bucket, buckets);
+    for (let step = 0; step < passed; step++) {
+      this.#counts[(bucket - step) % buckets] = 0;
+    }
+    this.#bucket = Math.max(bucket, this.#bucket);
+  }
+}

@@ -1,0 +1,526 @@
+import { EmptyError, from, type ObservableInput, type Subscriber } from 'rxjs';
+import { Alarms } from '../core/alarms';
+import type { CallContext, CallOutcome, FailedOutcome, ProviderFeedback } from '../core/call';
+import type { Clock } from '../core/clock';
+import { CallTimeoutError, DeadlineExceededError, QueueOverflowError } from '../core/errors';
+import type { CallEventListener } from '../core/events';
+import { takeOver } from '../core/hand-over';
+import { defaultRank, prioritiesByRank, rankOf, type PriorityRank } from '../core/priority';
+import { nextRequestId, Ticket, type TicketOwner } from '../core/ticket';
+import type { TraitsReader } from '../core/traits';
+import type { OverflowPolicy } from '../limiter/adaptive-rate-limiter';
+import type { AdmissionQueue, PlainStarter, SlotPool } from '../limiter/admission-queue';
+import type { LimiterEngine } from '../limiter/limiter-engine';
+import type { RetryPolicy } from '../provider/retry-policy';
+import { RunningCall, type FeedbackReceiver } from './running-call';
+import { tell } from './tell';
+
+/** What one subscription of mergeWithConcurrency works with; queue, slots and retries may be shared with others. */
+export interface RunSettings<R> {
+  readonly clock: Clock;
+  readonly queue: AdmissionQueue;
+  /** Given where slots are shared by several subscriptions; else each has a pool of its own. */
+  readonly sharedPool?: SlotPool | undefined;
+  readonly limiter?:
+    | { readonly engine: LimiterEngine; readonly key: object; readonly maxQueue: number }
+    | undefined;
+  readonly retry?: RetryPolicy | undefined;
+  readonly ordered: boolean;
+  /** Milliseconds per attempt. */
+  readonly timeout: number;
+  /** Milliseconds since arrival. */
+  readonly maxWait: number;
+  readonly maxQueue: number;
+  readonly overflow: OverflowPolicy;
+  readonly traits: TraitsReader<R>;
+  readonly events?: CallEventListener | undefined;
+}
+
+type Call = (request: never, context: CallContext) => ObservableInput<unknown>;
+
+/** The outcome of a request that was cancelled one by one: holds its place in the order, and is not emitted. */
+const nobodyWaits = Symbol('nobody waits');
+
+/** One subscription of mergeWithConcurrency: takes requests in, starts their calls and emits their outcomes. */
+export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackReceiver {
+  readonly pool: SlotPool;
+  readonly #call: Call;
+  readonly #settings: RunSettings<R>;
+  readonly #destination: Subscriber<CallOutcome<R, V>>;
+  readonly #timeouts: Alarms;
+  readonly #running: RunningCall[] = [];
+  /** The tickets that wait here, in the queue or in back-off. */
+  readonly #tickets = new Set<Ticket>();
+  /** Requests taken in whose outcome is not out yet. */
+  #open = 0;
+  #waiting = 0;
+  #isSourceDone = false;
+  #isClosed = false;
+  #lastIndex = 0;
+  #nextIndex = 1;
+  readonly #outOfOrder = new Map<number, CallOutcome<R, V> | typeof nobodyWaits>();
+
+  constructor(
+    call: Call,
+    settings: RunSettings<R>,
+    pool: (starter: PlainStarter) => SlotPool,
+    destination: Subscriber<CallOutcome<R, V>>,
+  ) {
+    this.#call = call;
+    this.#settings = settings;
+    this.#destination = destination;
+    this.#timeouts = new Alarms(settings.clock);
+    this.pool = pool(this);
+    destination.add(() => this.#close());
+  }
+
+  /** A request came in. */
+  next(request: R): void {
+    const ticket = takeOver(request);
+    if (ticket?.cancelled) {
+      return;
+    }
+    const { clock, queue, events, limiter, traits: traitsOf, ordered, maxWait, sharedPool } = this.#settings;
+    const now = clock.now();
+    const traits = traitsOf(request);
+    const rank = rankOf(traits.priority) ?? ticket?.rank ?? defaultRank;
+    const waitAtMost = traits.maxWait ?? maxWait;
+    this.#open++;
+    const needsTicket =
+      ticket ?? (ordered || sharedPool || waitAtMost !== Infinity || (limiter && traits.tokens !== undefined));
+    if (!needsTicket) {
+      const id = nextRequestId();
+      if (events) {
+        this.#announce(events, id, rank, traits.lane, now);
+      }
+      if (this.#makesRoom(rank, undefined)) {
+        this.#waiting++;
+        queue.addPlain(this.pool, request, now, id, rank, traits.lane);
+        queue.drain();
+      } else {
+        this.#refuse(request, id, now, undefined);
+      }
+      return;
+    }
+    const own = ticket ?? new Ticket(request, now);
+    own.rank = own.raised && own.rank > rank ? own.rank : rank;
+    own.lane = traits.lane ?? own.lane;
+    own.tokens = traits.tokens ?? own.tokens;
+    own.deadline = Math.min(own.deadline, own.arrivedAt + waitAtMost);
+    own.index = ++this.#lastIndex;
+    own.asks = limiter && own.usePermit(limiter.key) ? 'start' : 'permit-and-start';
+    if (events && own.announcedTo !== events) {
+      own.announcedTo = events;
+      this.#announce(events, own.id, own.rank, own.lane, now);
+    }
+    if (own.refusal) {
+      this.#settleUnstarted(own, own.refusal);
+    } else if (this.#makesRoom(own.rank, own)) {
+      this.#waiting++;
+      this.#tickets.add(own);
+      queue.add(own, this.pool, this);
+      queue.drain();
+    } else {
+      this.#refuse(request, own.id, own.arrivedAt, own);
+    }
+  }
+
+  /** The source has completed. */
+  complete(): void {
+    this.#isSourceDone = true;
+    this.#completeIfDone();
+  }
+
+  start(ticket: Ticket, now: number): void {
+    this.#waiting--;
+    this.#tickets.delete(ticket);
+    if (ticket.attempts++ === 0) {
+      ticket.firstStartAt = now;
+    }
+    this.#begin(ticket.request, ticket.arrivedAt, ticket.id, ticket.rank, now, ticket);
+  }
+
+  startPlain(request: unknown, arrivedAt: number, id: number, rank: PriorityRank, now: number): void {
+    this.#waiting--;
+    this.#begin(request, arrivedAt, id, rank, now, undefined);
+  }
+
+  expired(ticket: Ticket): void {
+    this.#waiting--;
+    this.#tickets.delete(ticket);
+    this.#settleUnstarted(ticket, new DeadlineExceededError(this.#settings.clock.now() - ticket.arrivedAt));
+  }
+
+  cancelled(ticket: Ticket): void {
+    if (this.#tickets.delete(ticket)) {
+      this.#waiting--;
+      this.#settings.queue.remove(ticket);
+    } else {
+      const call = this.#running.find((one) => one.ticket === ticket);
+      if (!call) {
+        return;
+      }
+      this.#release(call);
+      this.#finished(call, 'aborted');
+      call.abort('AbortError', 'Nobody waits for the answer of this call any more.');
+    }
+    this.#open--;
+    this.#left(ticket.id, ticket);
+    this.#emit(nobodyWaits, ticket);
+    this.#settings.queue.drain();
+    this.#completeIfDone();
+  }
+
+  raised(ticket: Ticket): void {
+    this.#settings.queue.promote(ticket);
+  }
+
+  heard(call: RunningCall, feedback: ProviderFeedback): void {
+    const { events, limiter } = this.#settings;
+    limiter?.engine.heard(call.id, feedback, call.startedAt);
+    if (events) {
+      const { id, startedAt } = call;
+      tell(events, { type: 'feedback', at: this.#settings.clock.now(), id, feedback, startedAt });
+    }
+  }
+
+  #begin(
+    request: unknown,
+    arrivedAt: number,
+    id: number,
+    rank: PriorityRank,
+    now: number,
+    ticket: Ticket | undefined,
+  ): void {
+    const { events, limiter, retry, timeout } = this.#settings;
+    const attempt = ticket?.attempts ?? 1;
+    const call = new RunningCall(request, id, arrivedAt, now, rank, attempt, ticket, this);
+    call.index = this.#running.push(call) - 1;
+    if (ticket) {
+      ticket.holder = this;
+    }
+    retry?.started();
+    if (events) {
+      this.#tellStart(events, call, limiter !== undefined);
+    }
+    if (timeout !== Infinity) {
+      call.timeout = this.#timeouts.set(now + timeout, () => this.#timedOut(call));
+    }
+    if (this.#isClosed || call.isOver) {
+      return;
+    }
+    try {
+      const result = (this.#call as (request: unknown, context: CallContext) => ObservableInput<unknown>)(request, call);
+      if (isThenable(result)) {
+        result.then(
+          (value: unknown) => {
+            call.hasValue = true;
+            call.value = value;
+            this.#completed(call);
+          },
+          (error: unknown) => this.#failed(call, error),
+        );
+      } else {
+        const work = from(result).subscribe({
+          next: (value) => {
+            call.hasValue = true;
+            call.value = value;
+          },
+          error: (error: unknown) => this.#failed(call, error),
+          complete: () => this.#completed(call),
+        });
+        if (call.isOver) {
+          work.unsubscribe();
+        } else {
+          call.work = work;
+        }
+      }
+    } catch (error) {
+      this.#failed(call, error);
+    }
+  }
+
+  #completed(call: RunningCall): void {
+    if (call.isOver) {
+      return;
+    }
+    if (!call.hasValue) {
+      this.#failed(call, new EmptyError());
+      return;
+    }
+    const { limiter, queue } = this.#settings;
+    const now = this.#release(call);
+    this.#open--;
+    this.#finished(call, 'succeeded');
+    this.#yield(
+      {
+        ok: true,
+        request: call.request as R,
+        value: call.value as V,
+        source: 'call',
+        latency: now - call.startedAt,
+        waited: call.startedAt - call.arrivedAt,
+        attempts: call.attempt,
+      },
+      call.id,
+      call.ticket,
+    );
+    // Only now, so that no call is started that the outcome made superfluous (take).
+    limiter?.engine.succeeded(call.id, call.startedAt);
+    queue.drain();
+    this.#completeIfDone();
+  }
+
+  #failed(call: RunningCall, error: unknown): void {
+    if (call.isOver) {
+      return;
+    }
+    const { limiter, queue, retry } = this.#settings;
+    const now = this.#release(call);
+    this.#finished(call, 'failed', error);
+    if (this.#isClosed) {
+      return;
+    }
+    const retried = retry !== undefined && this.#tryAgain(call, error, retry);
+    if (!retried) {
+      this.#open--;
+      this.#yield(
+        {
+          ok: false,
+          request: call.request as R,
+          error,
+          latency: now - call.startedAt,
+          waited: call.startedAt - call.arrivedAt,
+          attempts: call.attempt,
+        },
+        call.id,
+        call.ticket,
+      );
+    }
+    limiter?.engine.failed(call.id, error, call.startedAt);
+    queue.drain();
+    this.#completeIfDone();
+  }
+
+  #tryAgain(call: RunningCall, error: unknown, retry: RetryPolicy): boolean {
+    const { limiter, queue, events, clock } = this.#settings;
+    const { ticket: known, attempt } = call;
+    const refusals = (known?.refusals ?? 0) + (isRefusal(retry.classify(error).kind) ? 1 : 0);
+    const firstStartAt = known?.firstStartAt ?? call.startedAt;
+    const decision = retry.decide(error, attempt, refusals, firstStartAt, limiter?.engine.holdsFor(error) === true);
+    if (!decision.retry) {
+      return false;
+    }
+    const ticket = known ?? new Ticket(call.request, call.arrivedAt, call.id);
+    if (!known) {
+      const traits = this.#settings.traits(call.request as R);
+      ticket.rank = call.rank;
+      ticket.lane = traits.lane;
+      ticket.attempts = attempt;
+      ticket.firstStartAt = firstStartAt;
+      ticket.announcedTo = events;
+    }
+    ticket.refusals = refusals;
+    ticket.lastStartAt = call.startedAt;
+    ticket.lastLatency = clock.now() - call.startedAt;
+    ticket.asks = 'permit-and-start';
+    this.#waiting++;
+    this.#tickets.add(ticket);
+    if (decision.delay > 0) {
+      queue.addLater(ticket, this.pool, this, decision.delay);
+    } else {
+      queue.add(ticket, this.pool, this, 'front');
+    }
+    if (events) {
+      tell(events, { type: 'retrying', at: clock.now(), id: call.id, attempt: attempt + 1, delay: decision.delay });
+    }
+    return true;
+  }
+
+  #timedOut(call: RunningCall): void {
+    if (!call.isOver) {
+      const error = new CallTimeoutError(this.#settings.timeout);
+      call.abort('TimeoutError', error.message);
+      this.#failed(call, error);
+    }
+  }
+
+  /** Frees the slot of a call that is over; returns when that was. */
+  #release(call: RunningCall): number {
+    const now = this.#settings.clock.now();
+    call.isOver = true;
+    const last = this.#running.pop()!;
+    if (last !== call) {
+      this.#running[call.index] = last;
+      last.index = call.index;
+    }
+    if (call.timeout) {
+      this.#timeouts.cancel(call.timeout);
+    }
+    this.pool.release(now);
+    return now;
+  }
+
+  /** Whether a request may wait (or start at once), after an older one was dropped if that is the policy. */
+  #makesRoom(rank: PriorityRank, ticket: Ticket | undefined): boolean {
+    const { maxQueue, overflow, queue, limiter } = this.#settings;
+    const isFull = this.#waiting >= maxQueue || (limiter !== undefined && queue.waiting >= limiter.maxQueue);
+    if (!isFull || queue.wouldStart(this.pool, rank, ticket?.tokens, ticket?.asks ?? 'permit-and-start')) {
+      return true;
+    }
+    if (overflow === 'reject') {
+      return false;
+    }
+    const dropped = queue.takeOldest(this.pool, rank);
+    if (!dropped) {
+      return false;
+    }
+    if (dropped.item instanceof Ticket) {
+      // Where slots are shared, the oldest may be another subscription's.
+      (dropped.item.owner as ConcurrentRun<R, V>).#dropped(dropped.item);
+    } else {
+      this.#waiting--;
+      this.#refuse(dropped.item as R, dropped.id, dropped.arrivedAt, undefined);
+    }
+    return true;
+  }
+
+  #dropped(ticket: Ticket): void {
+    this.#waiting--;
+    this.#tickets.delete(ticket);
+    this.#refuse(ticket.request as R, ticket.id, ticket.arrivedAt, ticket);
+  }
+
+  #refuse(request: R, id: number, arrivedAt: number, ticket: Ticket | undefined): void {
+    const { maxQueue, limiter } = this.#settings;
+    const error = new QueueOverflowError(Math.min(maxQueue, limiter?.maxQueue ?? Infinity));
+    this.#settle(request, id, arrivedAt, ticket, error);
+  }
+
+  #settleUnstarted(ticket: Ticket, error: unknown): void {
+    this.#settle(ticket.request as R, ticket.id, ticket.arrivedAt, ticket, error);
+  }
+
+  #settle(request: R, id: number, arrivedAt: number, ticket: Ticket | undefined, error: unknown): void {
+    const attempts = ticket?.attempts ?? 0;
+    const waitedUntil = attempts > 0 ? ticket!.lastStartAt : this.#settings.clock.now();
+    const outcome: FailedOutcome<R> = {
+      ok: false,
+      request,
+      error,
+      latency: ticket?.lastLatency ?? 0,
+      waited: waitedUntil - arrivedAt,
+      attempts,
+    };
+    this.#open--;
+    this.#yield(outcome, id, ticket);
+    this.#completeIfDone();
+  }
+
+  #yield(outcome: CallOutcome<R, V>, id: number, ticket: Ticket | undefined): void {
+    const { events, clock } = this.#settings;
+    if (events && ticket?.settlesTo !== events) {
+      const { ok, latency, waited, attempts } = outcome;
+      const more = outcome.ok ? { source: outcome.source } : { error: outcome.error };
+      tell(events, { type: 'settled', at: clock.now(), id, ok, ...more, latency, waited, attempts });
+    }
+    this.#emit(outcome, ticket);
+  }
+
+  #emit(outcome: CallOutcome<R, V> | typeof nobodyWaits, ticket: Ticket | undefined): void {
+    if (!this.#settings.ordered || !ticket) {
+      if (outcome !== nobodyWaits) {
+        this.#destination.next(outcome);
+      }
+      return;
+    }
+    this.#outOfOrder.set(ticket.index, outcome);
+    for (;;) {
+      const next = this.#outOfOrder.get(this.#nextIndex);
+      if (next === undefined) {
+        return;
+      }
+      this.#outOfOrder.delete(this.#nextIndex++);
+      if (next !== nobodyWaits) {
+        this.#destination.next(next);
+      }
+    }
+  }
+
+  #completeIfDone(): void {
+    if (this.#isSourceDone && this.#open === 0) {
+      this.#destination.complete();
+    }
+  }
+
+  #close(): void {
+    const { queue, events, sharedPool } = this.#settings;
+    this.#isClosed = true;
+    this.#timeouts.clear();
+    const tickets = [...this.#tickets];
+    this.#tickets.clear();
+    for (const ticket of tickets) {
+      queue.remove(ticket);
+      this.#left(ticket.id, ticket);
+    }
+    if (!sharedPool) {
+      queue.forget(this.pool, events && ((id) => this.#left(id, undefined)));
+    }
+    while (this.#running.length > 0) {
+      const call = this.#running.at(-1)!;
+      this.#release(call);
+      this.#finished(call, 'aborted');
+      this.#left(call.id, call.ticket);
+      call.abort('AbortError', 'The subscriber left before this call had ended.');
+    }
+    queue.drain();
+  }
+
+  #announce(
+    events: CallEventListener,
+    id: number,
+    rank: PriorityRank,
+    lane: string | undefined,
+    at: number,
+  ): void {
+    const priority = prioritiesByRank[rank];
+    tell(events, { type: 'received', at, id, priority, ...(lane !== undefined && { lane }) });
+  }
+
+  #tellStart(events: CallEventListener, call: RunningCall, isLimited: boolean): void {
+    const { id, attempt, startedAt: at } = call;
+    const waitedSince = Math.max(call.ticket?.queuedAt ?? call.arrivedAt, this.pool.freeSince);
+    if (isLimited && call.ticket?.asks !== 'start' && at > waitedSince) {
+      tell(events, { type: 'throttled', at, id, waited: at - waitedSince });
+    }
+    tell(events, { type: 'started', at, id, attempt, priority: prioritiesByRank[call.rank] });
+  }
+
+  #finished(call: RunningCall, result: 'succeeded' | 'failed' | 'aborted', error?: unknown): void {
+    const { events, limiter, clock } = this.#settings;
+    if (result === 'aborted') {
+      limiter?.engine.forget(call.id);
+    }
+    if (events) {
+      const at = clock.now();
+      const { id, attempt, startedAt } = call;
+      const more = result === 'failed' ? { error } : {};
+      tell(events, { type: 'finished', at, id, attempt, result, latency: at - startedAt, startedAt, ...more });
+    }
+  }
+
+  #left(id: number, ticket: Ticket | undefined): void {
+    const { events, clock } = this.#settings;
+    if (events && ticket?.settlesTo !== events) {
+      tell(events, { type: 'left', at: clock.now(), id });
+    }
+  }
+}
+
+function isThenable(result: unknown): result is PromiseLike<unknown> {
+  return typeof (result as { then?: unknown } | undefined)?.then === 'function';
+}
+
+function isRefusal(kind: string): boolean {
+  return kind === 'wait' || kind === 'overloaded';
+}

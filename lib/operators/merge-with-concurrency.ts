@@ -1,0 +1,168 @@
+import { isObservable, Observable, type ObservableInput, type ObservedValueOf, type OperatorFunction, type SchedulerLike } from 'rxjs';
+import type { CallContext, CallOutcome } from '../core/call';
+import type { CallEventListener } from '../core/events';
+import { clockFrom } from '../core/scheduler-clock';
+import { choiceSetting, configObject, functionSetting, numberSetting, switchSetting } from '../core/settings';
+import { readTraits, type TraitsReader } from '../core/traits';
+import { AdaptiveRateLimiter, engineOf, type OverflowPolicy } from '../limiter/adaptive-rate-limiter';
+import { AdmissionQueue, SlotPool } from '../limiter/admission-queue';
+import { RetryPolicy, type RetryConfig } from '../provider/retry-policy';
+import { ConcurrentRun } from './concurrent-run';
+import { subscribeWhileOpen } from './subscribe-while-open';
+
+/** The config of {@link mergeWithConcurrency}. */
+export interface ConcurrencyConfig<R> {
+  /**
+   * Calls that run at once. Default 3; `Infinity` is allowed. An Observable changes it while running: 3 before its
+   * first value, 0 pauses, a lower value lets running calls finish, its error is the stream's.
+   */
+  readonly maxConcurrent?: number | Observable<number>;
+  /** Whether outcomes keep the order of the source. Default false: they come as they are ready. */
+  readonly ordered?: boolean;
+  /** Milliseconds one attempt may take before it fails with `CallTimeoutError`. Default `Infinity`. */
+  readonly timeout?: number;
+  /** The limiter whose permit every start takes. Default: none. */
+  readonly limiter?: AdaptiveRateLimiter;
+  /** Whether and how failed calls are tried again; a number is the attempts in all. Default false. */
+  readonly retry?: boolean | number | RetryConfig;
+  /**
+   * Milliseconds a request may wait, from its first rxllm operator on, before it fails with `DeadlineExceededError`.
+   * Default `Infinity`; a request's own `maxWait` comes first.
+   */
+  readonly maxWait?: number;
+  /** Requests that may wait here; what is refused fails with `QueueOverflowError`. Default `Infinity`. */
+  readonly maxQueue?: number;
+  /** Whom a full queue refuses: `reject` the newcomer (default), or `drop-oldest` of the lowest priority. */
+  readonly overflow?: OverflowPolicy;
+  /** Reads the traits of a request. Default: its own fields named like traits, where their values are valid. */
+  readonly traits?: TraitsReader<R>;
+  /** Hears what happens to every request. */
+  readonly events?: CallEventListener;
+  /** The scheduler whose time it lives by; with a limiter, the limiter's. Default `asyncScheduler`. */
+  readonly scheduler?: SchedulerLike;
+}
+
+/** A bare string would be streamed character by character, so a call must not return one: wrap it with `of()`. */
+export type NotAString<O> = O extends string ? never : unknown;
+
+const defaultMaxConcurrent = 3;
+
+/**
+ * A `mergeMap` for calls that cost money: it runs at most `maxConcurrent` of them at once, starts the waiting ones by
+ * priority, and yields one outcome per request in place of errors, so that one failing call never ends the stream.
+ *
+ * The value of a call is its last emission; one that completes without any fails with `EmptyError`. Unsubscribing
+ * aborts running calls through `context.signal`. An error of the source is passed on at once. Its completion is
+ * passed on when the last outcome is out.
+ *
+ * ```
+ * source    -a--b--c------|
+ * call         a: ---A|  b: ---B|  c: -C|        maxConcurrent: 2
+ * outcomes  -----A--BC----|
+ * ```
+ *
+ * @example
+ * news$.pipe(
+ *   mergeWithConcurrency((news, { signal }) => fetchSentiment(news, signal), { maxConcurrent: 5, timeout: 30_000 }),
+ *   unwrapOutcomes((failure) => of({ label: 'unknown', reason: String(failure.error) })),
+ * );
+ *
+ * @param call makes the call for a request: an Observable, a promise, or any other `ObservableInput` but a string
+ * @param config a number is `maxConcurrent`
+ * @throws TypeError or RangeError for a config that names a wrong value
+ */
+export function mergeWithConcurrency<R, O extends ObservableInput<unknown>>(
+  call: (request: R, context: CallContext) => O & NotAString<O>,
+  config?: number | ConcurrencyConfig<R>,
+): OperatorFunction<R, CallOutcome<R, ObservedValueOf<O>>> {
+  functionSetting('call', call);
+  const settings: ConcurrencyConfig<R> =
+    typeof config === 'number' ? { maxConcurrent: config } : configObject('mergeWithConcurrency', config);
+  const maxConcurrent = isObservable(settings.maxConcurrent)
+    ? settings.maxConcurrent
+    : numberSetting('maxConcurrent', settings.maxConcurrent, defaultMaxConcurrent, {
+        min: 1,
+        whole: true,
+        infinite: true,
+      });
+  const { limiter, events } = settings;
+  if (limiter !== undefined && !(limiter instanceof AdaptiveRateLimiter)) {
+    throw new TypeError('limiter must be an AdaptiveRateLimiter.');
+  }
+  const ordered = switchSetting('ordered', settings.ordered, false);
+  const timeout = numberSetting('timeout', settings.timeout, Infinity, { above: true, infinite: true });
+  const maxWait = numberSetting('maxWait', settings.maxWait, Infinity, { infinite: true });
+  const maxQueue = numberSetting('maxQueue', settings.maxQueue, Infinity, { whole: true, infinite: true });
+  const overflow = choiceSetting('overflow', settings.overflow, 'reject', ['reject', 'drop-oldest']);
+  const traits = functionSetting('traits', settings.traits) ?? readTraits;
+  const retryConfig = retryConfigOf(settings.retry);
+  if (retryConfig) {
+    new RetryPolicy(retryConfig, { now: () => 0, schedule: () => () => undefined });
+  }
+
+  return (source) =>
+    new Observable((destination) => {
+      const engine = limiter?.[engineOf];
+      const clock = engine?.clock ?? clockFrom(settings.scheduler);
+      const queue = engine?.queue ?? new AdmissionQueue(clock);
+      const run = new ConcurrentRun<R, ObservedValueOf<O>>(
+        call,
+        {
+          clock,
+          queue,
+          limiter: limiter && { engine: limiter[engineOf], key: limiter, maxQueue: limiter.maxQueue },
+          retry: retryConfig && new RetryPolicy(retryConfig, clock),
+          ordered,
+          timeout,
+          maxWait,
+          maxQueue,
+          overflow,
+          traits,
+          events,
+        },
+        (starter) => new SlotPool(isObservable(maxConcurrent) ? defaultMaxConcurrent : maxConcurrent, starter),
+        destination,
+      );
+      if (isObservable(maxConcurrent)) {
+        followLimit(maxConcurrent, run.pool, queue, destination);
+      }
+      if (!destination.closed) {
+        subscribeWhileOpen(source, destination, {
+          next: (request) => run.next(request),
+          error: (error) => destination.error(error),
+          complete: () => run.complete(),
+        });
+      }
+    });
+}
+
+/** The retry config that a switch, a number of attempts or a config stands for; undefined: never again. */
+export function retryConfigOf(retry: boolean | number | RetryConfig | undefined): RetryConfig | undefined {
+  if (typeof retry === 'number') {
+    return { attempts: retry };
+  }
+  return retry === true ? {} : retry || undefined;
+}
+
+/** Lets a pool's limit follow an Observable until `destination` is closed. */
+export function followLimit(
+  limit$: Observable<number>,
+  pool: SlotPool,
+  queue: AdmissionQueue,
+  destination: { add(teardown: { unsubscribe(): void }): void; error(error: unknown): void },
+): void {
+  destination.add(
+    limit$.subscribe({
+      next: (limit) => {
+        try {
+          pool.limit = numberSetting('maxConcurrent', limit, 0, { whole: true, infinite: true });
+        } catch (error) {
+          destination.error(error);
+          return;
+        }
+        queue.drain();
+      },
+      error: (error: unknown) => destination.error(error),
+    }),
+  );
+}

@@ -1,0 +1,59 @@
+import type { Unsubscribable } from 'rxjs';
+import type { Alarm } from '../core/alarms';
+import type { CallContext, ProviderFeedback } from '../core/call';
+import type { PriorityRank } from '../core/priority';
+import type { Ticket } from '../core/ticket';
+
+/** Hears what a running call reports. */
+export interface FeedbackReceiver {
+  heard(call: RunningCall, feedback: ProviderFeedback): void;
+}
+
+/** One attempt while it runs, which is also the context that the call is given. */
+export class RunningCall implements CallContext {
+  /** Its place among the running calls of its pipeline. */
+  index = 0;
+  isOver = false;
+  hasValue = false;
+  /** The last emission so far. */
+  value: unknown;
+  work: Unsubscribable | undefined;
+  timeout: Alarm | undefined;
+  #controller: AbortController | undefined;
+  #abortReason: unknown;
+
+  constructor(
+    readonly request: unknown,
+    readonly id: number,
+    readonly arrivedAt: number,
+    readonly startedAt: number,
+    readonly rank: PriorityRank,
+    readonly attempt: number,
+    readonly ticket: Ticket | undefined,
+    readonly receiver: FeedbackReceiver,
+  ) {}
+
+  /** Made when it is first read, because most calls of a test, and many others, never look at it. */
+  get signal(): AbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController();
+      if (this.#abortReason !== undefined) {
+        this.#controller.abort(this.#abortReason);
+      }
+    }
+    return this.#controller.signal;
+  }
+
+  report(feedback: ProviderFeedback): void {
+    if (!this.isOver) {
+      this.receiver.heard(this, feedback);
+    }
+  }
+
+  /** Stops the work, and says why to those who asked for the signal. */
+  abort(name: 'AbortError' | 'TimeoutError', message: string): void {
+    this.#abortReason = new DOMException(message, name);
+    this.work?.unsubscribe();
+    this.#controller?.abort(this.#abortReason);
+  }
+}

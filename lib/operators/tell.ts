@@ -1,0 +1,11 @@
+import { throwError } from 'rxjs';
+import type { CallEvent, CallEventListener } from '../core/events';
+
+/** Tells a listener of an event; what it throws is reported as RxJS reports unhandled errors, and harms nothing. */
+export function tell(listener: CallEventListener, event: CallEvent): void {
+  try {
+    listener.next(event);
+  } catch (error) {
+    throwError(() => error).subscribe();
+  }
+}

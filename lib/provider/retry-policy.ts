@@ -1,0 +1,120 @@
+import type { Clock } from '../core/clock';
+import { configObject, functionSetting, numberSetting } from '../core/settings';
+import { classifyError, type ErrorClassification, type ErrorClassifier } from './classify-error';
+
+/** How failed calls are tried again. */
+export interface RetryConfig {
+  /** Attempts in all for errors that are not refusals (5xx, lost connections, timeouts). Default 3. */
+  readonly attempts?: number;
+  /** Milliseconds; the first back-off is drawn between 0 and this, and each next one from twice as much. Default 500. */
+  readonly baseDelay?: number;
+  /** Milliseconds; no back-off of our own is longer (the provider's own hint may be). Default 30,000. */
+  readonly maxDelay?: number;
+  /** Milliseconds from the first start on after which a request is not tried again. Default 600,000. */
+  readonly maxElapsed?: number;
+  /** Retries allowed per started call, besides ten a second: stops a failing provider from being stormed. Default 0.2. */
+  readonly budgetRatio?: number;
+  /** What an error means. Default: {@link classifyError}. */
+  readonly classifyError?: ErrorClassifier;
+  /** Source of chance for the jitter, in [0, 1). Default `Math.random`. */
+  readonly random?: () => number;
+}
+
+/** What to do about a failed attempt: try again in `delay` milliseconds, or give up. */
+export type RetryDecision = { readonly retry: true; readonly delay: number } | { readonly retry: false };
+
+const giveUp: RetryDecision = { retry: false };
+
+/** Seconds that unused minimum retries are saved up for, after Finagle's RetryBudget. */
+const budgetSeconds = 10;
+const minimumRetriesPerSecond = 10;
+
+/**
+ * Decides about retries. Refusals (429, 503, 529) cost neither attempts nor budget, because waiting is what they ask
+ * for; other retryable errors are bounded by attempts and by a budget shared by all requests of the policy (after
+ * Finagle's RetryBudget: a fifth of the calls, and at least ten a second). The provider's hint comes first, else full
+ * jitter (AWS Architecture Blog, "Exponential Backoff And Jitter").
+ */
+export class RetryPolicy {
+  readonly #clock: Clock;
+  readonly #attempts: number;
+  readonly #baseDelay: number;
+  readonly #maxDelay: number;
+  readonly #maxElapsed: number;
+  readonly #budgetRatio: number;
+  readonly #random: () => number;
+  readonly #classify: ErrorClassifier;
+  #budget = budgetSeconds * minimumRetriesPerSecond;
+  #budgetAt: number;
+
+  constructor(config: RetryConfig | undefined, clock: Clock) {
+    const settings: RetryConfig = configObject('retry', config);
+    this.#clock = clock;
+    this.#attempts = numberSetting('retry.attempts', settings.attempts, 3, { min: 1, whole: true, infinite: true });
+    this.#baseDelay = numberSetting('retry.baseDelay', settings.baseDelay, 500);
+    this.#maxDelay = numberSetting('retry.maxDelay', settings.maxDelay, 30_000);
+    this.#maxElapsed = numberSetting('retry.maxElapsed', settings.maxElapsed, 600_000, { infinite: true });
+    this.#budgetRatio = numberSetting('retry.budgetRatio', settings.budgetRatio, 0.2, { infinite: true });
+    this.#classify = functionSetting('retry.classifyError', settings.classifyError) ?? classifyError;
+    this.#random = functionSetting('retry.random', settings.random) ?? Math.random;
+    this.#budgetAt = clock.now();
+  }
+
+  /** Takes note of a started call: calls earn the budget that retries spend. */
+  started(): void {
+    this.#budget = Math.min(this.#budget + this.#budgetRatio, this.#budgetCapacity);
+  }
+
+  /** What an error means; a classifier that throws makes it unknown. */
+  classify(error: unknown): ErrorClassification {
+    try {
+      return this.#classify(error);
+    } catch {
+      return { kind: 'unknown' };
+    }
+  }
+
+  /**
+   * @param attempt the number of the attempt that failed
+   * @param refusals how many of the attempts so far were refusals, this one included
+   * @param firstStartAt when the first attempt began
+   * @param isHeld whether a limiter holds the queue for refusals, so that the request need not wait by itself
+   */
+  decide(error: unknown, attempt: number, refusals: number, firstStartAt: number, isHeld: boolean): RetryDecision {
+    const { kind, retryAfter } = this.classify(error);
+    const now = this.#clock.now();
+    if (kind === 'stop' || kind === 'unknown') {
+      return giveUp;
+    }
+    let delay: number;
+    if (kind === 'transient') {
+      const counted = attempt - refusals;
+      if (counted >= this.#attempts || !this.#withdraw(now)) {
+        return giveUp;
+      }
+      delay = retryAfter ?? this.#jitter(counted);
+    } else {
+      delay = isHeld ? 0 : (retryAfter ?? this.#jitter(refusals));
+    }
+    return now + delay - firstStartAt > this.#maxElapsed ? giveUp : { retry: true, delay };
+  }
+
+  get #budgetCapacity(): number {
+    return Math.max(100, 10 * budgetSeconds * minimumRetriesPerSecond * this.#budgetRatio);
+  }
+
+  #withdraw(now: number): boolean {
+    const earned = ((now - this.#budgetAt) / 1000) * minimumRetriesPerSecond;
+    this.#budget = Math.min(this.#budget + earned, this.#budgetCapacity);
+    this.#budgetAt = now;
+    if (this.#budget < 1) {
+      return false;
+    }
+    this.#budget--;
+    return true;
+  }
+
+  #jitter(failures: number): number {
+    return this.#random() * Math.min(this.#maxDelay, this.#baseDelay * 2 ** (failures - 1));
+  }
+}
