@@ -83,6 +83,8 @@ export interface SettledEvent extends RequestEvent<'settled'> {
   readonly latency: number;
   readonly waited: number;
   readonly attempts: number;
+  /** What the shared call had used up: what sharing it saved. */
+  readonly usage?: TokenUsage;
 }
 /** Nobody waits for the request's outcome any more. */
 export type LeftEvent = RequestEvent<'left'>;

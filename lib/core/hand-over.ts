@@ -30,15 +30,21 @@ export function handOver(ticket: Ticket, emit: () => void): void {
   }
 }
 
-/** The ticket of a request that comes from another operator; undefined for one that is new here. */
-export function takeOver<R>(request: R): Ticket<R> | undefined {
-  if (current && Object.is(current.request, request)) {
+/**
+ * The ticket of a request that comes from another operator; undefined for one that is new here. A ticket that `taker`
+ * itself had passed on did not come from another: no operator of ours stood behind, and the request is a new one.
+ */
+export function takeOver<R>(request: R, taker?: object): Ticket<R> | undefined {
+  if (current && Object.is(current.request, request) && !isOwn(current, taker)) {
     const ticket = current as Ticket<R>;
     current = undefined;
     return ticket;
   }
   const tickets = isObject(request) ? travellingObjects.get(request) : travellingPrimitives.get(request);
-  const ticket = tickets?.shift();
+  let ticket = tickets?.shift();
+  while (ticket && isOwn(ticket, taker)) {
+    ticket = tickets!.shift();
+  }
   if (tickets?.length === 0) {
     if (isObject(request)) {
       travellingObjects.delete(request);
@@ -47,6 +53,10 @@ export function takeOver<R>(request: R): Ticket<R> | undefined {
     }
   }
   return ticket as Ticket<R> | undefined;
+}
+
+function isOwn(ticket: Ticket, taker: object | undefined): boolean {
+  return taker !== undefined && ticket.passedOnBy === taker;
 }
 
 function remember(ticket: Ticket): void {

@@ -63,6 +63,22 @@ export function functionSetting<T>(field: string, value: T): T {
   return value;
 }
 
+/** A function that is no option. */
+export function requiredFunction<T>(field: string, value: T): T {
+  if (typeof value !== 'function') {
+    throw new TypeError(`${field} must be a function, but is ${shown(value)}.`);
+  }
+  return value;
+}
+
+/** A listener from a config. */
+export function listenerSetting<T extends { next: unknown }>(field: string, value: T | undefined): T | undefined {
+  if (value !== undefined && typeof (value as Partial<T> | null)?.next !== 'function') {
+    throw new TypeError(`${field} must have a next() method, but is ${shown(value)}.`);
+  }
+  return value;
+}
+
 /** A config itself: undefined or an object. */
 export function configObject<T extends object>(owner: string, config: T | undefined): T | Record<string, never> {
   if (config === undefined) {

@@ -1,3 +1,4 @@
+import type { TokenUsage } from './call';
 import type { CallEventListener } from './events';
 import type { Alarm } from './alarms';
 import { defaultRank, type PriorityRank } from './priority';
@@ -61,6 +62,12 @@ export class Ticket<R = unknown> {
   permits: object[] | undefined;
   /** Why an adaptiveThrottle in front refused it, for the operator behind to turn into its outcome. */
   refusal: Error | undefined;
+
+  /** The operator that emitted its request last; the same one never takes it over again. */
+  passedOnBy: object | undefined;
+
+  /** What its call used up so far, as far as the provider told. */
+  usage: TokenUsage | undefined;
 
   holder: TicketHolder | undefined;
   cancelled = false;

@@ -196,6 +196,10 @@ export class AdaptiveRateLimiter {
         subscriber.error(new QueueOverflowError(this.maxQueue));
         return;
       }
+      if (subscriber.closed) {
+        // The one that was dropped for this request made its subscriber leave.
+        return;
+      }
       this.#waiting.add(request);
       subscriber.add(() => {
         this.#waiting.delete(request);
@@ -278,6 +282,7 @@ export class AdaptiveRateLimiter {
           } else {
             engine.forget(id);
           }
+          engine.changed();
         }
       },
       report: (feedback) => {
@@ -287,6 +292,7 @@ export class AdaptiveRateLimiter {
           if (feedback.error !== undefined) {
             isOver = true;
             engine.failed(id, feedback.error, startedAt);
+            engine.changed();
           }
         }
       },

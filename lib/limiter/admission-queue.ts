@@ -154,6 +154,7 @@ class PriorityClass {
     leaf.live--;
     lane.live--;
     if (lane.live > 0 && this.#rotation.length === 1 && this.#newcomers.length === 0) {
+      this.#servedNewcomer = false;
       return;
     }
     this.#servedNewcomer = removeFrom(this.#newcomers, lane);
@@ -279,7 +280,8 @@ export class AdmissionQueue {
 
   /** Whether a request of this pool that arrived now would start at once. */
   wouldStart(pool: SlotPool, rank: PriorityRank, tokens: number | undefined, asks: Asks): boolean {
-    if (!pool.hasFreeSlot || this.#waiting > 0) {
+    // Those who wait for a slot of another pool are in nobody's way.
+    if (!pool.hasFreeSlot || this.#next()) {
       return false;
     }
     const now = this.#clock.now();
@@ -331,6 +333,23 @@ export class AdmissionQueue {
       this.drain();
     }
     return removed;
+  }
+
+  /** Takes tickets out, and lets others start only when all of them are: none may start in the place of another. */
+  removeAll(tickets: Iterable<Ticket>): void {
+    for (const ticket of tickets) {
+      this.#takeOut(ticket);
+    }
+    this.drain();
+  }
+
+  /** Changes how many requests of a pool may run at once. */
+  setLimit(pool: SlotPool, limit: number): void {
+    if (!pool.hasFreeSlot && pool.active < limit) {
+      pool.freeSince = this.#clock.now();
+    }
+    pool.limit = limit;
+    this.drain();
   }
 
   /** Moves a ticket whose rank was raised to the end of its new class. */

@@ -170,18 +170,20 @@ export class LimiterEngine implements StartGate {
         } else {
           this.forget(event.id);
         }
+        this.changed();
         break;
       default:
     }
   }
 
+  /** Learns, and starts nothing: the caller drains when it has told everybody who may react. */
   succeeded(id: number, startedAt: number): void {
     this.forget(id);
     const now = this.clock.now();
     this.#controller.succeeded(startedAt, this.queue.waiting > 0, now);
-    this.#changed();
   }
 
+  /** Learns, and starts nothing: the caller drains when it has told everybody who may react. */
   failed(id: number, error: unknown, startedAt: number): void {
     const { kind, retryAfter } = this.#classificationOf(error);
     if (kind === 'wait' || kind === 'overloaded') {
@@ -192,7 +194,6 @@ export class LimiterEngine implements StartGate {
       this.#holdReason = kind === 'wait' ? 'rate-limited' : 'overloaded';
     }
     this.forget(id);
-    this.#changed();
   }
 
   heard(id: number, feedback: ProviderFeedback, startedAt: number): void {
@@ -222,7 +223,7 @@ export class LimiterEngine implements StartGate {
         }
       }
     }
-    this.#changed();
+    this.changed();
   }
 
   /** Whether an error makes the limiter hold everybody, so that its request need not back off by itself. */
@@ -240,7 +241,7 @@ export class LimiterEngine implements StartGate {
   }
 
   /** Many things change at once when a call ends; one drain serves them all. */
-  #changed(): void {
+  changed(): void {
     if (!this.#isDrainDue && this.queue.waiting > 0) {
       this.#isDrainDue = true;
       this.queue.drain();

@@ -3,7 +3,7 @@ import { DeadlineExceededError, QueueOverflowError } from '../core/errors';
 import type { CallEventListener } from '../core/events';
 import { handOver, takeOver } from '../core/hand-over';
 import { defaultRank, prioritiesByRank, rankOf, type PriorityRank } from '../core/priority';
-import { choiceSetting, configObject, functionSetting, numberSetting } from '../core/settings';
+import { choiceSetting, configObject, functionSetting, listenerSetting, numberSetting } from '../core/settings';
 import { Ticket, type TicketOwner } from '../core/ticket';
 import { readTraits, type TraitsReader } from '../core/traits';
 import { AdaptiveRateLimiter, engineOf, type RateLimiterConfig } from '../limiter/adaptive-rate-limiter';
@@ -60,7 +60,7 @@ export function adaptiveThrottle<R>(
     maxWait: numberSetting('maxWait', settings.maxWait, Infinity, { infinite: true }),
     passRefused: choiceSetting('refused', settings.refused, 'error', ['error', 'pass']) === 'pass',
     traits: functionSetting('traits', settings.traits) ?? readTraits,
-    events: settings.events,
+    events: listenerSetting('events', settings.events),
   };
   return (source) =>
     new Observable((destination) => {
@@ -112,7 +112,13 @@ class ThrottleRun<R> implements TicketOwner {
     const { queue } = this.#limiter[engineOf];
     const isFull =
       queue.waiting >= this.#limiter.maxQueue && !queue.wouldStart(this.#pool, ticket.rank, ticket.tokens, 'permit');
-    if (isFull && !this.#makeRoom(ticket.rank)) {
+    const hasRoom = !isFull || this.#makeRoom(ticket.rank);
+    if (this.#destination.closed) {
+      // Whoever heard of this request, or of one that was dropped for it, has left.
+      this.#left(ticket);
+      return;
+    }
+    if (!hasRoom) {
       this.#refuse(ticket, new QueueOverflowError(this.#limiter.maxQueue));
       return;
     }
@@ -163,7 +169,7 @@ class ThrottleRun<R> implements TicketOwner {
     const { clock } = this.#limiter[engineOf];
     const traits = traitsOf(request);
     const now = clock.now();
-    const ticket = takeOver(request) ?? new Ticket(request, now);
+    const ticket = takeOver(request, this.#settings) ?? new Ticket(request, now);
     const rank = rankOf(traits.priority) ?? ticket.rank;
     ticket.rank = ticket.raised && ticket.rank > rank ? ticket.rank : rank;
     ticket.lane = traits.lane ?? ticket.lane;
@@ -207,6 +213,7 @@ class ThrottleRun<R> implements TicketOwner {
   }
 
   #passOn(ticket: Ticket): void {
+    ticket.passedOnBy = this.#settings;
     handOver(ticket, () => this.#destination.next(ticket.request as R));
   }
 
@@ -217,16 +224,20 @@ class ThrottleRun<R> implements TicketOwner {
   }
 
   #close(): void {
-    const { queue, clock } = this.#limiter[engineOf];
-    const { events } = this.#settings;
+    const { queue } = this.#limiter[engineOf];
     const tickets = [...this.#waiting];
     this.#waiting.clear();
+    queue.removeAll(tickets);
     for (const ticket of tickets) {
-      queue.remove(ticket);
-      if (events && ticket.settlesTo !== events) {
-        tell(events, { type: 'left', at: clock.now(), id: ticket.id });
-      }
+      this.#left(ticket);
     }
     queue.forget(this.#pool);
+  }
+
+  #left(ticket: Ticket): void {
+    const { events } = this.#settings;
+    if (events && ticket.settlesTo !== events) {
+      tell(events, { type: 'left', at: this.#limiter[engineOf].clock.now(), id: ticket.id });
+    }
   }
 }

@@ -13,6 +13,7 @@ import type { AdmissionQueue, PlainStarter, SlotPool } from '../limiter/admissio
 import type { LimiterEngine } from '../limiter/limiter-engine';
 import type { RetryPolicy } from '../provider/retry-policy';
 import { RunningCall, type FeedbackReceiver } from './running-call';
+import { SourceOrder } from './source-order';
 import { tell } from './tell';
 
 /** What one subscription of mergeWithConcurrency works with; queue, slots and retries may be shared with others. */
@@ -38,9 +39,6 @@ export interface RunSettings<R> {
 
 type Call = (request: never, context: CallContext) => ObservableInput<unknown>;
 
-/** The outcome of a request that was cancelled one by one: holds its place in the order, and is not emitted. */
-const nobodyWaits = Symbol('nobody waits');
-
 /** One subscription of mergeWithConcurrency: takes requests in, starts their calls and emits their outcomes. */
 export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackReceiver {
   readonly pool: SlotPool;
@@ -57,8 +55,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
   #isSourceDone = false;
   #isClosed = false;
   #lastIndex = 0;
-  #nextIndex = 1;
-  readonly #outOfOrder = new Map<number, CallOutcome<R, V> | typeof nobodyWaits>();
+  readonly #order: SourceOrder<CallOutcome<R, V>>;
 
   constructor(
     call: Call,
@@ -70,6 +67,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
     this.#settings = settings;
     this.#destination = destination;
     this.#timeouts = new Alarms(settings.clock);
+    this.#order = new SourceOrder((outcome) => destination.next(outcome));
     this.pool = pool(this);
     destination.add(() => this.#close());
   }
@@ -93,7 +91,11 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
       if (events) {
         this.#announce(events, id, rank, traits.lane, now);
       }
-      if (this.#makesRoom(rank, undefined)) {
+      const hasRoom = this.#makesRoom(rank, undefined);
+      if (this.#isClosed) {
+        // Whoever heard of this request, or of one that was dropped for it, has left.
+        this.#left(id, undefined);
+      } else if (hasRoom) {
         this.#waiting++;
         queue.addPlain(this.pool, request, now, id, rank, traits.lane);
         queue.drain();
@@ -113,9 +115,12 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
       own.announcedTo = events;
       this.#announce(events, own.id, own.rank, own.lane, now);
     }
-    if (own.refusal) {
+    const hasRoom = own.refusal === undefined && this.#makesRoom(own.rank, own);
+    if (this.#isClosed) {
+      this.#left(own.id, own);
+    } else if (own.refusal) {
       this.#settleUnstarted(own, own.refusal);
-    } else if (this.#makesRoom(own.rank, own)) {
+    } else if (hasRoom) {
       this.#waiting++;
       this.#tickets.add(own);
       queue.add(own, this.pool, this);
@@ -166,7 +171,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
     }
     this.#open--;
     this.#left(ticket.id, ticket);
-    this.#emit(nobodyWaits, ticket);
+    this.#emit(undefined, ticket);
     this.#settings.queue.drain();
     this.#completeIfDone();
   }
@@ -178,6 +183,9 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
   heard(call: RunningCall, feedback: ProviderFeedback): void {
     const { events, limiter } = this.#settings;
     limiter?.engine.heard(call.id, feedback, call.startedAt);
+    if (call.ticket && feedback.usage) {
+      call.ticket.usage = feedback.usage;
+    }
     if (events) {
       const { id, startedAt } = call;
       tell(events, { type: 'feedback', at: this.#settings.clock.now(), id, feedback, startedAt });
@@ -251,6 +259,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
     const { limiter, queue } = this.#settings;
     const now = this.#release(call);
     this.#open--;
+    limiter?.engine.succeeded(call.id, call.startedAt);
     this.#finished(call, 'succeeded');
     this.#yield(
       {
@@ -266,7 +275,6 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
       call.ticket,
     );
     // Only now, so that no call is started that the outcome made superfluous (take).
-    limiter?.engine.succeeded(call.id, call.startedAt);
     queue.drain();
     this.#completeIfDone();
   }
@@ -277,8 +285,11 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
     }
     const { limiter, queue, retry } = this.#settings;
     const now = this.#release(call);
+    // Before anyone hears of it: a request made in reaction must find the hold that a refusal causes.
+    limiter?.engine.failed(call.id, error, call.startedAt);
     this.#finished(call, 'failed', error);
     if (this.#isClosed) {
+      this.#left(call.id, call.ticket);
       return;
     }
     const retried = retry !== undefined && this.#tryAgain(call, error, retry);
@@ -297,7 +308,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
         call.ticket,
       );
     }
-    limiter?.engine.failed(call.id, error, call.startedAt);
+    // Only now, so that no call is started that the outcome made superfluous (take).
     queue.drain();
     this.#completeIfDone();
   }
@@ -427,28 +438,17 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
     this.#emit(outcome, ticket);
   }
 
-  #emit(outcome: CallOutcome<R, V> | typeof nobodyWaits, ticket: Ticket | undefined): void {
-    if (!this.#settings.ordered || !ticket) {
-      if (outcome !== nobodyWaits) {
-        this.#destination.next(outcome);
-      }
-      return;
-    }
-    this.#outOfOrder.set(ticket.index, outcome);
-    for (;;) {
-      const next = this.#outOfOrder.get(this.#nextIndex);
-      if (next === undefined) {
-        return;
-      }
-      this.#outOfOrder.delete(this.#nextIndex++);
-      if (next !== nobodyWaits) {
-        this.#destination.next(next);
-      }
+  #emit(outcome: CallOutcome<R, V> | undefined, ticket: Ticket | undefined): void {
+    if (this.#settings.ordered && ticket) {
+      this.#order.put(ticket.index, outcome);
+    } else if (outcome) {
+      this.#destination.next(outcome);
     }
   }
 
   #completeIfDone(): void {
-    if (this.#isSourceDone && this.#open === 0) {
+    // What is still held back for the order must be out first, even if the source completes in reaction to an outcome.
+    if (this.#isSourceDone && this.#open === 0 && this.#order.isEmpty) {
       this.#destination.complete();
     }
   }
@@ -459,8 +459,8 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
     this.#timeouts.clear();
     const tickets = [...this.#tickets];
     this.#tickets.clear();
+    queue.removeAll(tickets);
     for (const ticket of tickets) {
-      queue.remove(ticket);
       this.#left(ticket.id, ticket);
     }
     if (!sharedPool) {

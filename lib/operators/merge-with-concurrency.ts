@@ -2,12 +2,20 @@ import { isObservable, Observable, type ObservableInput, type ObservedValueOf, t
 import type { CallContext, CallOutcome } from '../core/call';
 import type { CallEventListener } from '../core/events';
 import { clockFrom } from '../core/scheduler-clock';
-import { choiceSetting, configObject, functionSetting, numberSetting, switchSetting } from '../core/settings';
+import {
+  choiceSetting,
+  configObject,
+  functionSetting,
+  listenerSetting,
+  numberSetting,
+  requiredFunction,
+  switchSetting,
+} from '../core/settings';
 import { readTraits, type TraitsReader } from '../core/traits';
 import { AdaptiveRateLimiter, engineOf, type OverflowPolicy } from '../limiter/adaptive-rate-limiter';
 import { AdmissionQueue, SlotPool } from '../limiter/admission-queue';
 import { RetryPolicy, type RetryConfig } from '../provider/retry-policy';
-import { ConcurrentRun } from './concurrent-run';
+import { ConcurrentRun, type RunSettings } from './concurrent-run';
 import { subscribeWhileOpen } from './subscribe-while-open';
 
 /** The config of {@link mergeWithConcurrency}. */
@@ -75,7 +83,7 @@ export function mergeWithConcurrency<R, O extends ObservableInput<unknown>>(
   call: (request: R, context: CallContext) => O & NotAString<O>,
   config?: number | ConcurrencyConfig<R>,
 ): OperatorFunction<R, CallOutcome<R, ObservedValueOf<O>>> {
-  functionSetting('call', call);
+  requiredFunction('call', call);
   const settings: ConcurrencyConfig<R> =
     typeof config === 'number' ? { maxConcurrent: config } : configObject('mergeWithConcurrency', config);
   const maxConcurrent = isObservable(settings.maxConcurrent)
@@ -85,7 +93,8 @@ export function mergeWithConcurrency<R, O extends ObservableInput<unknown>>(
         whole: true,
         infinite: true,
       });
-  const { limiter, events } = settings;
+  const { limiter } = settings;
+  const events = listenerSetting('events', settings.events);
   if (limiter !== undefined && !(limiter instanceof AdaptiveRateLimiter)) {
     throw new TypeError('limiter must be an AdaptiveRateLimiter.');
   }
@@ -100,31 +109,50 @@ export function mergeWithConcurrency<R, O extends ObservableInput<unknown>>(
     new RetryPolicy(retryConfig, { now: () => 0, schedule: () => () => undefined });
   }
 
-  return (source) =>
-    new Observable((destination) => {
+  return mergeBySettings(
+    call,
+    () => {
       const engine = limiter?.[engineOf];
       const clock = engine?.clock ?? clockFrom(settings.scheduler);
-      const queue = engine?.queue ?? new AdmissionQueue(clock);
-      const run = new ConcurrentRun<R, ObservedValueOf<O>>(
+      return {
+        clock,
+        queue: engine?.queue ?? new AdmissionQueue(clock),
+        limiter: limiter && { engine: limiter[engineOf], key: limiter, maxQueue: limiter.maxQueue },
+        retry: retryConfig && new RetryPolicy(retryConfig, clock),
+        ordered,
+        timeout,
+        maxWait,
+        maxQueue,
+        overflow,
+        traits,
+        events,
+      };
+    },
+    maxConcurrent,
+  );
+}
+
+/**
+ * The operator behind {@link mergeWithConcurrency}, by settings that were checked; each subscription asks for its
+ * own, and has slots of its own unless they name a shared pool.
+ */
+export function mergeBySettings<R, V>(
+  call: (request: R, context: CallContext) => ObservableInput<unknown>,
+  settingsOf: () => RunSettings<R>,
+  maxConcurrent: number | Observable<number> = defaultMaxConcurrent,
+): OperatorFunction<R, CallOutcome<R, V>> {
+  return (source) =>
+    new Observable((destination) => {
+      const settings = settingsOf();
+      const limit = isObservable(maxConcurrent) ? defaultMaxConcurrent : maxConcurrent;
+      const run = new ConcurrentRun<R, V>(
         call,
-        {
-          clock,
-          queue,
-          limiter: limiter && { engine: limiter[engineOf], key: limiter, maxQueue: limiter.maxQueue },
-          retry: retryConfig && new RetryPolicy(retryConfig, clock),
-          ordered,
-          timeout,
-          maxWait,
-          maxQueue,
-          overflow,
-          traits,
-          events,
-        },
-        (starter) => new SlotPool(isObservable(maxConcurrent) ? defaultMaxConcurrent : maxConcurrent, starter),
+        settings,
+        (starter) => settings.sharedPool ?? new SlotPool(limit, starter),
         destination,
       );
-      if (isObservable(maxConcurrent)) {
-        followLimit(maxConcurrent, run.pool, queue, destination);
+      if (isObservable(maxConcurrent) && !settings.sharedPool) {
+        followLimit(maxConcurrent, run.pool, settings.queue, destination);
       }
       if (!destination.closed) {
         subscribeWhileOpen(source, destination, {
@@ -155,12 +183,12 @@ export function followLimit(
     limit$.subscribe({
       next: (limit) => {
         try {
-          pool.limit = numberSetting('maxConcurrent', limit, 0, { whole: true, infinite: true });
+          limit = numberSetting('maxConcurrent', limit, 0, { whole: true, infinite: true });
         } catch (error) {
           destination.error(error);
           return;
         }
-        queue.drain();
+        queue.setLimit(pool, limit);
       },
       error: (error: unknown) => destination.error(error),
     }),

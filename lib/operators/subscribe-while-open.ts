@@ -3,7 +3,8 @@ import { Subject, takeUntil, type Observable, type Observer, type Subscriber } f
 /**
  * Subscribes to `source` so that it stops as soon as `destination` is closed, even in the middle of a synchronous
  * run of values: a plain inner `subscribe` under `take(1)` would pull all of them, because there is nothing to
- * unsubscribe from before it returns.
+ * unsubscribe from before it returns. What `observer.next` throws (a function of the user's, such as `traits`) is the
+ * stream's error, as with every operator of RxJS.
  */
 export function subscribeWhileOpen<T>(
   source: Observable<T>,
@@ -15,7 +16,11 @@ export function subscribeWhileOpen<T>(
   source.pipe(takeUntil(closed$)).subscribe({
     next: (value) => {
       if (!destination.closed) {
-        observer.next(value);
+        try {
+          observer.next(value);
+        } catch (error) {
+          destination.error(error);
+        }
       }
     },
     error: (error: unknown) => observer.error(error),

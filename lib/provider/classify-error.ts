@@ -101,7 +101,7 @@ function isConnectionError(shape: ErrorShape): boolean {
     connectionCodes.has(shape.code) ||
     (cause !== undefined && connectionCodes.has(cause.code)) ||
     connectionNames.has(shape.name) ||
-    connectionNames.has((shape as object).constructor.name)
+    connectionNames.has((shape as { constructor?: { name?: unknown } }).constructor?.name)
   );
 }
 

@@ -1,0 +1,26 @@
+/**
+ * Freezes plain objects and arrays all the way down, so that whoever shares a cached answer cannot change it for the
+ * others; other values (class instances, buffers) are shared as they are. Without recursion, as answers may be deep.
+ */
+export function freezeAnswer<V>(answer: V): V {
+  const open: unknown[] = [answer];
+  while (open.length > 0) {
+    const value = open.pop();
+    if (typeof value === 'object' && value !== null && !Object.isFrozen(value) && isPlain(value)) {
+      Object.freeze(value);
+      for (const key of Object.keys(value)) {
+        const { value: inner } = Object.getOwnPropertyDescriptor(value, key)!;
+        open.push(inner);
+      }
+    }
+  }
+  return answer;
+}
+
+function isPlain(value: object): boolean {
+  if (Array.isArray(value)) {
+    return true;
+  }
+  const prototype = Object.getPrototypeOf(value) as object | null;
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}

@@ -1,0 +1,62 @@
+export { mergeWithConcurrency, type ConcurrencyConfig } from './operators/merge-with-concurrency';
+export { adaptiveThrottle, type ThrottleConfig } from './operators/adaptive-throttle';
+export { cacheLLM, type CacheConfig } from './operators/cache-llm';
+export { unwrapOutcomes } from './operators/unwrap-outcomes';
+
+export {
+  LLMCallOptimizer,
+  type CallOptions,
+  type LLMCall,
+  type OptimizeOptions,
+  type OptimizerConfig,
+  type PromiseOptions,
+} from './optimizer/llm-call-optimizer';
+export { AsyncLLMExecutor, type ExecutorConfig } from './optimizer/async-llm-executor';
+
+export {
+  AdaptiveRateLimiter,
+  type KnownLimits,
+  type OverflowPolicy,
+  type Permit,
+  type RateLimiterConfig,
+  type RateLimiterState,
+} from './limiter/adaptive-rate-limiter';
+export {
+  LLMResultCache,
+  type CacheStatistics,
+  type ResultCacheConfig,
+  type StoreOptions,
+} from './cache/llm-result-cache';
+export { isCacheable } from './cache/cacheable-answer';
+export {
+  CallStats,
+  type CacheGauges,
+  type ExecutorGauges,
+  type RateLimiterGauges,
+  type StatsConfig,
+  type StatsSnapshot,
+} from './stats/call-stats';
+export type { CallMetrics, ModelPrice, PriceTable } from './stats/call-metrics';
+export { classifyError, type ErrorClassification, type ErrorClassifier } from './provider/classify-error';
+export type { RetryConfig } from './provider/retry-policy';
+
+export type {
+  CallContext,
+  CallOutcome,
+  FailedOutcome,
+  HeadersLike,
+  OutcomeSource,
+  ProviderFeedback,
+  SuccessfulOutcome,
+  TokenUsage,
+} from './core/call';
+export type { CallTraits, TraitsReader } from './core/traits';
+export { CallPriority } from './core/priority';
+export type * from './core/events';
+export {
+  CallTimeoutError,
+  ClosedError,
+  DeadlineExceededError,
+  MissingOutcomeError,
+  QueueOverflowError,
+} from './core/errors';

@@ -1,0 +1,94 @@
+import { Observable, type OperatorFunction } from 'rxjs';
+import { LLMResultCache, internalsOf, type ResultCacheConfig } from '../cache/llm-result-cache';
+import type { CallOutcome } from '../core/call';
+import type { CallEventListener } from '../core/events';
+import { configObject, functionSetting, numberSetting, switchSetting } from '../core/settings';
+import { readTraits, type TraitsReader } from '../core/traits';
+import { CacheRun, type CacheRunSettings } from './cache-run';
+import { subscribeWhileOpen } from './subscribe-while-open';
+
+/** The config of {@link cacheLLM}. */
+export interface CacheConfig<R> extends ResultCacheConfig {
+  /** The cache to share. Default: one that each subscription makes for itself from the other fields. */
+  readonly cache?: LLMResultCache;
+  /** Keeps the answers of one call apart from those of another over the same cache. Default: none. */
+  readonly namespace?: string;
+  /** Whether outcomes keep the order of the source. Default false: they come as they are ready. */
+  readonly ordered?: boolean;
+  /** Milliseconds a request may wait for the start of its call. Default `Infinity`; its own `maxWait` comes first. */
+  readonly maxWait?: number;
+  /** Reads the traits of a request. Default: its own fields named like traits, where their values are valid. */
+  readonly traits?: TraitsReader<R>;
+  /** Hears what happens to every request. */
+  readonly events?: CallEventListener;
+}
+
+/**
+ * Answers requests from a cache, and sends only the misses through the pipeline that makes the calls: hits never wait
+ * for pace or slots, and requests with one key that run at the same time share one call, across all pipelines that
+ * share the cache.
+ *
+ * A waiter that leaves disturbs nobody; when the last one leaves, the call is aborted. Errors and answers that are
+ * empty, cut off or refused are not kept. A pipeline for misses that ends without an outcome for a request fails it
+ * with `MissingOutcomeError`.
+ *
+ * ```
+ * requests   a---a---b---a--|
+ * misses$    a-------b------|
+ * outcomes   ----(AA)----BA-|      the second a shares the call of the first, the third is a hit
+ * ```
+ *
+ * @example
+ * news$.pipe(
+ *   cacheLLM((misses$) => misses$.pipe(mergeWithConcurrency(callModel, { maxConcurrent: 3, limiter })), cache),
+ * );
+ *
+ * @param misses makes outcomes of the requests that the cache cannot answer
+ * @param config a cache to share, or how to make one
+ * @throws TypeError or RangeError for a config that names a wrong value
+ */
+export function cacheLLM<R, V>(
+  misses: (misses$: Observable<R>) => Observable<CallOutcome<R, V>>,
+  config?: LLMResultCache | CacheConfig<R>,
+): OperatorFunction<R, CallOutcome<R, V>> {
+  functionSetting('misses', misses);
+  const settings: CacheConfig<R> =
+    config instanceof LLMResultCache ? { cache: config } : configObject('cacheLLM', config);
+  if (settings.cache !== undefined && !(settings.cache instanceof LLMResultCache)) {
+    throw new TypeError('cache must be an LLMResultCache.');
+  }
+  if (!settings.cache) {
+    // Throws now rather than at the first subscription.
+    new LLMResultCache(settings);
+  }
+  const checked = {
+    misses,
+    namespace: settings.namespace,
+    ordered: switchSetting('ordered', settings.ordered, false),
+    maxWait: numberSetting('maxWait', settings.maxWait, Infinity, { infinite: true }),
+    traits: functionSetting('traits', settings.traits) ?? readTraits,
+    events: settings.events,
+  };
+  return cacheBySettings(() => {
+    const cache = settings.cache ?? new LLMResultCache(settings);
+    return { ...checked, cache, clock: cache[internalsOf].clock };
+  });
+}
+
+/** The operator behind {@link cacheLLM}, by settings that were checked; `opened` is given each run. */
+export function cacheBySettings<R, V>(
+  settings: () => CacheRunSettings<R, V>,
+  opened?: (run: CacheRun<R, V>) => () => void,
+): OperatorFunction<R, CallOutcome<R, V>> {
+  return (source) =>
+    new Observable((destination) => {
+      const run = new CacheRun(settings(), destination);
+      destination.add(opened?.(run));
+      run.open();
+      subscribeWhileOpen(source, destination, {
+        next: (request) => run.next(request),
+        error: (error) => destination.error(error),
+        complete: () => run.complete(),
+      });
+    });
+}

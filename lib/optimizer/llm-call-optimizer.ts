@@ -1,0 +1,387 @@
+import {
+  firstValueFrom,
+  from,
+  isObservable,
+  Observable,
+  of,
+  Subject,
+  Subscription,
+  toArray,
+  type MonoTypeOperatorFunction,
+  type ObservableInput,
+  type ObservedValueOf,
+  type OperatorFunction,
+  type SchedulerLike,
+} from 'rxjs';
+import { internalsOf, LLMResultCache, type ResultCacheConfig } from '../cache/llm-result-cache';
+import type { CallContext, CallOutcome } from '../core/call';
+import type { Clock } from '../core/clock';
+import { ClosedError } from '../core/errors';
+import type { CallEvent, CallEventListener } from '../core/events';
+import { clockFrom } from '../core/scheduler-clock';
+import { choiceSetting, configObject, functionSetting, numberSetting, switchSetting } from '../core/settings';
+import { readTraits, type TraitsReader } from '../core/traits';
+import { AdaptiveRateLimiter, engineOf, type KnownLimits, type OverflowPolicy } from '../limiter/adaptive-rate-limiter';
+import { AdmissionQueue, SlotPool } from '../limiter/admission-queue';
+import { cacheBySettings } from '../operators/cache-llm';
+import type { CacheRun } from '../operators/cache-run';
+import type { RunSettings } from '../operators/concurrent-run';
+import {
+  followLimit,
+  mergeBySettings,
+  retryConfigOf,
+  type NotAString,
+} from '../operators/merge-with-concurrency';
+import { tell } from '../operators/tell';
+import type { ErrorClassifier } from '../provider/classify-error';
+import { RetryPolicy, type RetryConfig } from '../provider/retry-policy';
+import type { PriceTable } from '../stats/call-metrics';
+import { CallStats, type StatsSnapshot } from '../stats/call-stats';
+
+/** A call as the optimizer takes it: an Observable, a promise or any other `ObservableInput` but a string. */
+export type LLMCall<R, V> = (request: R, context: CallContext) => ObservableInput<V>;
+
+/** The config of an {@link LLMCallOptimizer}. */
+export interface OptimizerConfig {
+  /** Milliseconds between starts at first. Default 1000. */
+  readonly baseInterval?: number;
+  /** Milliseconds; the interval never shrinks below it. Default 0. */
+  readonly minInterval?: number;
+  /** Milliseconds; the interval never grows above it. Default 30,000. */
+  readonly maxInterval?: number;
+  /** Whether the interval follows what happens to the calls. Default true. */
+  readonly adaptive?: boolean;
+  /** Limits known beforehand; those stated in headers are found by themselves. Default: none. */
+  readonly limits?: KnownLimits;
+  /** Milliseconds an answer stays in the cache. Default 3,600,000. */
+  readonly cacheTtl?: number;
+  /** Answers kept. Default 1000. */
+  readonly cacheMaxSize?: number;
+  /** Which answers may be kept. Default: those that are there, whole and not refused. */
+  readonly shouldCache?: (value: unknown) => boolean;
+  /** Copies answers on the way into and out of the cache. Default: plain ones are frozen. */
+  readonly clone?: ResultCacheConfig['clone'];
+  /** Calls that run at once; an Observable changes it while running. Default 3. */
+  readonly maxConcurrent?: number | Observable<number>;
+  /** Requests that may wait for their start. Default `Infinity`. */
+  readonly maxQueue?: number;
+  /** Whom a full queue refuses: `reject` the newcomer (default), or `drop-oldest` of the lowest priority. */
+  readonly overflow?: OverflowPolicy;
+  /** Whether answers are cached and running calls shared. Default true. */
+  readonly enableCache?: boolean;
+  /** Whether starts are paced. Default true. */
+  readonly enableRateLimit?: boolean;
+  /** Whether and how failed calls are tried again; a number is the attempts in all. Default true. */
+  readonly retry?: boolean | number | RetryConfig;
+  /** Milliseconds one attempt may take. Default `Infinity`. */
+  readonly timeout?: number;
+  /** Milliseconds a request may wait for its start. Default `Infinity`; its own `maxWait` comes first. */
+  readonly maxWait?: number;
+  /** What an error of a call means, for pace and retries. Default: `classifyError`. */
+  readonly classifyError?: ErrorClassifier;
+  /** Reads the traits of a request. Default: its own fields named like traits, where their values are valid. */
+  readonly traits?: TraitsReader<never>;
+  /** What tokens cost, for `spent` and `saved`. Default: nothing. */
+  readonly prices?: PriceTable;
+  /** Milliseconds between snapshots of `stats$` at least. Default 1000. */
+  readonly sampleInterval?: number;
+  /** The scheduler whose time it lives by. Default `asyncScheduler`. */
+  readonly scheduler?: SchedulerLike;
+}
+
+/** What may differ from call to call. */
+export interface CallOptions {
+  /** Keeps the answers of this call apart from those of others over the same cache. Default: none. */
+  readonly namespace?: string;
+}
+
+/** What may differ from stream to stream. */
+export interface OptimizeOptions extends CallOptions {
+  /** Whether outcomes keep the order of the source. Default false. */
+  readonly ordered?: boolean;
+  /** Hears what happens to the requests of this stream, besides `events$`. */
+  readonly events?: CallEventListener;
+}
+
+/** What may differ from promise to promise. */
+export interface PromiseOptions extends CallOptions {
+  /** Gives the request up when aborted: the promise rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * The three operators put together over one limiter, one cache, one set of slots and one set of statistics, for
+ * streams and promises alike: hits are answered at once, equal requests share one call, the rest start by priority as
+ * fast as the provider allows, failures are tried again, and every request yields one outcome.
+ *
+ * @example
+ * const optimizer = new LLMCallOptimizer({ maxConcurrent: 10, cacheTtl: 10 * 60_000 });
+ * news$.pipe(optimizer.optimize(callModel)).subscribe((outcome) => console.log(outcome));
+ * optimizer.stats$.subscribe(({ metrics }) => console.log(metrics.cacheHitRate));
+ *
+ * @throws TypeError or RangeError for a config that names a wrong value
+ */
+export class LLMCallOptimizer {
+  /** The limiter; undefined with `enableRateLimit: false`. */
+  readonly limiter: AdaptiveRateLimiter | undefined;
+  /** The cache; undefined with `enableCache: false`. */
+  readonly cache: LLMResultCache | undefined;
+  /** The figures, live; completes after a last snapshot on `close()`. */
+  readonly stats$: Observable<StatsSnapshot>;
+  /** What happens to every request; completes on `close()`. */
+  readonly events$: Observable<CallEvent>;
+  readonly #events$ = new Subject<CallEvent>();
+  readonly #stats: CallStats;
+  readonly #clock: Clock;
+  readonly #queue: AdmissionQueue;
+  readonly #pool: SlotPool;
+  readonly #settings: Omit<RunSettings<unknown>, 'events'>;
+  readonly #events: CallEventListener;
+  readonly #open = new Set<CacheRun<never, never>>();
+  readonly #following = new Subscription();
+  #limitError: { readonly error: unknown } | undefined;
+  #isClosed = false;
+
+  constructor(config?: OptimizerConfig) {
+    const settings: OptimizerConfig = configObject('LLMCallOptimizer', config);
+    const { scheduler } = settings;
+    const classifyError = functionSetting('classifyError', settings.classifyError);
+    const onScheduler = scheduler ? { scheduler } : {};
+    const maxQueue = numberSetting('maxQueue', settings.maxQueue, Infinity, { whole: true, infinite: true });
+    const overflow = choiceSetting('overflow', settings.overflow, 'reject', ['reject', 'drop-oldest']);
+    this.events$ = this.#events$.asObservable();
+    this.#events = {
+      next: (event) => {
+        this.#stats.next(event);
+        if (this.#events$.observed) {
+          this.#events$.next(event);
+        }
+      },
+    };
+    this.limiter = switchSetting('enableRateLimit', settings.enableRateLimit, true)
+      ? new AdaptiveRateLimiter({
+          ...given({
+            baseInterval: settings.baseInterval,
+            minInterval: settings.minInterval,
+            maxInterval: settings.maxInterval,
+            adaptive: settings.adaptive,
+            limits: settings.limits,
+            classifyError,
+          }),
+          ...onScheduler,
+        })
+      : undefined;
+    this.cache = switchSetting('enableCache', settings.enableCache, true)
+      ? new LLMResultCache({
+          ...given({
+            defaultTtl: numberSetting('cacheTtl', settings.cacheTtl, 3_600_000, { above: true, infinite: true }),
+            maxSize: numberSetting('cacheMaxSize', settings.cacheMaxSize, 1000, { min: 1, whole: true }),
+            shouldCache: settings.shouldCache,
+            clone: settings.clone,
+          }),
+          events: this.#events,
+          ...onScheduler,
+        })
+      : undefined;
+    const engine = this.limiter?.[engineOf];
+    this.#clock = engine?.clock ?? this.cache?.[internalsOf].clock ?? clockFrom(scheduler);
+    this.#queue = engine?.queue ?? new AdmissionQueue(this.#clock);
+    const { maxConcurrent } = settings;
+    this.#pool = new SlotPool(
+      isObservable(maxConcurrent)
+        ? 3
+        : numberSetting('maxConcurrent', maxConcurrent, 3, { min: 1, whole: true, infinite: true }),
+    );
+    const retry = retryConfigOf(settings.retry ?? true);
+    this.#settings = {
+      clock: this.#clock,
+      queue: this.#queue,
+      sharedPool: this.#pool,
+      limiter: this.limiter && { engine: this.limiter[engineOf], key: this.limiter, maxQueue: Infinity },
+      retry: retry && new RetryPolicy({ ...given({ classifyError }), ...retry }, this.#clock),
+      ordered: false,
+      timeout: numberSetting('timeout', settings.timeout, Infinity, { above: true, infinite: true }),
+      maxWait: numberSetting('maxWait', settings.maxWait, Infinity, { infinite: true }),
+      maxQueue,
+      overflow,
+      traits: (functionSetting('traits', settings.traits) as TraitsReader<unknown> | undefined) ?? readTraits,
+    };
+    this.#stats = new CallStats({
+      ...given({
+        sampleInterval: settings.sampleInterval,
+        prices: settings.prices,
+        limiter: this.limiter,
+        cache: this.cache,
+      }),
+      executor: () => ({
+        active: this.#pool.active,
+        queued: this.#queue.waiting + this.#queue.backingOff,
+        maxConcurrent: this.#pool.limit,
+      }),
+      ...onScheduler,
+    });
+    this.stats$ = this.#stats.stats$;
+    if (isObservable(maxConcurrent)) {
+      followLimit(maxConcurrent, this.#pool, this.#queue, {
+        add: (teardown) => this.#following.add(teardown),
+        error: (error) => {
+          this.#limitError = { error };
+          this.close();
+        },
+      });
+    }
+  }
+
+  /**
+   * An operator that answers every request of a stream with one outcome, in the order they are ready (or in that of
+   * the source with `ordered`). Two different calls over one optimizer share its cache: give each a `namespace`, or
+   * one will be answered with what the other said about an equal request.
+   *
+   * ```
+   * requests  -a--a--b---|
+   * outcomes  ----(AA)-B-|      one call for both a
+   * ```
+   *
+   * @example
+   * articles$.pipe(optimizer.optimize(summarise, { namespace: 'summary' }), unwrapOutcomes());
+   */
+  optimize<R, O extends ObservableInput<unknown>>(
+    call: (request: R, context: CallContext) => O & NotAString<O>,
+    options: OptimizeOptions = {},
+  ): OperatorFunction<R, CallOutcome<R, ObservedValueOf<O>>> {
+    functionSetting('call', call);
+    const ordered = switchSetting('ordered', options.ordered, false);
+    const events = options.events ? bothOf(this.#events, options.events) : this.#events;
+    const settings: RunSettings<R> = { ...this.#settings, events };
+    const operator = cacheBySettings<R, ObservedValueOf<O>>(
+      () => ({
+        cache: this.cache,
+        clock: this.#clock,
+        misses: mergeBySettings<R, ObservedValueOf<O>>(call, () => settings),
+        namespace: options.namespace,
+        ordered,
+        maxWait: this.#settings.maxWait,
+        traits: this.#settings.traits,
+        events,
+      }),
+      (run) => {
+        this.#open.add(run as unknown as CacheRun<never, never>);
+        return () => this.#open.delete(run as unknown as CacheRun<never, never>);
+      },
+    );
+    return (source) =>
+      new Observable((subscriber) => {
+        if (this.#isClosed) {
+          subscriber.error(this.#closedError());
+          return;
+        }
+        subscriber.add(source.pipe(operator).subscribe(subscriber));
+      });
+  }
+
+  /**
+   * Answers one request. Rejects with the error of its failed outcome, with the signal's reason when that is aborted,
+   * and with `ClosedError` when the optimizer is closed.
+   *
+   * @example
+   * const summary = await optimizer.call(summarise, { article }, { namespace: 'summary' });
+   */
+  async call<R, O extends ObservableInput<unknown>>(
+    call: (request: R, context: CallContext) => O & NotAString<O>,
+    request: R,
+    options: PromiseOptions = {},
+  ): Promise<ObservedValueOf<O>> {
+    const outcome = await firstValueFrom(
+      of(request).pipe(this.optimize<R, O>(call, options), abortedBy(options.signal)),
+    );
+    if (outcome.ok) {
+      return outcome.value;
+    }
+    throw outcome.error;
+  }
+
+  /**
+   * Answers many requests; the outcomes come in the order of the requests, failures among them.
+   *
+   * @example
+   * const outcomes = await optimizer.callBatch(summarise, articles);
+   */
+  callBatch<R, O extends ObservableInput<unknown>>(
+    call: (request: R, context: CallContext) => O & NotAString<O>,
+    requests: Iterable<R>,
+    options: PromiseOptions = {},
+  ): Promise<CallOutcome<R, ObservedValueOf<O>>[]> {
+    return firstValueFrom(
+      from(requests).pipe(
+        this.optimize<R, O>(call, { ...options, ordered: true }),
+        toArray(),
+        abortedBy(options.signal),
+      ),
+    );
+  }
+
+  /** The figures now. */
+  getStats(): StatsSnapshot {
+    return this.#stats.snapshot();
+  }
+
+  /**
+   * Fails open requests with `ClosedError` and aborts their calls, then completes the streams, `events$` and, after a
+   * last snapshot, `stats$`. What is asked of it later is rejected.
+   */
+  close(): void {
+    if (this.#isClosed) {
+      return;
+    }
+    this.#isClosed = true;
+    this.#following.unsubscribe();
+    for (const run of [...this.#open]) {
+      run.closeWith(this.#closedError());
+    }
+    this.limiter?.close();
+    this.cache?.clear();
+    this.#stats.close();
+    this.#events$.complete();
+  }
+
+  #closedError(): Error {
+    const error = new ClosedError('The LLMCallOptimizer');
+    if (this.#limitError) {
+      error.cause = this.#limitError.error;
+    }
+    return error;
+  }
+}
+
+/** The fields that were given: with exact optional properties, undefined is not the same as absent. */
+function given<T extends object>(fields: T): { [Name in keyof T]?: Exclude<T[Name], undefined> } {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
+    [Name in keyof T]?: Exclude<T[Name], undefined>;
+  };
+}
+
+function bothOf(one: CallEventListener, other: CallEventListener): CallEventListener {
+  return {
+    next: (event) => {
+      one.next(event);
+      tell(other, event);
+    },
+  };
+}
+
+/** Errors with the signal's reason, and so leaves, as soon as a signal is aborted. */
+function abortedBy<T>(signal: AbortSignal | undefined): MonoTypeOperatorFunction<T> {
+  return (source) =>
+    signal
+      ? new Observable((subscriber) => {
+          const abort = () => subscriber.error(signal.reason);
+          if (signal.aborted) {
+            abort();
+            return;
+          }
+          signal.addEventListener('abort', abort);
+          subscriber.add(() => signal.removeEventListener('abort', abort));
+          subscriber.add(source.subscribe(subscriber));
+        })
+      : source;
+}

@@ -1,0 +1,201 @@
+import type { TokenUsage } from '../core/call';
+import type { CallEvent, EvictionReason } from '../core/events';
+import { LatencyHistogram } from './latency-histogram';
+
+/** What a million tokens of a model cost, in any currency. */
+export interface ModelPrice {
+  /** Per million tokens of prompts. */
+  readonly input: number;
+  /** Per million tokens of answers. */
+  readonly output: number;
+}
+
+/** Prices by the model's name as the usage reports it; a name that ends in `*` stands for all that begin so. */
+export type PriceTable = Readonly<Record<string, ModelPrice>>;
+
+/** The figures that are folded from events. */
+export interface CallMetrics {
+  /** Requests received, whatever answered them. */
+  readonly totalCalls: number;
+  /** Look-ups that found an answer. */
+  readonly cacheHits: number;
+  /** Look-ups that did not; those that joined a running call are among them. */
+  readonly cacheMisses: number;
+  /** Hits over look-ups, 0 to 1. */
+  readonly cacheHitRate: number;
+  /** Requests that went past the cache. */
+  readonly bypassedCalls: number;
+  /** Requests that joined a call another request had started. */
+  readonly sharedCalls: number;
+  /** Calls started, retries included. */
+  readonly startedCalls: number;
+  /** Mean latency of the calls that ran to their end, in milliseconds. */
+  readonly avgLatency: number;
+  /** Latency that half of the calls did not exceed, in milliseconds. */
+  readonly p50Latency: number;
+  readonly p95Latency: number;
+  readonly p99Latency: number;
+  /** Requests that waited for a permit (for pace, a hold or a budget), not only for a slot. */
+  readonly throttledCalls: number;
+  /** Failed outcomes. */
+  readonly failedCalls: number;
+  /** Retries. */
+  readonly retriedCalls: number;
+  /** Successful outcomes. */
+  readonly answeredCalls: number;
+  /** Requests whose subscriber left before their outcome. */
+  readonly leftCalls: number;
+  /** Calls that run now. */
+  readonly inFlight: number;
+  /** Tokens of prompts that calls reported. */
+  readonly inputTokens: number;
+  /** Tokens of answers that calls reported. */
+  readonly outputTokens: number;
+  /** Tokens, prompts and answers, that hits and shared calls did not use again. */
+  readonly savedTokens: number;
+  /** Money spent on calls, by the price table; 0 without one. */
+  readonly spent: number;
+  /** Money that hits and shared calls saved, by the price table; 0 without one. */
+  readonly saved: number;
+  /** Entries that left the cache, by reason. */
+  readonly evictions: Readonly<Record<EvictionReason, number>>;
+}
+
+const perMillion = 1e-6;
+
+/** Folds events into figures. */
+export class MetricsFold {
+  readonly #prices: ReadonlyMap<string, ModelPrice>;
+  readonly #pricePrefixes: readonly (readonly [string, ModelPrice])[];
+  readonly #latencies = new LatencyHistogram();
+  readonly #evictions: Record<EvictionReason, number> = { expired: 0, size: 0, deleted: 0 };
+  #totalCalls = 0;
+  #cacheHits = 0;
+  #cacheMisses = 0;
+  #bypassedCalls = 0;
+  #sharedCalls = 0;
+  #startedCalls = 0;
+  #throttledCalls = 0;
+  #failedCalls = 0;
+  #retriedCalls = 0;
+  #answeredCalls = 0;
+  #leftCalls = 0;
+  #inFlight = 0;
+  #inputTokens = 0;
+  #outputTokens = 0;
+  #savedTokens = 0;
+  #spent = 0;
+  #saved = 0;
+
+  constructor(prices: PriceTable = {}) {
+    const entries = Object.entries(prices);
+    this.#prices = new Map(entries.filter(([model]) => !model.endsWith('*')));
+    this.#pricePrefixes = entries
+      .filter(([model]) => model.endsWith('*'))
+      .map(([model, price]) => [model.slice(0, -1), price] as const)
+      .sort(([one], [other]) => other.length - one.length);
+  }
+
+  next(event: CallEvent): void {
+    switch (event.type) {
+      case 'received':
+        this.#totalCalls++;
+        break;
+      case 'cache-hit':
+        this.#cacheHits++;
+        this.#save(event.usage);
+        break;
+      case 'cache-miss':
+        this.#cacheMisses++;
+        if (event.joined) {
+          this.#sharedCalls++;
+        }
+        break;
+      case 'cache-bypassed':
+        this.#bypassedCalls++;
+        break;
+      case 'cache-evicted':
+        this.#evictions[event.reason]++;
+        break;
+      case 'throttled':
+        this.#throttledCalls++;
+        break;
+      case 'started':
+        this.#startedCalls++;
+        this.#inFlight++;
+        break;
+      case 'finished':
+        this.#inFlight--;
+        if (event.result !== 'aborted') {
+          this.#latencies.add(event.latency);
+        }
+        break;
+      case 'feedback':
+        this.#spend(event.feedback.usage);
+        break;
+      case 'retrying':
+        this.#retriedCalls++;
+        break;
+      case 'settled':
+        if (event.ok) {
+          this.#answeredCalls++;
+          this.#save(event.usage);
+        } else {
+          this.#failedCalls++;
+        }
+        break;
+      case 'left':
+        this.#leftCalls++;
+        break;
+    }
+  }
+
+  metrics(): CallMetrics {
+    const lookUps = this.#cacheHits + this.#cacheMisses;
+    return {
+      totalCalls: this.#totalCalls,
+      cacheHits: this.#cacheHits,
+      cacheMisses: this.#cacheMisses,
+      cacheHitRate: lookUps === 0 ? 0 : this.#cacheHits / lookUps,
+      bypassedCalls: this.#bypassedCalls,
+      sharedCalls: this.#sharedCalls,
+      startedCalls: this.#startedCalls,
+      avgLatency: this.#latencies.mean,
+      p50Latency: this.#latencies.percentile(0.5),
+      p95Latency: this.#latencies.percentile(0.95),
+      p99Latency: this.#latencies.percentile(0.99),
+      throttledCalls: this.#throttledCalls,
+      failedCalls: this.#failedCalls,
+      retriedCalls: this.#retriedCalls,
+      answeredCalls: this.#answeredCalls,
+      leftCalls: this.#leftCalls,
+      inFlight: this.#inFlight,
+      inputTokens: this.#inputTokens,
+      outputTokens: this.#outputTokens,
+      savedTokens: this.#savedTokens,
+      spent: this.#spent,
+      saved: this.#saved,
+      evictions: { ...this.#evictions },
+    };
+  }
+
+  #spend(usage: TokenUsage | undefined): void {
+    if (usage) {
+      this.#inputTokens += usage.inputTokens ?? 0;
+      this.#outputTokens += usage.outputTokens ?? 0;
+      this.#spent += this.#costOf(usage);
+    }
+  }
+
+  #save(usage: TokenUsage | undefined): void {
+    if (usage) {
+      this.#savedTokens += (usage.inputTokens ?? 0) + (usage.outputTokens ?? 0);
+      this.#saved += this.#costOf(usage);
+    }
+  }
+
+  #costOf({ model = '', inputTokens = 0, outputTokens = 0 }: TokenUsage): number {
+    const price = this.#prices.get(model) ?? this.#pricePrefixes.find(([prefix]) => model.startsWith(prefix))?.[1];
+    return price ? (price.input * inputTokens + price.output * outputTokens) * perMillion : 0;
+  }
+}

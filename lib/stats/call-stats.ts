@@ -1,0 +1,199 @@
+import { Observable, type SchedulerLike, type Subscriber } from 'rxjs';
+import type { Cancel, Clock } from '../core/clock';
+import type { CallEvent, CallEventListener } from '../core/events';
+import type { CallPriority } from '../core/priority';
+import { clockFrom } from '../core/scheduler-clock';
+import { configObject, numberSetting } from '../core/settings';
+import { MetricsFold, type CallMetrics, type PriceTable } from './call-metrics';
+
+/** What a snapshot tells of a limiter. */
+export interface RateLimiterGauges {
+  /** Milliseconds between starts of MEDIUM requests. */
+  readonly currentInterval: number;
+  /** Starts per second, over the last ten seconds. */
+  readonly callRate: number;
+  readonly queued: number;
+  readonly queuedByPriority: Readonly<Record<CallPriority, number>>;
+  readonly isPaused: boolean;
+  /** When a hold ends, in milliseconds on the limiter's clock. */
+  readonly heldUntil?: number;
+  readonly holdReason?: string;
+}
+
+/** What a snapshot tells of a cache. */
+export interface CacheGauges {
+  readonly size: number;
+  readonly maxSize: number;
+  readonly totalAccesses: number;
+  readonly hits: number;
+  readonly misses: number;
+  /** Hits over accesses, 0 to 1. */
+  readonly hitRate: number;
+}
+
+/** What a snapshot tells of the slots. */
+export interface ExecutorGauges {
+  /** Calls that run now. */
+  readonly active: number;
+  /** Requests that wait for their start. */
+  readonly queued: number;
+  readonly maxConcurrent: number;
+}
+
+/** The figures at one moment: `metrics` are a fold of events, the rest is read when the snapshot is made. */
+export interface StatsSnapshot {
+  /** Milliseconds on the clock of the statistics. */
+  readonly at: number;
+  readonly metrics: CallMetrics;
+  readonly rateLimiter: RateLimiterGauges;
+  readonly cache: CacheGauges;
+  readonly executor: ExecutorGauges;
+}
+
+/** The config of {@link CallStats}. */
+export interface StatsConfig {
+  /** Milliseconds between snapshots at least. Default 1000. */
+  readonly sampleInterval?: number;
+  /** What tokens cost. Default: nothing. */
+  readonly prices?: PriceTable;
+  /** The limiter whose state snapshots tell. Default: none. */
+  readonly limiter?: { readonly state: RateLimiterGauges };
+  /** The cache whose use snapshots tell. Default: none. */
+  readonly cache?: { readonly stats: CacheGauges };
+  /** Reads the slots. Default: calls in flight by the events, `maxConcurrent` unknown (0). */
+  readonly executor?: () => ExecutorGauges;
+  /** The scheduler whose time it lives by. Default `asyncScheduler`. */
+  readonly scheduler?: SchedulerLike;
+}
+
+const noLimiter: RateLimiterGauges = {
+  currentInterval: 0,
+  callRate: 0,
+  queued: 0,
+  queuedByPriority: { low: 0, medium: 0, high: 0, critical: 0 },
+  isPaused: false,
+};
+
+const noCache: CacheGauges = { size: 0, maxSize: 0, totalAccesses: 0, hits: 0, misses: 0, hitRate: 0 };
+
+/**
+ * Folds events into live figures. Give it as `events` to the operators whose calls it is to count.
+ *
+ * `stats$` gives the present snapshot to a new subscriber, then one at most every `sampleInterval` milliseconds and
+ * only after a change; it completes, after a last snapshot, on `close()`. It holds no timer while nothing changes or
+ * nobody listens, and none at all on a scheduler that you gave: there the next event brings the snapshot that is due.
+ *
+ * @example
+ * const stats = new CallStats({ sampleInterval: 5000, limiter });
+ * tickets$.pipe(mergeWithConcurrency(classify, { limiter, events: stats }));
+ * stats.stats$.subscribe(({ metrics }) => console.log(metrics.failedCalls));
+ *
+ * @throws TypeError or RangeError for a config that names a wrong value
+ */
+export class CallStats implements CallEventListener {
+  /** The figures, live. */
+  readonly stats$: Observable<StatsSnapshot>;
+  readonly #clock: Clock;
+  readonly #fold: MetricsFold;
+  readonly #sampleInterval: number;
+  readonly #limiter: { readonly state: RateLimiterGauges } | undefined;
+  readonly #cache: { readonly stats: CacheGauges } | undefined;
+  readonly #executor: (() => ExecutorGauges) | undefined;
+  readonly #subscribers = new Set<Subscriber<StatsSnapshot>>();
+  #lastSampleAt = -Infinity;
+  #cancelSample: Cancel | undefined;
+  #last: StatsSnapshot | undefined;
+
+  constructor(config?: StatsConfig) {
+    const settings: StatsConfig = configObject('CallStats', config);
+    this.#sampleInterval = numberSetting('sampleInterval', settings.sampleInterval, 1000);
+    for (const [model, price] of Object.entries(settings.prices ?? {})) {
+      numberSetting(`prices['${model}'].input`, price.input, 0);
+      numberSetting(`prices['${model}'].output`, price.output, 0);
+    }
+    this.#fold = new MetricsFold(settings.prices);
+    this.#limiter = settings.limiter;
+    this.#cache = settings.cache;
+    this.#executor = settings.executor;
+    this.#clock = clockFrom(settings.scheduler);
+    this.stats$ = new Observable((subscriber) => {
+      subscriber.next(this.#last ?? this.snapshot());
+      if (this.#last) {
+        subscriber.complete();
+        return;
+      }
+      this.#subscribers.add(subscriber);
+      subscriber.add(() => {
+        this.#subscribers.delete(subscriber);
+        if (this.#subscribers.size === 0) {
+          this.#stopSampling();
+        }
+      });
+    });
+  }
+
+  /** Takes an event in. */
+  next(event: CallEvent): void {
+    this.#fold.next(event);
+    if (this.#subscribers.size > 0) {
+      this.#sampleWhenDue();
+    }
+  }
+
+  /** The figures now. */
+  snapshot(): StatsSnapshot {
+    const metrics = this.#fold.metrics();
+    const rateLimiter = this.#limiter?.state ?? noLimiter;
+    return {
+      at: this.#clock.now(),
+      metrics,
+      rateLimiter,
+      cache: this.#cache?.stats ?? noCache,
+      executor: this.#executor?.() ?? { active: metrics.inFlight, queued: rateLimiter.queued, maxConcurrent: 0 },
+    };
+  }
+
+  /** Emits a last snapshot and completes `stats$`. */
+  close(): void {
+    if (this.#last) {
+      return;
+    }
+    this.#stopSampling();
+    this.#last = this.snapshot();
+    for (const subscriber of [...this.#subscribers]) {
+      subscriber.next(this.#last);
+      subscriber.complete();
+    }
+  }
+
+  #sampleWhenDue(): void {
+    const due = this.#lastSampleAt + this.#sampleInterval;
+    const now = this.#clock.now();
+    if (due <= now) {
+      this.#stopSampling();
+      this.#sample(now);
+    } else if (!this.#cancelSample) {
+      this.#cancelSample = this.#clock.schedule(
+        due - now,
+        () => {
+          this.#cancelSample = undefined;
+          this.#sample(this.#clock.now());
+        },
+        { background: true },
+      );
+    }
+  }
+
+  #sample(now: number): void {
+    this.#lastSampleAt = now;
+    const snapshot = this.snapshot();
+    for (const subscriber of [...this.#subscribers]) {
+      subscriber.next(snapshot);
+    }
+  }
+
+  #stopSampling(): void {
+    this.#cancelSample?.();
+    this.#cancelSample = undefined;
+  }
+}
