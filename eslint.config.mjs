@@ -16,8 +16,15 @@ export default defineConfig(
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {
       '@typescript-eslint/consistent-type-imports': 'error',
-      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
+      '@typescript-eslint/restrict-template-expressions': [
+        'error',
+        { allowNumber: true, allowBoolean: true },
+      ],
       '@typescript-eslint/no-non-null-assertion': 'off',
+      '@typescript-eslint/prefer-nullish-coalescing': [
+        'error',
+        { ignorePrimitives: { boolean: true, string: true } },
+      ],
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
       '@typescript-eslint/no-invalid-void-type': 'off',
       'rxjs-x/finnish': 'off',
@@ -28,7 +35,10 @@ export default defineConfig(
     ignores: ['lib/core/scheduler-clock.ts'],
     rules: {
       'no-restricted-globals': ['error', ...realTime],
-      'no-restricted-properties': ['error', { object: 'Date', property: 'now', message: 'Time comes from a Clock.' }],
+      'no-restricted-properties': [
+        'error',
+        { object: 'Date', property: 'now', message: 'Time comes from a Clock.' },
+      ],
     },
   },
 );

@@ -1,5 +1,8 @@
 import type { OpenAI } from 'openai';
-import type { ChatCompletion, ChatCompletionCreateParamsNonStreaming } from 'openai/resources/chat/completions';
+import type {
+  ChatCompletion,
+  ChatCompletionCreateParamsNonStreaming,
+} from 'openai/resources/chat/completions';
 import type { CallContext } from './core/call';
 
 /** The part of the official client that {@link openaiCall} uses; an `OpenAI` or `AzureOpenAI` instance has it. */

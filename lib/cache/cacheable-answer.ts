@@ -1,6 +1,4 @@
-interface AnswerShape {
-  readonly [field: string]: unknown;
-}
+type AnswerShape = Readonly<Record<string, unknown>>;
 
 /** Finish reasons, in the words of OpenAI, Anthropic and the AI SDK, of an answer that was given to its end. */
 const wholeReasons: ReadonlySet<unknown> = new Set([
@@ -32,7 +30,9 @@ export function isCacheable(value: unknown): boolean {
     return false;
   }
   if (answer['object'] === 'response' && typeof answer['status'] === 'string') {
-    return answer['status'] === 'completed' && hasContent(answer['output']) && !holdsRefusal(answer['output']);
+    return (
+      answer['status'] === 'completed' && hasContent(answer['output']) && !holdsRefusal(answer['output'])
+    );
   }
   if (answer['type'] === 'message' && answer['role'] === 'assistant' && 'stop_reason' in answer) {
     return wholeReasons.has(answer['stop_reason']) && hasContent(answer['content']);
@@ -56,14 +56,22 @@ function isWholeChoice(choice: unknown): boolean {
   return (
     wholeReasons.has(choice['finish_reason']) &&
     !hasContent(message['refusal']) &&
-    [message['content'], message['tool_calls'], message['function_call'], message['audio'], message['text']].some(hasContent)
+    [
+      message['content'],
+      message['tool_calls'],
+      message['function_call'],
+      message['audio'],
+      message['text'],
+    ].some(hasContent)
   );
 }
 
 function holdsRefusal(output: unknown): boolean {
   return (
     Array.isArray(output) &&
-    output.some((item) => isShape(item) && Array.isArray(item['content']) && item['content'].some(isRefusalPart))
+    output.some(
+      (item) => isShape(item) && Array.isArray(item['content']) && item['content'].some(isRefusalPart),
+    )
   );
 }
 

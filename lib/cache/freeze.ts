@@ -9,8 +9,7 @@ export function freezeAnswer<V>(answer: V): V {
     if (typeof value === 'object' && value !== null && !Object.isFrozen(value) && isPlain(value)) {
       Object.freeze(value);
       for (const key of Object.keys(value)) {
-        const { value: inner } = Object.getOwnPropertyDescriptor(value, key)!;
-        open.push(inner);
+        open.push(Object.getOwnPropertyDescriptor(value, key)!.value as unknown);
       }
     }
   }

@@ -111,7 +111,10 @@ export class LLMResultCache {
   constructor(config?: ResultCacheConfig) {
     const settings: ResultCacheConfig = configObject('LLMResultCache', config);
     this.#defaultTtl = ttlSetting('defaultTtl', settings.defaultTtl, 3_600_000);
-    this.#sweepInterval = numberSetting('sweepInterval', settings.sweepInterval, 60_000, { above: true, infinite: true });
+    this.#sweepInterval = numberSetting('sweepInterval', settings.sweepInterval, 60_000, {
+      above: true,
+      infinite: true,
+    });
     this.#clone = functionSetting('clone', settings.clone);
     this.#events = settings.events;
     const shouldCache = functionSetting('shouldCache', settings.shouldCache) ?? isCacheable;

@@ -45,7 +45,10 @@ export function generateKey(prompt: unknown, params?: unknown): string {
   if (params === undefined) {
     return keyOfRequest(prompt);
   }
-  const both = { [`${mark}prompt`]: encode(prompt, 'prompt', []), [`${mark}params`]: encode(params, 'params', []) };
+  const both = {
+    [`${mark}prompt`]: encode(prompt, 'prompt', []),
+    [`${mark}params`]: encode(params, 'params', []),
+  };
   return `v1:${sha256(stringify(both))}`;
 }
 
@@ -55,7 +58,8 @@ export function namespacedKey(namespace: string | undefined, key: string): strin
 }
 
 function encodeRequest(request: Readonly<Record<string, unknown>>): unknown {
-  const isBody = typeof request['model'] === 'string' && promptFields.some((field) => request[field] !== undefined);
+  const isBody =
+    typeof request['model'] === 'string' && promptFields.some((field) => request[field] !== undefined);
   const content: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
   refuseSymbols(request, 'request');
   for (const field of Object.keys(request)) {
@@ -155,7 +159,7 @@ function encodeSpecial(value: object, path: string, above: object[]): unknown {
     return marked('set', encodeArray([...(value as Set<unknown>)], path, above));
   }
   if (type === 'RegExp') {
-    return marked('regexp', String(value as RegExp));
+    return marked('regexp', RegExp.prototype.toString.call(value));
   }
   if (type === 'ArrayBuffer') {
     return marked('bytes', [type, bytesOf(new Uint8Array(value as ArrayBuffer))]);
@@ -164,7 +168,7 @@ function encodeSpecial(value: object, path: string, above: object[]): unknown {
     return marked('bytes', [type, bytesOf(new Uint8Array(value.buffer, value.byteOffset, value.byteLength))]);
   }
   if (type === 'URL') {
-    return marked('url', String(value as { toString(): string }));
+    return marked('url', (value as { href: string }).href);
   }
   throw new UnhashableValueError(path, `of the class ${nameOfClass(value)}`);
 }
@@ -202,5 +206,8 @@ function isPlainObject(value: unknown): value is Readonly<Record<string, unknown
     return false;
   }
   const prototype = Object.getPrototypeOf(value) as object | null;
-  return prototype === null || (Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, 'isPrototypeOf'));
+  return (
+    prototype === null ||
+    (Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, 'isPrototypeOf'))
+  );
 }

@@ -12,5 +12,7 @@ const nodeCrypto = (
 
 /** The SHA-256 digest of a text, in hexadecimal; the same everywhere. */
 export function sha256(text: string): string {
-  return nodeCrypto ? nodeCrypto.createHash('sha256').update(text).digest('hex') : bytesToHex(portableSha256(text));
+  return nodeCrypto
+    ? nodeCrypto.createHash('sha256').update(text).digest('hex')
+    : bytesToHex(portableSha256(text));
 }

@@ -1,7 +1,6 @@
 /** What a response's headers may come as: a `Headers` object, or a plain record with names in any case. */
 export type HeadersLike =
-  | { get(name: string): string | null }
-  | Readonly<Record<string, string | readonly string[] | undefined>>;
+  { get(name: string): string | null } | Readonly<Record<string, string | readonly string[] | undefined>>;
 
 /** What one call used up, as the provider counts it. */
 export interface TokenUsage {

@@ -42,7 +42,8 @@ export function clockFrom(scheduler?: SchedulerLike): Clock {
       last = reading;
       return reading;
     },
-    schedule: (delay, task, options) => (options?.background ? background(delay, task) : schedule(delay, task)),
+    schedule: (delay, task, options) =>
+      options?.background ? background(delay, task) : schedule(delay, task),
   };
 }
 

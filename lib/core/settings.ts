@@ -19,7 +19,12 @@ interface NumberBounds {
 }
 
 /** A number from a config, or its default; a `TypeError` or `RangeError` names the field and shows the value. */
-export function numberSetting(field: string, value: number | undefined, fallback: number, bounds: NumberBounds = {}): number {
+export function numberSetting(
+  field: string,
+  value: number | undefined,
+  fallback: number,
+  bounds: NumberBounds = {},
+): number {
   if (value === undefined) {
     return fallback;
   }
@@ -28,15 +33,26 @@ export function numberSetting(field: string, value: number | undefined, fallback
   }
   const { min = 0, infinite = false, whole = false, above = false } = bounds;
   const tooSmall = above ? !(value > min) : !(value >= min);
-  if (tooSmall || (!infinite && value === Infinity) || (whole && value !== Infinity && !Number.isInteger(value))) {
+  if (
+    tooSmall ||
+    (!infinite && value === Infinity) ||
+    (whole && value !== Infinity && !Number.isInteger(value))
+  ) {
     const kind = `${infinite ? '' : 'finite '}${whole ? 'whole ' : ''}number`;
-    throw new RangeError(`${field} must be a ${kind} ${above ? 'above' : 'of at least'} ${min}, but is ${shown(value)}.`);
+    throw new RangeError(
+      `${field} must be a ${kind} ${above ? 'above' : 'of at least'} ${min}, but is ${shown(value)}.`,
+    );
   }
   return value;
 }
 
 /** One of a few words from a config, or its default. */
-export function choiceSetting<T extends string>(field: string, value: T | undefined, fallback: T, choices: readonly T[]): T {
+export function choiceSetting<T extends string>(
+  field: string,
+  value: T | undefined,
+  fallback: T,
+  choices: readonly T[],
+): T {
   if (value === undefined) {
     return fallback;
   }
@@ -72,7 +88,10 @@ export function requiredFunction<T>(field: string, value: T): T {
 }
 
 /** A listener from a config. */
-export function listenerSetting<T extends { next: unknown }>(field: string, value: T | undefined): T | undefined {
+export function listenerSetting<T extends { next: unknown }>(
+  field: string,
+  value: T | undefined,
+): T | undefined {
   if (value !== undefined && typeof (value as Partial<T> | null)?.next !== 'function') {
     throw new TypeError(`${field} must have a next() method, but is ${shown(value)}.`);
   }
@@ -80,7 +99,10 @@ export function listenerSetting<T extends { next: unknown }>(field: string, valu
 }
 
 /** A config itself: undefined or an object. */
-export function configObject<T extends object>(owner: string, config: T | undefined): T | Record<string, never> {
+export function configObject<T extends object>(
+  owner: string,
+  config: T | undefined,
+): T | Record<string, never> {
   if (config === undefined) {
     return {};
   }

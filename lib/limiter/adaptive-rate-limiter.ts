@@ -154,7 +154,11 @@ export class AdaptiveRateLimiter {
    */
   acquire(priorityOrTraits?: CallPriority | CallTraits): Observable<Permit> {
     const traits: CallTraits =
-      typeof priorityOrTraits === 'object' ? priorityOrTraits : priorityOrTraits ? { priority: priorityOrTraits } : {};
+      typeof priorityOrTraits === 'object'
+        ? priorityOrTraits
+        : priorityOrTraits
+          ? { priority: priorityOrTraits }
+          : {};
     const rank = traits.priority === undefined ? defaultRank : rankOf(traits.priority);
     if (rank === undefined) {
       throw new TypeError(
@@ -191,7 +195,8 @@ export class AdaptiveRateLimiter {
         },
       };
       const isFull =
-        engine.queue.waiting >= this.maxQueue && !engine.queue.wouldStart(this.#permits, rank, ticket.tokens, ticket.asks);
+        engine.queue.waiting >= this.maxQueue &&
+        !engine.queue.wouldStart(this.#permits, rank, ticket.tokens, ticket.asks);
       if (isFull && !this.#makeRoom(rank)) {
         subscriber.error(new QueueOverflowError(this.maxQueue));
         return;

@@ -127,9 +127,10 @@ class PriorityClass {
     return found.leafOf(pool);
   }
 
-  joined(leaf: Leaf): void {
+  /** @param virtualTime where the stride order stands: a class far ahead of it had its share and waits its turn */
+  joined(leaf: Leaf, virtualTime: number): void {
     if (this.waiting++ === 0) {
-      this.isNew = true;
+      this.isNew = this.pass <= virtualTime + longestStride;
     }
     leaf.live++;
     if (leaf.lane.live++ === 0) {
@@ -232,12 +233,15 @@ function removeFrom<T>(list: T[], item: T): boolean {
 /** Wait multipliers as whole strides, so that adding them up stays exact. */
 const strides = waitMultipliers.map((multiplier) => multiplier * 10);
 
+const longestStride = Math.max(...strides);
+
 /**
  * The one queue that requests wait in until every gate agrees that the next one may start.
  *
  * Who is next is decided by stride scheduling (Waldspurger and Weihl, 1995): each priority has a pass that grows by
  * its wait multiplier with every start, and the least pass is next, so that starts are shared 1/1.5 : 1/1 : 1/0.7 :
- * 1/0.3. A priority that was not waiting is next at once. A pool without a free slot is passed over; a head that
+ * 1/0.3. A priority that was not waiting is next at once, unless it came so again and again while others waited and
+ * is a whole stride of LOW ahead of its share: else urgent requests that come one by one would starve the rest. A pool without a free slot is passed over; a head that
  * the gate holds is not, so that the expensive and the urgent are not starved by what is small.
  */
 export class AdmissionQueue {
@@ -289,12 +293,19 @@ export class AdmissionQueue {
   }
 
   /** Puts a request without a ticket at the end of its class. Its pool starts it. */
-  addPlain(pool: SlotPool, request: unknown, arrivedAt: number, id: number, rank: PriorityRank, lane?: string): void {
+  addPlain(
+    pool: SlotPool,
+    request: unknown,
+    arrivedAt: number,
+    id: number,
+    rank: PriorityRank,
+    lane?: string,
+  ): void {
     const priorityClass = this.#classes[rank]!;
     const leaf = priorityClass.leafOf(lane, pool);
     leaf.ring.push(request, arrivedAt, id);
     this.#waiting++;
-    priorityClass.joined(leaf);
+    priorityClass.joined(leaf, this.#virtualTime);
   }
 
   /** Puts a ticket at the end of its class, or, for a retry, at the front. */
@@ -374,7 +385,10 @@ export class AdmissionQueue {
   }
 
   /** Takes the longest waiting request of the lowest waiting priority out of a pool's queue. */
-  takeOldest(pool: SlotPool, from: PriorityRank): { item: unknown; arrivedAt: number; id: number } | undefined {
+  takeOldest(
+    pool: SlotPool,
+    from: PriorityRank,
+  ): { item: unknown; arrivedAt: number; id: number } | undefined {
     for (let rank = 0; rank <= from; rank++) {
       let oldest: Leaf | undefined;
       for (const leaf of this.#classes[rank]!.leavesOf(pool)) {
@@ -407,15 +421,19 @@ export class AdmissionQueue {
     }
     this.#draining = true;
     try {
-      do {
-        this.#drainAgain = false;
-        while (this.#startNext()) {
-          // each start may have changed what is next
-        }
-      } while (this.#drainAgain);
+      // What a start does may change what is next, or ask for another round.
+      while (this.#startNext() || this.#takeDrainAgain()) {
+        continue;
+      }
     } finally {
       this.#draining = false;
     }
+  }
+
+  #takeDrainAgain(): boolean {
+    const again = this.#drainAgain;
+    this.#drainAgain = false;
+    return again;
   }
 
   #startNext(): boolean {
@@ -451,8 +469,10 @@ export class AdmissionQueue {
     const item = ring.shift();
     const { arrivedAt, id } = ring;
     if (priorityClass.isNew) {
+      const isAlone = this.#waiting === 1;
+      const from = isAlone ? this.#virtualTime : Math.max(this.#virtualTime, priorityClass.pass);
       priorityClass.isNew = false;
-      priorityClass.pass = this.#virtualTime + strides[rank]!;
+      priorityClass.pass = from + strides[rank]!;
     } else {
       this.#virtualTime = priorityClass.pass;
       priorityClass.pass += strides[rank]!;
@@ -508,7 +528,7 @@ export class AdmissionQueue {
     }
     ticket.place = leaf;
     this.#waiting++;
-    priorityClass.joined(leaf);
+    priorityClass.joined(leaf, this.#virtualTime);
   }
 
   #leave(ticket: Ticket, leaf: Leaf): void {

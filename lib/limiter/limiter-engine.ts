@@ -113,7 +113,7 @@ export class LimiterEngine implements StartGate {
       return Infinity;
     }
     let opens = this.#holdUntil;
-    const wait = this.#controller.interval(now) * waitMultipliers[rank]!;
+    const wait = this.#controller.interval(now) * waitMultipliers[rank];
     if (asks !== 'permit') {
       opens = Math.max(opens, this.#lastStartAt + wait);
     }

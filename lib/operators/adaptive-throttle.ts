@@ -3,7 +3,13 @@ import { DeadlineExceededError, QueueOverflowError } from '../core/errors';
 import type { CallEventListener } from '../core/events';
 import { handOver, takeOver } from '../core/hand-over';
 import { defaultRank, prioritiesByRank, rankOf, type PriorityRank } from '../core/priority';
-import { choiceSetting, configObject, functionSetting, listenerSetting, numberSetting } from '../core/settings';
+import {
+  choiceSetting,
+  configObject,
+  functionSetting,
+  listenerSetting,
+  numberSetting,
+} from '../core/settings';
 import { Ticket, type TicketOwner } from '../core/ticket';
 import { readTraits, type TraitsReader } from '../core/traits';
 import { AdaptiveRateLimiter, engineOf, type RateLimiterConfig } from '../limiter/adaptive-rate-limiter';
@@ -54,7 +60,7 @@ export function adaptiveThrottle<R>(
   const shared = limiter instanceof AdaptiveRateLimiter ? limiter : undefined;
   if (!shared) {
     // Throws now rather than at the first subscription.
-    new AdaptiveRateLimiter(limiter as RateLimiterConfig);
+    new AdaptiveRateLimiter(limiter);
   }
   const resolved: RunSettings<R> = {
     maxWait: numberSetting('maxWait', settings.maxWait, Infinity, { infinite: true }),
@@ -64,11 +70,7 @@ export function adaptiveThrottle<R>(
   };
   return (source) =>
     new Observable((destination) => {
-      const run = new ThrottleRun(
-        shared ?? new AdaptiveRateLimiter(limiter as RateLimiterConfig),
-        resolved,
-        destination,
-      );
+      const run = new ThrottleRun(shared ?? new AdaptiveRateLimiter(limiter), resolved, destination);
       subscribeWhileOpen(source, destination, {
         next: (request) => run.next(request),
         error: (error) => destination.error(error),
@@ -111,7 +113,8 @@ class ThrottleRun<R> implements TicketOwner {
     }
     const { queue } = this.#limiter[engineOf];
     const isFull =
-      queue.waiting >= this.#limiter.maxQueue && !queue.wouldStart(this.#pool, ticket.rank, ticket.tokens, 'permit');
+      queue.waiting >= this.#limiter.maxQueue &&
+      !queue.wouldStart(this.#pool, ticket.rank, ticket.tokens, 'permit');
     const hasRoom = !isFull || this.#makeRoom(ticket.rank);
     if (this.#destination.closed) {
       // Whoever heard of this request, or of one that was dropped for it, has left.

@@ -56,7 +56,11 @@ class MissesPipeline<R, V> {
 
   send(flight: Flight<R, V>, request: R): void {
     if (this.#isOver) {
-      endFlight(flight, failed(flight.ticket, request, new MissingOutcomeError(), this.#settings.clock), this.#settings);
+      endFlight(
+        flight,
+        failed(flight.ticket, request, new MissingOutcomeError(), this.#settings.clock),
+        this.#settings,
+      );
       return;
     }
     const flights = this.#pending.get(request);
@@ -131,7 +135,9 @@ class MissesPipeline<R, V> {
 
   #ended(cause?: unknown): void {
     this.#isOver = true;
-    const unanswered = [...this.#pending].flatMap(([request, flights]) => flights.map((flight) => ({ request, flight })));
+    const unanswered = [...this.#pending].flatMap(([request, flights]) =>
+      flights.map((flight) => ({ request, flight })),
+    );
     this.#pending.clear();
     this.#flights = 0;
     for (const { request, flight } of unanswered) {
@@ -237,7 +243,11 @@ export class CacheRun<R, V> {
       this.#tell({ type: 'cache-hit', at: now, id, key, age, savedLatency, ...(usage && { usage }) });
       const waited = now - ticket.arrivedAt;
       const value = found.value as V;
-      this.settle(waiter, { ok: true, request, value, source: 'cache', latency: 0, waited, attempts: 0 }, undefined);
+      this.settle(
+        waiter,
+        { ok: true, request, value, source: 'cache', latency: 0, waited, attempts: 0 },
+        undefined,
+      );
       return;
     }
     const flight = cache[internalsOf].flights.get(key) as Flight<R, V> | undefined;
@@ -307,7 +317,7 @@ export class CacheRun<R, V> {
     flight.waiters.add(waiter);
     waiter.flight = flight;
     waiter.ticket.settlesTo = this.#settings.events;
-    this.#settings.cache?.[internalsOf].flights.add(flight as Flight);
+    this.#settings.cache?.[internalsOf].flights.add(flight);
     this.#pipeline.send(flight, waiter.request);
   }
 
@@ -334,7 +344,11 @@ export class CacheRun<R, V> {
     }
   }
 
-  #sharedOutcome(outcome: CallOutcome<R, V>, waiter: CacheWaiter<R, V>, flight: Flight<R, V>): CallOutcome<R, V> {
+  #sharedOutcome(
+    outcome: CallOutcome<R, V>,
+    waiter: CacheWaiter<R, V>,
+    flight: Flight<R, V>,
+  ): CallOutcome<R, V> {
     const { request, ticket } = waiter;
     const startedAt = flight.ticket.arrivedAt + outcome.waited;
     const waited = Math.max(0, startedAt - ticket.arrivedAt);
@@ -349,7 +363,7 @@ export class CacheRun<R, V> {
     const { flight } = waiter;
     waiter.flight = undefined;
     if (flight?.waiters.delete(waiter) && flight.waiters.size === 0) {
-      this.#settings.cache?.[internalsOf].flights.remove(flight as Flight);
+      this.#settings.cache?.[internalsOf].flights.remove(flight);
       flight.abandon?.();
     }
   }
@@ -388,25 +402,30 @@ const grounded: Flight[] = [];
 let isRestarting = false;
 
 /** Settles all who wait for a flight; or, where only its starter's own limits ended it, the starter alone. */
-function endFlight<R, V>(flight: Flight<R, V>, outcome: CallOutcome<R, V>, settings: CacheRunSettings<R, V>): void {
+function endFlight<R, V>(
+  flight: Flight<R, V>,
+  outcome: CallOutcome<R, V>,
+  settings: CacheRunSettings<R, V>,
+): void {
   const { starter } = flight;
   const isOwnEnd =
-    !outcome.ok && (outcome.error instanceof DeadlineExceededError || outcome.error instanceof QueueOverflowError);
+    !outcome.ok &&
+    (outcome.error instanceof DeadlineExceededError || outcome.error instanceof QueueOverflowError);
   if (isOwnEnd && flight.waiters.size > (starter && flight.waiters.has(starter) ? 1 : 0)) {
     if (starter && flight.waiters.delete(starter)) {
       starter.settle(outcome, flight);
     }
     if (flight.waiters.size > 0) {
-      grounded.push(flight as Flight);
+      grounded.push(flight);
       restartGrounded();
     }
     return;
   }
   const { cache } = settings;
   if (cache && flight.key !== undefined) {
-    const { flights, shouldCache } = cache[internalsOf];
-    flights.remove(flight as Flight);
-    if (outcome.ok && !flight.isFenced && shouldCache(outcome.value)) {
+    const internals = cache[internalsOf];
+    internals.flights.remove(flight);
+    if (outcome.ok && !flight.isFenced && internals.shouldCache(outcome.value)) {
       store(cache, flight, outcome.value, outcome.latency, settings.traits);
     }
   }
@@ -456,8 +475,8 @@ function failed<R>(ticket: Ticket, request: R, error: unknown, clock: Clock): Ca
 }
 
 /** The key of a request in its namespace, or why it has none. */
-function keyAndReason<R>(
-  request: R,
+function keyAndReason(
+  request: unknown,
   traits: CallTraits,
   namespace: string | undefined,
 ): { key?: string; reason?: string } {

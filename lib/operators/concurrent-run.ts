@@ -1,4 +1,4 @@
-import { EmptyError, from, type ObservableInput, type Subscriber } from 'rxjs';
+import { EMPTY, from, throwIfEmpty, type ObservableInput, type Subscriber } from 'rxjs';
 import { Alarms } from '../core/alarms';
 import type { CallContext, CallOutcome, FailedOutcome, ProviderFeedback } from '../core/call';
 import type { Clock } from '../core/clock';
@@ -23,8 +23,7 @@ export interface RunSettings<R> {
   /** Given where slots are shared by several subscriptions; else each has a pool of its own. */
   readonly sharedPool?: SlotPool | undefined;
   readonly limiter?:
-    | { readonly engine: LimiterEngine; readonly key: object; readonly maxQueue: number }
-    | undefined;
+    { readonly engine: LimiterEngine; readonly key: object; readonly maxQueue: number } | undefined;
   readonly retry?: RetryPolicy | undefined;
   readonly ordered: boolean;
   /** Milliseconds per attempt. */
@@ -84,9 +83,13 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
     const rank = rankOf(traits.priority) ?? ticket?.rank ?? defaultRank;
     const waitAtMost = traits.maxWait ?? maxWait;
     this.#open++;
-    const needsTicket =
-      ticket ?? (ordered || sharedPool || waitAtMost !== Infinity || (limiter && traits.tokens !== undefined));
-    if (!needsTicket) {
+    const isPlain =
+      !ticket &&
+      !ordered &&
+      !sharedPool &&
+      waitAtMost === Infinity &&
+      !(limiter && traits.tokens !== undefined);
+    if (isPlain) {
       const id = nextRequestId();
       if (events) {
         this.#announce(events, id, rank, traits.lane, now);
@@ -218,7 +221,10 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
       return;
     }
     try {
-      const result = (this.#call as (request: unknown, context: CallContext) => ObservableInput<unknown>)(request, call);
+      const result = (this.#call as (request: unknown, context: CallContext) => ObservableInput<unknown>)(
+        request,
+        call,
+      );
       if (isThenable(result)) {
         result.then(
           (value: unknown) => {
@@ -237,10 +243,9 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
           error: (error: unknown) => this.#failed(call, error),
           complete: () => this.#completed(call),
         });
-        if (call.isOver) {
+        call.work = work;
+        if (this.#isOver(call)) {
           work.unsubscribe();
-        } else {
-          call.work = work;
         }
       }
     } catch (error) {
@@ -253,7 +258,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
       return;
     }
     if (!call.hasValue) {
-      this.#failed(call, new EmptyError());
+      this.#failed(call, emptyError());
       return;
     }
     const { limiter, queue } = this.#settings;
@@ -313,12 +318,23 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
     this.#completeIfDone();
   }
 
+  /** Asked anew, because what ran in between may have ended the call. */
+  #isOver(call: RunningCall): boolean {
+    return call.isOver || this.#isClosed;
+  }
+
   #tryAgain(call: RunningCall, error: unknown, retry: RetryPolicy): boolean {
     const { limiter, queue, events, clock } = this.#settings;
     const { ticket: known, attempt } = call;
     const refusals = (known?.refusals ?? 0) + (isRefusal(retry.classify(error).kind) ? 1 : 0);
     const firstStartAt = known?.firstStartAt ?? call.startedAt;
-    const decision = retry.decide(error, attempt, refusals, firstStartAt, limiter?.engine.holdsFor(error) === true);
+    const decision = retry.decide(
+      error,
+      attempt,
+      refusals,
+      firstStartAt,
+      limiter?.engine.holdsFor(error) === true,
+    );
     if (!decision.retry) {
       return false;
     }
@@ -343,7 +359,13 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
       queue.add(ticket, this.pool, this, 'front');
     }
     if (events) {
-      tell(events, { type: 'retrying', at: clock.now(), id: call.id, attempt: attempt + 1, delay: decision.delay });
+      tell(events, {
+        type: 'retrying',
+        at: clock.now(),
+        id: call.id,
+        attempt: attempt + 1,
+        delay: decision.delay,
+      });
     }
     return true;
   }
@@ -505,7 +527,16 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
       const at = clock.now();
       const { id, attempt, startedAt } = call;
       const more = result === 'failed' ? { error } : {};
-      tell(events, { type: 'finished', at, id, attempt, result, latency: at - startedAt, startedAt, ...more });
+      tell(events, {
+        type: 'finished',
+        at,
+        id,
+        attempt,
+        result,
+        latency: at - startedAt,
+        startedAt,
+        ...more,
+      });
     }
   }
 
@@ -515,6 +546,13 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
       tell(events, { type: 'left', at: clock.now(), id });
     }
   }
+}
+
+/** RxJS's own `EmptyError`, from where RxJS makes it: constructing one is not for others to do. */
+function emptyError(): unknown {
+  let emptiness: unknown;
+  EMPTY.pipe(throwIfEmpty()).subscribe({ error: (error: unknown) => (emptiness = error) });
+  return emptiness;
 }
 
 function isThenable(result: unknown): result is PromiseLike<unknown> {

@@ -1,4 +1,11 @@
-import { isObservable, Observable, type ObservableInput, type ObservedValueOf, type OperatorFunction, type SchedulerLike } from 'rxjs';
+import {
+  isObservable,
+  Observable,
+  type ObservableInput,
+  type ObservedValueOf,
+  type OperatorFunction,
+  type SchedulerLike,
+} from 'rxjs';
 import type { CallContext, CallOutcome } from '../core/call';
 import type { CallEventListener } from '../core/events';
 import { clockFrom } from '../core/scheduler-clock';
@@ -169,7 +176,10 @@ export function retryConfigOf(retry: boolean | number | RetryConfig | undefined)
   if (typeof retry === 'number') {
     return { attempts: retry };
   }
-  return retry === true ? {} : retry || undefined;
+  if (retry === true) {
+    return {};
+  }
+  return retry === false ? undefined : retry;
 }
 
 /** Lets a pool's limit follow an Observable until `destination` is closed. */

@@ -1,4 +1,4 @@
-import { throwError } from 'rxjs';
+import { Observable } from 'rxjs';
 import type { CallEvent, CallEventListener } from '../core/events';
 
 /** Tells a listener of an event; what it throws is reported as RxJS reports unhandled errors, and harms nothing. */
@@ -6,6 +6,6 @@ export function tell(listener: CallEventListener, event: CallEvent): void {
   try {
     listener.next(event);
   } catch (error) {
-    throwError(() => error).subscribe();
+    new Observable((subscriber) => subscriber.error(error)).subscribe();
   }
 }

@@ -27,5 +27,7 @@ export function unwrapOutcomes<R, V, F = never>(
       throw outcome.error;
     });
   }
-  return concatMap((outcome): ObservableInput<V | F> => (outcome.ok ? of(outcome.value) : onFailure(outcome)));
+  return concatMap((outcome): ObservableInput<V | F> =>
+    outcome.ok ? of(outcome.value) : onFailure(outcome),
+  );
 }

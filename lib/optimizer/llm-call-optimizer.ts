@@ -21,7 +21,12 @@ import type { CallEvent, CallEventListener } from '../core/events';
 import { clockFrom } from '../core/scheduler-clock';
 import { choiceSetting, configObject, functionSetting, numberSetting, switchSetting } from '../core/settings';
 import { readTraits, type TraitsReader } from '../core/traits';
-import { AdaptiveRateLimiter, engineOf, type KnownLimits, type OverflowPolicy } from '../limiter/adaptive-rate-limiter';
+import {
+  AdaptiveRateLimiter,
+  engineOf,
+  type KnownLimits,
+  type OverflowPolicy,
+} from '../limiter/adaptive-rate-limiter';
 import { AdmissionQueue, SlotPool } from '../limiter/admission-queue';
 import { cacheBySettings } from '../operators/cache-llm';
 import type { CacheRun } from '../operators/cache-run';
@@ -174,7 +179,10 @@ export class LLMCallOptimizer {
     this.cache = switchSetting('enableCache', settings.enableCache, true)
       ? new LLMResultCache({
           ...given({
-            defaultTtl: numberSetting('cacheTtl', settings.cacheTtl, 3_600_000, { above: true, infinite: true }),
+            defaultTtl: numberSetting('cacheTtl', settings.cacheTtl, 3_600_000, {
+              above: true,
+              infinite: true,
+            }),
             maxSize: numberSetting('cacheMaxSize', settings.cacheMaxSize, 1000, { min: 1, whole: true }),
             shouldCache: settings.shouldCache,
             clone: settings.clone,
@@ -293,7 +301,11 @@ export class LLMCallOptimizer {
   ): Promise<ObservedValueOf<O>> {
     const outcome = await firstValueFrom(
       of(request).pipe(this.optimize<R, O>(call, options), abortedBy(options.signal)),
+      { defaultValue: undefined },
     );
+    if (!outcome) {
+      throw this.#closedError();
+    }
     if (outcome.ok) {
       return outcome.value;
     }
@@ -317,6 +329,7 @@ export class LLMCallOptimizer {
         toArray(),
         abortedBy(options.signal),
       ),
+      { defaultValue: [] },
     );
   }
 

@@ -42,7 +42,11 @@ const connectionCodes: ReadonlySet<unknown> = new Set([
   'UND_ERR_BODY_TIMEOUT',
 ]);
 
-const connectionNames: ReadonlySet<unknown> = new Set(['APIConnectionError', 'APIConnectionTimeoutError', 'TimeoutError']);
+const connectionNames: ReadonlySet<unknown> = new Set([
+  'APIConnectionError',
+  'APIConnectionTimeoutError',
+  'TimeoutError',
+]);
 
 interface ErrorShape {
   readonly status?: unknown;
@@ -83,7 +87,9 @@ export function classifyError(error: unknown): ErrorClassification {
   }
   if (status === 429) {
     const body = shapeOf(shape.error);
-    const isSpent = [shape.code, shape.type, body?.code, body?.type].some((code) => spentQuotaCodes.has(code));
+    const isSpent = [shape.code, shape.type, body?.code, body?.type].some((code) =>
+      spentQuotaCodes.has(code),
+    );
     return isSpent ? { kind: 'stop' } : { kind: 'wait', ...hint };
   }
   if (status === 503 || status === 529) {

@@ -27,7 +27,9 @@ export function headerOf(headers: HeadersLike, name: string): string | undefined
     return headers.get(name) || undefined;
   }
   const record = headers as Readonly<Record<string, string | readonly string[] | undefined>>;
-  const own = Object.hasOwn(record, name) ? name : Object.keys(record).find((key) => key.toLowerCase() === name);
+  const own = Object.hasOwn(record, name)
+    ? name
+    : Object.keys(record).find((key) => key.toLowerCase() === name);
   const value = own === undefined ? undefined : record[own];
   return (typeof value === 'string' ? value : value?.[0]) || undefined;
 }
@@ -37,7 +39,15 @@ function countOf(text: string | undefined): number | undefined {
   return text !== undefined && /^\d{1,15}$/.test(text.trim()) ? Number(text) : undefined;
 }
 
-const goUnits: Readonly<Record<string, number>> = { h: 3_600_000, m: 60_000, s: 1000, ms: 1, us: 1e-3, µs: 1e-3, ns: 1e-6 };
+const goUnits: Readonly<Record<string, number>> = {
+  h: 3_600_000,
+  m: 60_000,
+  s: 1000,
+  ms: 1,
+  us: 1e-3,
+  µs: 1e-3,
+  ns: 1e-6,
+};
 
 /**
  * Milliseconds of a duration as providers write it: bare seconds (`56`, `0.5`), or Go's and protobuf's durations

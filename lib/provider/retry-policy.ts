@@ -50,7 +50,11 @@ export class RetryPolicy {
   constructor(config: RetryConfig | undefined, clock: Clock) {
     const settings: RetryConfig = configObject('retry', config);
     this.#clock = clock;
-    this.#attempts = numberSetting('retry.attempts', settings.attempts, 3, { min: 1, whole: true, infinite: true });
+    this.#attempts = numberSetting('retry.attempts', settings.attempts, 3, {
+      min: 1,
+      whole: true,
+      infinite: true,
+    });
     this.#baseDelay = numberSetting('retry.baseDelay', settings.baseDelay, 500);
     this.#maxDelay = numberSetting('retry.maxDelay', settings.maxDelay, 30_000);
     this.#maxElapsed = numberSetting('retry.maxElapsed', settings.maxElapsed, 600_000, { infinite: true });
@@ -80,7 +84,13 @@ export class RetryPolicy {
    * @param firstStartAt when the first attempt began
    * @param isHeld whether a limiter holds the queue for refusals, so that the request need not wait by itself
    */
-  decide(error: unknown, attempt: number, refusals: number, firstStartAt: number, isHeld: boolean): RetryDecision {
+  decide(
+    error: unknown,
+    attempt: number,
+    refusals: number,
+    firstStartAt: number,
+    isHeld: boolean,
+  ): RetryDecision {
     const { kind, retryAfter } = this.classify(error);
     const now = this.#clock.now();
     if (kind === 'stop' || kind === 'unknown') {

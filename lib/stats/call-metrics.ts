@@ -195,7 +195,8 @@ export class MetricsFold {
   }
 
   #costOf({ model = '', inputTokens = 0, outputTokens = 0 }: TokenUsage): number {
-    const price = this.#prices.get(model) ?? this.#pricePrefixes.find(([prefix]) => model.startsWith(prefix))?.[1];
+    const price =
+      this.#prices.get(model) ?? this.#pricePrefixes.find(([prefix]) => model.startsWith(prefix))?.[1];
     return price ? (price.input * inputTokens + price.output * outputTokens) * perMillion : 0;
   }
 }

@@ -149,7 +149,11 @@ export class CallStats implements CallEventListener {
       metrics,
       rateLimiter,
       cache: this.#cache?.stats ?? noCache,
-      executor: this.#executor?.() ?? { active: metrics.inFlight, queued: rateLimiter.queued, maxConcurrent: 0 },
+      executor: this.#executor?.() ?? {
+        active: metrics.inFlight,
+        queued: rateLimiter.queued,
+        maxConcurrent: 0,
+      },
     };
   }
 
