@@ -1,0 +1,42 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import ts from 'typescript';
+
+const root = join(__dirname, '..');
+
+/** The TypeScript examples of a page, each a module of its own. */
+function examplesOf(page: string): string[] {
+  const text = readFileSync(join(root, page), 'utf8');
+  return [...text.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(([, code]) => code!);
+}
+
+function problemsOf(examples: readonly string[]): string[] {
+  const { config } = ts.readConfigFile(join(root, 'tsconfig.json'), (path) => ts.sys.readFile(path)) as {
+    config: { compilerOptions: object };
+  };
+  const { options } = ts.parseJsonConfigFileContent({ ...config, include: [] }, ts.sys, root);
+  const host = ts.createCompilerHost(options);
+  const sources = new Map(examples.map((code, index) => [join(root, `example-${index + 1}.ts`), code]));
+  const { getSourceFile, fileExists } = host;
+  host.getSourceFile = (name, target, ...rest) => {
+    const code = sources.get(name);
+    return code === undefined
+      ? getSourceFile.call(host, name, target, ...rest)
+      : ts.createSourceFile(name, code, target);
+  };
+  host.fileExists = (name) => sources.has(name) || fileExists.call(host, name);
+  const program = ts.createProgram([...sources.keys()], { ...options, noUnusedLocals: false }, host);
+  return [...sources.keys()].flatMap((name) =>
+    program
+      .getSemanticDiagnostics(program.getSourceFile(name))
+      .map((problem) => `${name}: ${ts.flattenDiagnosticMessageText(problem.messageText, '\n')}`),
+  );
+}
+
+describe('README', () => {
+  it('has examples that all compile against the library', () => {
+    const examples = examplesOf('README.md');
+    expect(examples.length).toBeGreaterThan(3);
+    expect(problemsOf(examples)).toEqual([]);
+  }, 60_000);
+});
