@@ -15,7 +15,11 @@ const upward = (name, from, to) => ({ name, severity: 'error', from: { path: fro
 module.exports = {
   forbidden: [
     upward('core-imports-nothing-above', floors.core, '^lib/(?!core/)'),
-    upward('engines-import-only-engines-and-core', floors.engines, '^lib/(?!(limiter|cache|stats|provider|core)/)'),
+    upward(
+      'engines-import-only-engines-and-core',
+      floors.engines,
+      '^lib/(?!(limiter|cache|stats|provider|core)/)',
+    ),
     upward('operators-import-only-below', floors.operators, '^lib/(optimizer/|[^/]+\\.ts$)'),
     upward('optimizer-imports-no-face', floors.optimizer, floors.faces),
     { name: 'no-circles', severity: 'error', from: {}, to: { circular: true } },
@@ -47,6 +51,10 @@ module.exports = {
     tsConfig: { fileName: 'tsconfig.json' },
     tsPreCompilationDeps: true,
     doNotFollow: { path: 'node_modules' },
-    enhancedResolveOptions: { extensions: ['.ts', '.js'], exportsFields: ['exports'], conditionNames: ['import', 'require', 'node', 'default'] },
+    enhancedResolveOptions: {
+      extensions: ['.ts', '.js'],
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'require', 'node', 'default'],
+    },
   },
 };

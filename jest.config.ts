@@ -5,7 +5,10 @@ const config: Config = {
   testEnvironment: 'node',
   testMatch: ['<rootDir>/spec/**/*.spec.ts'],
   transform: {
-    '^.+\\.ts$': ['ts-jest', { tsconfig: { module: 'CommonJS', moduleResolution: 'node10', ignoreDeprecations: '6.0' } }],
+    '^.+\\.ts$': [
+      'ts-jest',
+      { tsconfig: { module: 'CommonJS', moduleResolution: 'node10', ignoreDeprecations: '6.0' } },
+    ],
   },
   moduleNameMapper: {
     '^rxllm$': '<rootDir>/lib/index.ts',
