@@ -4,7 +4,7 @@ import type { TokenUsage } from '../core/call';
 import type { Cancel, Clock } from '../core/clock';
 import type { CallEventListener, EvictionReason } from '../core/events';
 import { clockFrom } from '../core/scheduler-clock';
-import { configObject, functionSetting, numberSetting } from '../core/settings';
+import { configObject, functionSetting, listenerSetting, numberSetting } from '../core/settings';
 import { isCacheable } from './cacheable-answer';
 import { Flights } from './flights';
 import { freezeAnswer } from './freeze';
@@ -95,6 +95,7 @@ export class LLMResultCache {
     /** The answer as every waiter of a flight may have it. */
     share<V>(value: V): V;
     shouldCache(value: unknown): boolean;
+    stopSweeping(): void;
   };
   readonly #lru: LRUCache<string, Entry>;
   readonly #clock: Clock;
@@ -116,7 +117,7 @@ export class LLMResultCache {
       infinite: true,
     });
     this.#clone = functionSetting('clone', settings.clone);
-    this.#events = settings.events;
+    this.#events = listenerSetting('events', settings.events);
     const shouldCache = functionSetting('shouldCache', settings.shouldCache) ?? isCacheable;
     const clock = clockFrom(settings.scheduler);
     this.#clock = clock;
@@ -131,8 +132,23 @@ export class LLMResultCache {
     this[internalsOf] = {
       clock,
       flights: this.#flights,
-      find: (key) => this.#find(key),
-      share: (value) => this.#copied(value),
+      find: (key) => {
+        try {
+          return this.#find(key);
+        } catch {
+          // A copy that fails must not fail the request: it is as if the answer were not there.
+          this.#misses++;
+          return undefined;
+        }
+      },
+      share: (value) => {
+        try {
+          return this.#copied(value);
+        } catch {
+          return value;
+        }
+      },
+      stopSweeping: () => this.#stopSweeping(),
       shouldCache: (value) => {
         try {
           return shouldCache(value);
@@ -181,8 +197,7 @@ export class LLMResultCache {
   clear(): void {
     this.#flights.fenceAll();
     this.#lru.clear();
-    this.#cancelSweep?.();
-    this.#cancelSweep = undefined;
+    this.#stopSweeping();
   }
 
   /** How the cache is used. */
@@ -209,9 +224,10 @@ export class LLMResultCache {
       this.#misses++;
       return undefined;
     }
+    const value = this.#clone ? this.#clone(entry.value) : entry.value;
     this.#hits++;
     return {
-      value: this.#clone ? this.#clone(entry.value) : entry.value,
+      value,
       age: this.#clock.now() - entry.storedAt,
       usage: entry.usage,
       latency: entry.latency,
@@ -233,6 +249,11 @@ export class LLMResultCache {
         { background: true },
       );
     }
+  }
+
+  #stopSweeping(): void {
+    this.#cancelSweep?.();
+    this.#cancelSweep = undefined;
   }
 
   #left(disposeReason: LRUCache.DisposeReason): void {

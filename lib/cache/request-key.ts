@@ -83,7 +83,7 @@ function encode(value: unknown, path: string, above: object[]): unknown {
     case 'boolean':
       return value;
     case 'number':
-      return Number.isFinite(value) ? value : marked('number', String(value));
+      return isJsonNumber(value) ? value : marked('number', Object.is(value, -0) ? '-0' : String(value));
     case 'bigint':
       return marked('bigint', String(value));
     case 'undefined':
@@ -171,6 +171,10 @@ function encodeSpecial(value: object, path: string, above: object[]): unknown {
     return marked('url', (value as { href: string }).href);
   }
   throw new UnhashableValueError(path, `of the class ${nameOfClass(value)}`);
+}
+
+function isJsonNumber(value: number): boolean {
+  return Number.isFinite(value) && !Object.is(value, -0);
 }
 
 function marked(type: string, content: unknown): object {

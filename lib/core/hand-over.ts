@@ -42,7 +42,7 @@ export function takeOver<R>(request: R, taker?: object): Ticket<R> | undefined {
   }
   const tickets = isObject(request) ? travellingObjects.get(request) : travellingPrimitives.get(request);
   let ticket = tickets?.shift();
-  while (ticket && isOwn(ticket, taker)) {
+  while (ticket && (ticket.isOver || isOwn(ticket, taker))) {
     ticket = tickets!.shift();
   }
   if (tickets?.length === 0) {
@@ -53,6 +53,19 @@ export function takeOver<R>(request: R, taker?: object): Ticket<R> | undefined {
     }
   }
   return ticket as Ticket<R> | undefined;
+}
+
+/** Outcomes of requests that came from a cache, so that it knows which of two equal requests one belongs to. */
+const ticketsOfOutcomes = new WeakMap<object, Ticket>();
+
+/** Notes whose outcome this is. */
+export function signOutcome(outcome: object, ticket: Ticket): void {
+  ticketsOfOutcomes.set(outcome, ticket);
+}
+
+/** Whose outcome this is; undefined where no operator of ours made it. */
+export function ticketOfOutcome(outcome: object): Ticket | undefined {
+  return ticketsOfOutcomes.get(outcome);
 }
 
 function isOwn(ticket: Ticket, taker: object | undefined): boolean {

@@ -71,6 +71,14 @@ export function switchSetting(field: string, value: boolean | undefined, fallbac
   return value ?? fallback;
 }
 
+/** A text from a config. */
+export function textSetting(field: string, value: string | undefined): string | undefined {
+  if (value !== undefined && typeof value !== 'string') {
+    throw new TypeError(`${field} must be a string, but is ${shown(value)}.`);
+  }
+  return value;
+}
+
 /** A function from a config. */
 export function functionSetting<T>(field: string, value: T): T {
   if (value !== undefined && typeof value !== 'function') {

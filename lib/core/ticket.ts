@@ -71,6 +71,8 @@ export class Ticket<R = unknown> {
 
   holder: TicketHolder | undefined;
   cancelled = false;
+  /** Whether its outcome is known: a ticket that nobody took over must not be taken for that of a later request. */
+  isOver = false;
   /** Whether its rank was raised by a request that shares its call. */
   raised = false;
 

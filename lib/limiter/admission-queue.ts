@@ -114,7 +114,10 @@ class PriorityClass {
   #rotation: Lane[] = [];
   #servedNewcomer = false;
 
-  constructor(readonly rank: PriorityRank) {
+  constructor(
+    readonly rank: PriorityRank,
+    readonly line: Line,
+  ) {
     this.#lanes.set(undefined, new Lane(undefined, this));
   }
 
@@ -127,10 +130,11 @@ class PriorityClass {
     return found.leafOf(pool);
   }
 
-  /** @param virtualTime where the stride order stands: a class far ahead of it had its share and waits its turn */
-  joined(leaf: Leaf, virtualTime: number): void {
+  joined(leaf: Leaf): void {
+    this.line.waiting++;
     if (this.waiting++ === 0) {
-      this.isNew = this.pass <= virtualTime + longestStride;
+      // A class that is far ahead of the order has had its share and waits its turn.
+      this.isNew = this.pass <= this.line.virtualTime + longestStride;
     }
     leaf.live++;
     if (leaf.lane.live++ === 0) {
@@ -140,6 +144,7 @@ class PriorityClass {
 
   /** One request left this leaf unserved. */
   left(leaf: Leaf): void {
+    this.line.waiting--;
     this.waiting--;
     leaf.live--;
     if (--leaf.lane.live === 0) {
@@ -151,6 +156,8 @@ class PriorityClass {
 
   served(leaf: Leaf): void {
     const { lane } = leaf;
+    this.#advance();
+    this.line.waiting--;
     this.waiting--;
     leaf.live--;
     lane.live--;
@@ -186,6 +193,7 @@ class PriorityClass {
       const index = lane.leaves.findIndex((leaf) => leaf.pool === pool);
       if (index >= 0) {
         const [leaf] = lane.leaves.splice(index, 1);
+        this.line.waiting -= leaf!.live;
         this.waiting -= leaf!.live;
         lane.live -= leaf!.live;
         if (forgotten) {
@@ -200,6 +208,19 @@ class PriorityClass {
           this.#retire(lane);
         }
       }
+    }
+  }
+
+  /** Pays for a start with a stride. */
+  #advance(): void {
+    const { line } = this;
+    if (this.isNew) {
+      const isAlone = line.waiting === 1;
+      this.isNew = false;
+      this.pass = (isAlone ? line.virtualTime : Math.max(line.virtualTime, this.pass)) + strides[this.rank]!;
+    } else {
+      line.virtualTime = this.pass;
+      this.pass += strides[this.rank]!;
     }
   }
 
@@ -235,6 +256,41 @@ const strides = waitMultipliers.map((multiplier) => multiplier * 10);
 
 const longestStride = Math.max(...strides);
 
+/** Requests that wait for the same thing: the four priorities, and where their stride order stands. */
+class Line {
+  readonly classes = ([0, 1, 2, 3] as const).map((rank) => new PriorityClass(rank, this));
+  waiting = 0;
+  virtualTime = 0;
+
+  /** The leaf whose head is next: of a class that was not waiting before, else of the class with the least pass. */
+  next(): Leaf | undefined {
+    if (this.waiting === 0) {
+      return undefined;
+    }
+    let passedOver = 0;
+    for (;;) {
+      let best: PriorityClass | undefined;
+      for (let rank = 3; rank >= 0; rank--) {
+        const candidate = this.classes[rank]!;
+        if (candidate.waiting === 0 || passedOver & (1 << rank)) {
+          continue;
+        }
+        if (!best || (candidate.isNew ? !best.isNew : !best.isNew && candidate.pass < best.pass)) {
+          best = candidate;
+        }
+      }
+      if (!best) {
+        return undefined;
+      }
+      const leaf = best.next();
+      if (leaf) {
+        return leaf;
+      }
+      passedOver |= 1 << best.rank;
+    }
+  }
+}
+
 /**
  * The one queue that requests wait in until every gate agrees that the next one may start.
  *
@@ -247,10 +303,10 @@ const longestStride = Math.max(...strides);
 export class AdmissionQueue {
   readonly #clock: Clock;
   readonly #gate: StartGate | undefined;
-  readonly #classes = ([0, 1, 2, 3] as const).map((rank) => new PriorityClass(rank));
+  /** What has paid before, by adaptiveThrottle, does not stand in line again behind those who have not. */
+  readonly #paid = new Line();
+  readonly #unpaid = new Line();
   readonly #alarms: Alarms;
-  #virtualTime = 0;
-  #waiting = 0;
   #later = 0;
   #draining = false;
   #drainAgain = false;
@@ -265,7 +321,7 @@ export class AdmissionQueue {
 
   /** Requests that wait for their turn, those in back-off not counted. */
   get waiting(): number {
-    return this.#waiting;
+    return this.#paid.waiting + this.#unpaid.waiting;
   }
 
   /** Requests that stand in the queue again when their back-off is over. */
@@ -274,7 +330,7 @@ export class AdmissionQueue {
   }
 
   waitingOf(rank: PriorityRank): number {
-    return this.#classes[rank]!.waiting;
+    return this.#paid.classes[rank]!.waiting + this.#unpaid.classes[rank]!.waiting;
   }
 
   /** When the next start is expected if nothing changes; `Infinity` where nothing waits or nobody can tell. */
@@ -285,7 +341,7 @@ export class AdmissionQueue {
   /** Whether a request of this pool that arrived now would start at once. */
   wouldStart(pool: SlotPool, rank: PriorityRank, tokens: number | undefined, asks: Asks): boolean {
     // Those who wait for a slot of another pool are in nobody's way.
-    if (!pool.hasFreeSlot || this.#next()) {
+    if (!pool.hasFreeSlot || this.#lineOf(asks).next()) {
       return false;
     }
     const now = this.#clock.now();
@@ -301,11 +357,10 @@ export class AdmissionQueue {
     rank: PriorityRank,
     lane?: string,
   ): void {
-    const priorityClass = this.#classes[rank]!;
+    const priorityClass = this.#unpaid.classes[rank]!;
     const leaf = priorityClass.leafOf(lane, pool);
     leaf.ring.push(request, arrivedAt, id);
-    this.#waiting++;
-    priorityClass.joined(leaf, this.#virtualTime);
+    priorityClass.joined(leaf);
   }
 
   /** Puts a ticket at the end of its class, or, for a retry, at the front. */
@@ -375,12 +430,9 @@ export class AdmissionQueue {
 
   /** Forgets all that waits for a pool; its owner has ended. Tells the number of each request that waited. */
   forget(pool: SlotPool, forgotten?: (id: number) => void): void {
-    let waiting = 0;
-    for (const priorityClass of this.#classes) {
+    for (const priorityClass of [...this.#paid.classes, ...this.#unpaid.classes]) {
       priorityClass.forget(pool, forgotten);
-      waiting += priorityClass.waiting;
     }
-    this.#waiting = waiting;
     this.drain();
   }
 
@@ -391,9 +443,11 @@ export class AdmissionQueue {
   ): { item: unknown; arrivedAt: number; id: number } | undefined {
     for (let rank = 0; rank <= from; rank++) {
       let oldest: Leaf | undefined;
-      for (const leaf of this.#classes[rank]!.leavesOf(pool)) {
-        if (leaf.live > 0 && (!oldest || leaf.firstArrivedAt() < oldest.firstArrivedAt())) {
-          oldest = leaf;
+      for (const { classes } of [this.#unpaid, this.#paid]) {
+        for (const leaf of classes[rank]!.leavesOf(pool)) {
+          if (leaf.live > 0 && (!oldest || leaf.firstArrivedAt() < oldest.firstArrivedAt())) {
+            oldest = leaf;
+          }
         }
       }
       if (oldest) {
@@ -404,7 +458,6 @@ export class AdmissionQueue {
           this.#leave(item, oldest);
           this.#ignoreDeadline(item);
         } else {
-          this.#waiting--;
           oldest.lane.priorityClass.left(oldest);
         }
         return { item, arrivedAt, id };
@@ -437,30 +490,36 @@ export class AdmissionQueue {
   }
 
   #startNext(): boolean {
-    const leaf = this.#next();
-    if (!leaf) {
-      this.#wakeAt(Infinity);
-      return false;
-    }
-    const { rank } = leaf.lane.priorityClass;
-    const item = leaf.ring.first();
-    const ticket = item instanceof Ticket ? item : undefined;
-    const now = this.#clock.now();
-    if (ticket && ticket.deadline < now) {
-      this.#takeOut(ticket);
-      ticket.owner!.expired(ticket);
-      return true;
-    }
-    const asks = ticket ? ticket.asks : 'permit-and-start';
-    if (this.#gate) {
-      const opens = this.#gate.opensAt(rank, ticket?.tokens, asks, now);
-      if (opens > now) {
-        this.#wakeAt(opens);
-        return false;
+    const paid = this.#paid.next();
+    const unpaid = this.#unpaid.next();
+    let wakeTime = Infinity;
+    for (const leaf of [paid, unpaid]) {
+      if (!leaf) {
+        continue;
       }
+      const { rank, isNew } = leaf.lane.priorityClass;
+      const item = leaf.ring.first();
+      const ticket = item instanceof Ticket ? item : undefined;
+      const now = this.#clock.now();
+      if (ticket && ticket.deadline < now) {
+        this.#takeOut(ticket);
+        ticket.owner!.expired(ticket);
+        return true;
+      }
+      const asks = ticket ? ticket.asks : 'permit-and-start';
+      if (leaf === unpaid && paid && asks !== 'permit' && !isNew) {
+        // Starts of others would push the start that is paid for farther and farther away.
+        continue;
+      }
+      const opens = this.#gate ? this.#gate.opensAt(rank, ticket?.tokens, asks, now) : now;
+      if (opens <= now) {
+        this.#serve(leaf, ticket, rank, asks, now);
+        return true;
+      }
+      wakeTime = Math.min(wakeTime, opens);
     }
-    this.#serve(leaf, ticket, rank, asks, now);
-    return true;
+    this.#wakeAt(wakeTime);
+    return false;
   }
 
   #serve(leaf: Leaf, ticket: Ticket | undefined, rank: PriorityRank, asks: Asks, now: number): void {
@@ -468,16 +527,6 @@ export class AdmissionQueue {
     const { pool, ring } = leaf;
     const item = ring.shift();
     const { arrivedAt, id } = ring;
-    if (priorityClass.isNew) {
-      const isAlone = this.#waiting === 1;
-      const from = isAlone ? this.#virtualTime : Math.max(this.#virtualTime, priorityClass.pass);
-      priorityClass.isNew = false;
-      priorityClass.pass = from + strides[rank]!;
-    } else {
-      this.#virtualTime = priorityClass.pass;
-      priorityClass.pass += strides[rank]!;
-    }
-    this.#waiting--;
     priorityClass.served(leaf);
     pool.active++;
     this.#gate?.pass(rank, ticket?.tokens, asks, now, id);
@@ -490,36 +539,8 @@ export class AdmissionQueue {
     }
   }
 
-  /** The leaf whose head is next: of a class that was not waiting before, else of the class with the least pass. */
-  #next(): Leaf | undefined {
-    if (this.#waiting === 0) {
-      return undefined;
-    }
-    let passedOver = 0;
-    for (;;) {
-      let best: PriorityClass | undefined;
-      for (let rank = 3; rank >= 0; rank--) {
-        const candidate = this.#classes[rank]!;
-        if (candidate.waiting === 0 || passedOver & (1 << rank)) {
-          continue;
-        }
-        if (!best || (candidate.isNew ? !best.isNew : !best.isNew && candidate.pass < best.pass)) {
-          best = candidate;
-        }
-      }
-      if (!best) {
-        return undefined;
-      }
-      const leaf = best.next();
-      if (leaf) {
-        return leaf;
-      }
-      passedOver |= 1 << best.rank;
-    }
-  }
-
   #place(ticket: Ticket, pool: SlotPool, where: 'back' | 'front'): void {
-    const priorityClass = this.#classes[ticket.rank]!;
+    const priorityClass = this.#lineOf(ticket.asks).classes[ticket.rank]!;
     const leaf = priorityClass.leafOf(ticket.lane, pool);
     if (where === 'back') {
       leaf.ring.push(ticket, ticket.queuedAt, ticket.id);
@@ -527,14 +548,16 @@ export class AdmissionQueue {
       leaf.ring.unshift(ticket, ticket.arrivedAt, ticket.id);
     }
     ticket.place = leaf;
-    this.#waiting++;
-    priorityClass.joined(leaf, this.#virtualTime);
+    priorityClass.joined(leaf);
   }
 
   #leave(ticket: Ticket, leaf: Leaf): void {
     ticket.place = undefined;
-    this.#waiting--;
     leaf.lane.priorityClass.left(leaf);
+  }
+
+  #lineOf(asks: Asks): Line {
+    return asks === 'start' ? this.#paid : this.#unpaid;
   }
 
   #takeOut(ticket: Ticket): boolean {

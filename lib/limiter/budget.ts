@@ -77,7 +77,7 @@ export class Budget {
       this.#depth = Math.max(1, Math.min(stated.limit, stated.remaining + stated.reset * this.#rate));
     }
     const refilled = stated.remaining + this.#rate * (now - startedAt);
-    this.#level = Math.min(this.#depth, this.#level, refilled - takenSince);
+    this.#level = Math.min(this.#depth, refilled - takenSince);
   }
 
   #refill(now: number): void {

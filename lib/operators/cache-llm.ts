@@ -2,7 +2,15 @@ import { Observable, type OperatorFunction } from 'rxjs';
 import { LLMResultCache, internalsOf, type ResultCacheConfig } from '../cache/llm-result-cache';
 import type { CallOutcome } from '../core/call';
 import type { CallEventListener } from '../core/events';
-import { configObject, functionSetting, numberSetting, switchSetting } from '../core/settings';
+import {
+  configObject,
+  functionSetting,
+  listenerSetting,
+  numberSetting,
+  requiredFunction,
+  switchSetting,
+  textSetting,
+} from '../core/settings';
 import { readTraits, type TraitsReader } from '../core/traits';
 import { CacheRun, type CacheRunSettings } from './cache-run';
 import { subscribeWhileOpen } from './subscribe-while-open';
@@ -51,7 +59,7 @@ export function cacheLLM<R, V>(
   misses: (misses$: Observable<R>) => Observable<CallOutcome<R, V>>,
   config?: LLMResultCache | CacheConfig<R>,
 ): OperatorFunction<R, CallOutcome<R, V>> {
-  functionSetting('misses', misses);
+  requiredFunction('misses', misses);
   const settings: CacheConfig<R> =
     config instanceof LLMResultCache ? { cache: config } : configObject('cacheLLM', config);
   if (settings.cache !== undefined && !(settings.cache instanceof LLMResultCache)) {
@@ -63,15 +71,15 @@ export function cacheLLM<R, V>(
   }
   const checked = {
     misses,
-    namespace: settings.namespace,
+    namespace: textSetting('namespace', settings.namespace),
     ordered: switchSetting('ordered', settings.ordered, false),
     maxWait: numberSetting('maxWait', settings.maxWait, Infinity, { infinite: true }),
     traits: functionSetting('traits', settings.traits) ?? readTraits,
-    events: settings.events,
+    events: listenerSetting('events', settings.events),
   };
   return cacheBySettings(() => {
     const cache = settings.cache ?? new LLMResultCache(settings);
-    return { ...checked, cache, clock: cache[internalsOf].clock };
+    return { ...checked, cache, isOwnCache: !settings.cache, clock: cache[internalsOf].clock };
   });
 }
 

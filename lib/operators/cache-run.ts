@@ -7,7 +7,7 @@ import type { CallOutcome } from '../core/call';
 import type { Clock } from '../core/clock';
 import { DeadlineExceededError, MissingOutcomeError, QueueOverflowError } from '../core/errors';
 import type { CallEvent, CallEventListener } from '../core/events';
-import { handOver, takeOver } from '../core/hand-over';
+import { handOver, takeOver, ticketOfOutcome } from '../core/hand-over';
 import { prioritiesByRank, rankOf } from '../core/priority';
 import { Ticket } from '../core/ticket';
 import type { CallTraits, TraitsReader } from '../core/traits';
@@ -18,6 +18,8 @@ import { tell } from './tell';
 export interface CacheRunSettings<R, V> {
   /** Undefined where caching is switched off: then every request is a call of its own. */
   readonly cache: LLMResultCache | undefined;
+  /** Whether the cache was made for this subscription alone, and so ends with it. */
+  readonly isOwnCache?: boolean;
   readonly clock: Clock;
   readonly misses: (misses$: Observable<R>) => Observable<CallOutcome<R, V>>;
   readonly namespace: string | undefined;
@@ -38,6 +40,7 @@ class MissesPipeline<R, V> {
   #flights = 0;
   #isOver = false;
   #hasOwner = true;
+  #cause: unknown;
 
   constructor(settings: CacheRunSettings<R, V>) {
     this.#settings = settings;
@@ -58,7 +61,7 @@ class MissesPipeline<R, V> {
     if (this.#isOver) {
       endFlight(
         flight,
-        failed(flight.ticket, request, new MissingOutcomeError(), this.#settings.clock),
+        failed(flight.ticket, request, new MissingOutcomeError(this.#cause), this.#settings.clock),
         this.#settings,
       );
       return;
@@ -75,6 +78,7 @@ class MissesPipeline<R, V> {
       flight.ticket.cancel();
       this.#closeIfUnused();
     };
+    flight.ticket.passedOnBy = this.#settings.cache ?? this;
     handOver(flight.ticket, () => this.#requests.next(request));
   }
 
@@ -92,8 +96,14 @@ class MissesPipeline<R, V> {
     this.#closeIfUnused();
   }
 
+  /** It could not be opened. */
+  fail(cause: unknown): void {
+    this.#cause = cause;
+    this.#isOver = true;
+  }
+
   #landed(outcome: CallOutcome<R, V>): void {
-    const flight = this.#flightOf(outcome.request);
+    const flight = this.#flightOf(outcome);
     if (flight) {
       flight.abandon = undefined;
       endFlight(flight, outcome, this.#settings);
@@ -102,8 +112,12 @@ class MissesPipeline<R, V> {
   }
 
   /** By the request itself; by its key where the pipeline answers with a copy of it. */
-  #flightOf(request: R): Flight<R, V> | undefined {
-    const flight = this.#pending.get(request)?.[0];
+  #flightOf(outcome: CallOutcome<R, V>): Flight<R, V> | undefined {
+    const { request } = outcome;
+    const ticket = ticketOfOutcome(outcome);
+    const flights = this.#pending.get(request);
+    // Of two calls for one request, the older may have been fenced, and the younger may end first.
+    const flight = (ticket && flights?.find((one) => one.ticket === ticket)) ?? flights?.[0];
     if (flight) {
       this.#forget(flight, request);
       return flight;
@@ -134,7 +148,7 @@ class MissesPipeline<R, V> {
   }
 
   #ended(cause?: unknown): void {
-    this.#isOver = true;
+    this.fail(cause);
     const unanswered = [...this.#pending].flatMap(([request, flights]) =>
       flights.map((flight) => ({ request, flight })),
     );
@@ -171,6 +185,9 @@ class CacheWaiter<R, V> implements Waiter<R, V> {
     flight.starter = this;
     flight.ticket = this.ticket;
     this.ticket.settlesTo = this.run.events;
+    for (const other of flight.waiters) {
+      this.ticket.raise(other.ticket.rank);
+    }
     this.run.send(this, flight);
   }
 
@@ -184,6 +201,8 @@ export class CacheRun<R, V> {
   readonly #settings: CacheRunSettings<R, V>;
   readonly #destination: Subscriber<CallOutcome<R, V>>;
   readonly #pipeline: MissesPipeline<R, V>;
+  /** Made where a flight must be started anew although the source, and so `misses$`, has completed. */
+  readonly #latePipelines: MissesPipeline<R, V>[] = [];
   readonly #waiters = new Set<CacheWaiter<R, V>>();
   readonly #alarms: Alarms;
   readonly #order: SourceOrder<CallOutcome<R, V>> | undefined;
@@ -211,7 +230,7 @@ export class CacheRun<R, V> {
   next(request: R): void {
     const { cache, clock, namespace, maxWait, events } = this.#settings;
     const now = clock.now();
-    const taken = takeOver(request);
+    const taken = takeOver(request, cache);
     if (taken?.cancelled) {
       return;
     }
@@ -278,7 +297,19 @@ export class CacheRun<R, V> {
 
   /** Sends a request into this subscription's pipeline for misses. */
   send(waiter: CacheWaiter<R, V>, flight: Flight<R, V>): void {
-    this.#pipeline.send(flight, waiter.request);
+    if (!this.#isSourceDone) {
+      this.#pipeline.send(flight, waiter.request);
+      return;
+    }
+    const pipeline = new MissesPipeline(this.#settings);
+    this.#latePipelines.push(pipeline);
+    try {
+      pipeline.open();
+    } catch (error) {
+      pipeline.fail(error);
+    }
+    pipeline.send(flight, waiter.request);
+    pipeline.complete();
   }
 
   /** @param shared the flight that the waiter had joined, if it did not start the call itself */
@@ -375,7 +406,8 @@ export class CacheRun<R, V> {
   }
 
   #completeIfDone(): void {
-    if (this.#isSourceDone && this.#waiters.size === 0) {
+    // What is still held back for the order must be out first, even if the source completes in reaction to an outcome.
+    if (this.#isSourceDone && this.#waiters.size === 0 && this.#order?.isEmpty !== false) {
       this.#destination.complete();
     }
   }
@@ -388,6 +420,12 @@ export class CacheRun<R, V> {
       this.#leaveFlight(waiter);
     }
     this.#pipeline.leave();
+    for (const pipeline of this.#latePipelines) {
+      pipeline.leave();
+    }
+    if (this.#settings.isOwnCache) {
+      this.#settings.cache?.[internalsOf].stopSweeping();
+    }
   }
 
   #tell(event: CallEvent): void {
@@ -408,6 +446,7 @@ function endFlight<R, V>(
   settings: CacheRunSettings<R, V>,
 ): void {
   const { starter } = flight;
+  flight.ticket.isOver = true;
   const isOwnEnd =
     !outcome.ok &&
     (outcome.error instanceof DeadlineExceededError || outcome.error instanceof QueueOverflowError);

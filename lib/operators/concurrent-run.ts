@@ -4,7 +4,7 @@ import type { CallContext, CallOutcome, FailedOutcome, ProviderFeedback } from '
 import type { Clock } from '../core/clock';
 import { CallTimeoutError, DeadlineExceededError, QueueOverflowError } from '../core/errors';
 import type { CallEventListener } from '../core/events';
-import { takeOver } from '../core/hand-over';
+import { signOutcome, takeOver } from '../core/hand-over';
 import { defaultRank, prioritiesByRank, rankOf, type PriorityRank } from '../core/priority';
 import { nextRequestId, Ticket, type TicketOwner } from '../core/ticket';
 import type { TraitsReader } from '../core/traits';
@@ -396,8 +396,10 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
 
   /** Whether a request may wait (or start at once), after an older one was dropped if that is the policy. */
   #makesRoom(rank: PriorityRank, ticket: Ticket | undefined): boolean {
-    const { maxQueue, overflow, queue, limiter } = this.#settings;
-    const isFull = this.#waiting >= maxQueue || (limiter !== undefined && queue.waiting >= limiter.maxQueue);
+    const { maxQueue, overflow, queue, limiter, sharedPool } = this.#settings;
+    // Who shares slots shares the bound as well: a promise is a subscription of its own.
+    const waiting = sharedPool ? queue.waiting + queue.backingOff : this.#waiting;
+    const isFull = waiting >= maxQueue || (limiter !== undefined && queue.waiting >= limiter.maxQueue);
     if (!isFull || queue.wouldStart(this.pool, rank, ticket?.tokens, ticket?.asks ?? 'permit-and-start')) {
       return true;
     }
@@ -456,6 +458,9 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
       const { ok, latency, waited, attempts } = outcome;
       const more = outcome.ok ? { source: outcome.source } : { error: outcome.error };
       tell(events, { type: 'settled', at: clock.now(), id, ok, ...more, latency, waited, attempts });
+    }
+    if (ticket?.passedOnBy) {
+      signOutcome(outcome, ticket);
     }
     this.#emit(outcome, ticket);
   }

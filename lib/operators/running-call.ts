@@ -44,10 +44,13 @@ export class RunningCall implements CallContext {
     return this.#controller.signal;
   }
 
-  report(feedback: ProviderFeedback): void {
-    if (!this.isOver) {
-      this.receiver.heard(this, feedback);
-    }
+  /** Made when it is read, because calls take it out of the context, and most never do. */
+  get report(): (feedback: ProviderFeedback) => void {
+    return (feedback) => {
+      if (!this.isOver) {
+        this.receiver.heard(this, feedback);
+      }
+    };
   }
 
   /** Stops the work, and says why to those who asked for the signal. */

@@ -19,7 +19,16 @@ import type { Clock } from '../core/clock';
 import { ClosedError } from '../core/errors';
 import type { CallEvent, CallEventListener } from '../core/events';
 import { clockFrom } from '../core/scheduler-clock';
-import { choiceSetting, configObject, functionSetting, numberSetting, switchSetting } from '../core/settings';
+import {
+  choiceSetting,
+  configObject,
+  functionSetting,
+  listenerSetting,
+  numberSetting,
+  requiredFunction,
+  switchSetting,
+  textSetting,
+} from '../core/settings';
 import { readTraits, type TraitsReader } from '../core/traits';
 import {
   AdaptiveRateLimiter,
@@ -257,7 +266,9 @@ export class LLMCallOptimizer {
     call: (request: R, context: CallContext) => O & NotAString<O>,
     options: OptimizeOptions = {},
   ): OperatorFunction<R, CallOutcome<R, ObservedValueOf<O>>> {
-    functionSetting('call', call);
+    requiredFunction('call', call);
+    const namespace = textSetting('namespace', options.namespace);
+    listenerSetting('events', options.events);
     const ordered = switchSetting('ordered', options.ordered, false);
     const events = options.events ? bothOf(this.#events, options.events) : this.#events;
     const settings: RunSettings<R> = { ...this.#settings, events };
@@ -266,7 +277,7 @@ export class LLMCallOptimizer {
         cache: this.cache,
         clock: this.#clock,
         misses: mergeBySettings<R, ObservedValueOf<O>>(call, () => settings),
-        namespace: options.namespace,
+        namespace,
         ordered,
         maxWait: this.#settings.maxWait,
         traits: this.#settings.traits,
@@ -318,7 +329,7 @@ export class LLMCallOptimizer {
    * @example
    * const outcomes = await optimizer.callBatch(summarise, articles);
    */
-  callBatch<R, O extends ObservableInput<unknown>>(
+  async callBatch<R, O extends ObservableInput<unknown>>(
     call: (request: R, context: CallContext) => O & NotAString<O>,
     requests: Iterable<R>,
     options: PromiseOptions = {},

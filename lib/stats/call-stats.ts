@@ -122,6 +122,9 @@ export class CallStats implements CallEventListener {
         subscriber.complete();
         return;
       }
+      if (this.#subscribers.size === 0) {
+        this.#lastSampleAt = this.#clock.now();
+      }
       this.#subscribers.add(subscriber);
       subscriber.add(() => {
         this.#subscribers.delete(subscriber);
