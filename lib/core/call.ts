@@ -30,7 +30,7 @@ export interface CallContext {
   /** 1 for the first attempt, 2 for its first retry. */
   readonly attempt: number;
   /** Passes on headers and usage; may be called more than once while the call runs. */
-  report(feedback: ProviderFeedback): void;
+  readonly report: (feedback: ProviderFeedback) => void;
 }
 
 /** Where a value came from: this request's own call, the cache, or a call that another request had started. */

@@ -41,10 +41,12 @@ export function takeOver<R>(request: R, taker?: object): Ticket<R> | undefined {
     return ticket;
   }
   const tickets = isObject(request) ? travellingObjects.get(request) : travellingPrimitives.get(request);
-  let ticket = tickets?.shift();
-  while (ticket && (ticket.isOver || isOwn(ticket, taker))) {
-    ticket = tickets!.shift();
+  while (tickets?.[0]?.isOver) {
+    tickets.shift();
   }
+  // Its own ones stay: they may be on their way to another operator.
+  const index = tickets ? tickets.findIndex((one) => !one.isOver && !isOwn(one, taker)) : -1;
+  const ticket = index < 0 ? undefined : tickets!.splice(index, 1)[0];
   if (tickets?.length === 0) {
     if (isObject(request)) {
       travellingObjects.delete(request);

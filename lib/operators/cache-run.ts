@@ -30,6 +30,9 @@ export interface CacheRunSettings<R, V> {
   readonly events: CallEventListener | undefined;
 }
 
+/** Cancelled requests on their way that a pipeline remembers at most. */
+const mostAbandoned = 1000;
+
 /** The pipeline for misses of one subscription; it lives as long as one of its flights has a waiter. */
 class MissesPipeline<R, V> {
   readonly #requests = new Subject<R>();
@@ -37,6 +40,8 @@ class MissesPipeline<R, V> {
   /** Flights without an outcome yet, by the request that was sent for them. */
   readonly #pending = new Map<R, Flight<R, V>[]>();
   readonly #settings: CacheRunSettings<R, V>;
+  /** Cancelled while no operator held them: they may arrive at one as long as this pipeline runs, and never after. */
+  readonly #abandoned = new Set<Ticket>();
   #flights = 0;
   #isOver = false;
   #hasOwner = true;
@@ -76,6 +81,7 @@ class MissesPipeline<R, V> {
     flight.abandon = () => {
       this.#forget(flight, request);
       flight.ticket.cancel();
+      this.#rememberAbandoned(flight.ticket);
       this.#closeIfUnused();
     };
     flight.ticket.passedOnBy = this.#settings.cache ?? this;
@@ -90,10 +96,15 @@ class MissesPipeline<R, V> {
   /** The subscriber has left: no more requests will come, but flights that others wait for go on. */
   leave(): void {
     this.#hasOwner = false;
-    if (this.#flights > 0) {
+    const isWanted = [...this.#pending.values()].some((flights) =>
+      flights.some(({ waiters }) => waiters.size > 0),
+    );
+    if (isWanted) {
       this.#requests.complete();
+    } else {
+      // All at once: abandoned one by one, each would let the next one start.
+      this.#unsubscribe();
     }
-    this.#closeIfUnused();
   }
 
   /** It could not be opened. */
@@ -153,6 +164,7 @@ class MissesPipeline<R, V> {
       flights.map((flight) => ({ request, flight })),
     );
     this.#pending.clear();
+    this.#forgetAbandoned();
     this.#flights = 0;
     for (const { request, flight } of unanswered) {
       flight.abandon = undefined;
@@ -163,8 +175,36 @@ class MissesPipeline<R, V> {
 
   #closeIfUnused(): void {
     if (!this.#hasOwner && this.#flights === 0) {
-      this.#subscription.unsubscribe();
+      this.#unsubscribe();
     }
+  }
+
+  #unsubscribe(): void {
+    this.#subscription.unsubscribe();
+    for (const flights of this.#pending.values()) {
+      for (const { ticket } of flights) {
+        ticket.isOver = true;
+      }
+    }
+    this.#forgetAbandoned();
+  }
+
+  #rememberAbandoned(ticket: Ticket): void {
+    if (ticket.holder === undefined) {
+      this.#abandoned.add(ticket);
+      if (this.#abandoned.size > mostAbandoned) {
+        const [oldest] = this.#abandoned;
+        this.#abandoned.delete(oldest!);
+        oldest!.isOver = true;
+      }
+    }
+  }
+
+  #forgetAbandoned(): void {
+    for (const ticket of this.#abandoned) {
+      ticket.isOver = true;
+    }
+    this.#abandoned.clear();
   }
 }
 
@@ -392,11 +432,20 @@ export class CacheRun<R, V> {
 
   #leaveFlight(waiter: CacheWaiter<R, V>): void {
     const { flight } = waiter;
-    waiter.flight = undefined;
-    if (flight?.waiters.delete(waiter) && flight.waiters.size === 0) {
-      this.#settings.cache?.[internalsOf].flights.remove(flight);
-      flight.abandon?.();
+    if (this.#isLastToLeave(waiter)) {
+      flight?.abandon?.();
     }
+  }
+
+  /** Takes a waiter off its flight; true if nobody else waits for that, and so nobody can join it any more. */
+  #isLastToLeave(waiter: CacheWaiter<R, V>): boolean {
+    const { flight } = waiter;
+    waiter.flight = undefined;
+    if (!flight?.waiters.delete(waiter) || flight.waiters.size > 0) {
+      return false;
+    }
+    this.#settings.cache?.[internalsOf].flights.remove(flight as unknown as Flight);
+    return true;
   }
 
   #ignoreDeadline(waiter: CacheWaiter<R, V>): void {
@@ -414,14 +463,26 @@ export class CacheRun<R, V> {
 
   #close(): void {
     this.#alarms.clear();
-    for (const waiter of [...this.#waiters]) {
-      this.#waiters.delete(waiter);
+    const waiters = [...this.#waiters];
+    this.#waiters.clear();
+    const unwanted: Flight<R, V>[] = [];
+    for (const waiter of waiters) {
       this.#tell({ type: 'left', at: this.#settings.clock.now(), id: waiter.ticket.id });
-      this.#leaveFlight(waiter);
+      const { flight } = waiter;
+      if (flight && this.#isLastToLeave(waiter)) {
+        unwanted.push(flight);
+      }
     }
     this.#pipeline.leave();
     for (const pipeline of this.#latePipelines) {
       pipeline.leave();
+    }
+    // What waits goes before what runs, and the newest first: or the one would start in the place of the other.
+    const isWaiting = ({ ticket }: Flight<R, V>) => ticket.place !== undefined;
+    for (const flight of unwanted
+      .reverse()
+      .sort((one, other) => Number(isWaiting(other)) - Number(isWaiting(one)))) {
+      flight.abandon?.();
     }
     if (this.#settings.isOwnCache) {
       this.#settings.cache?.[internalsOf].stopSweeping();
@@ -470,8 +531,13 @@ function endFlight<R, V>(
   }
   const waiters = [...flight.waiters];
   flight.waiters.clear();
+  // Before anyone has the answer in hand and changes it.
+  const toShare =
+    cache && outcome.ok && waiters.length > 1
+      ? { ...outcome, value: cache[internalsOf].share(outcome.value) }
+      : outcome;
   for (const waiter of waiters) {
-    waiter.settle(outcome, flight);
+    waiter.settle(waiter === flight.starter ? outcome : toShare, flight);
   }
 }
 

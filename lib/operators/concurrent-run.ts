@@ -263,6 +263,8 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
     }
     const { limiter, queue } = this.#settings;
     const now = this.#release(call);
+    // As with mergeMap, a call is cleaned up before the next one starts in its place.
+    call.work?.unsubscribe();
     this.#open--;
     limiter?.engine.succeeded(call.id, call.startedAt);
     this.#finished(call, 'succeeded');
@@ -290,6 +292,8 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
     }
     const { limiter, queue, retry } = this.#settings;
     const now = this.#release(call);
+    // As with mergeMap, a call is cleaned up before the next one starts in its place.
+    call.work?.unsubscribe();
     // Before anyone hears of it: a request made in reaction must find the hold that a refusal causes.
     limiter?.engine.failed(call.id, error, call.startedAt);
     this.#finished(call, 'failed', error);

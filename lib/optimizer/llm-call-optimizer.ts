@@ -359,9 +359,13 @@ export class LLMCallOptimizer {
     }
     this.#isClosed = true;
     this.#following.unsubscribe();
+    // Until all are closed, none may start in the place of one that was aborted.
+    const { limit } = this.#pool;
+    this.#queue.setLimit(this.#pool, 0);
     for (const run of [...this.#open]) {
       run.closeWith(this.#closedError());
     }
+    this.#pool.limit = limit;
     this.limiter?.close();
     this.cache?.clear();
     this.#stats.close();
