@@ -1,0 +1,142 @@
+import { parseArgs } from 'node:util';
+
+/** What the user asked for. */
+export interface Arguments {
+  /** Undefined: the bundled sample. `-` is standard input. */
+  readonly input: InputChoice;
+  /** How many times faster than they came the events are replayed; `Infinity`: as fast as the desk takes them. */
+  readonly speed: number;
+  /** The most events taken. */
+  readonly limit: number;
+  /** Undefined: what the endpoint is known for. */
+  readonly model: string | undefined;
+  /** Calls that run at once. */
+  readonly maxConcurrent: number;
+  /** The file that holds every outcome. */
+  readonly output: string | undefined;
+  readonly quiet: boolean;
+  readonly json: boolean;
+}
+
+/** Where events come from. */
+export type InputChoice =
+  | { readonly kind: 'sample' }
+  | { readonly kind: 'stdin' }
+  | { readonly kind: 'file'; readonly path: string }
+  | { readonly kind: 'feed'; readonly location: string };
+
+/** The command line cannot be understood; the message says why in one sentence. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+/** The sample covers twenty minutes; at this speed it arrives in twenty seconds. */
+export const sampleSpeed = 60;
+
+export const help = `News desk: every story gets a sentiment from a language model, through rxllm.
+
+Usage: npm start -- [flags]
+
+Without flags it replays a bundled sample against a model server of its own, in less than half a minute.
+
+Input
+  --input FILE      JSONL, CSV or TSV by the file's ending; "-" reads JSONL from standard input
+  --feed LOCATION   an RSS or Atom feed: a URL or a file
+  --limit N         take at most N events
+  --speed N|max     replay the events' own times N times faster, or take them as fast as the desk allows
+                    (default: ${sampleSpeed} for the sample, max for all else)
+
+Model
+  --model NAME          the model to ask (default: gpt-4o-mini, or the own server's)
+  --max-concurrent N    calls that run at once (default 8)
+  OPENAI_BASE_URL       an OpenAI-compatible endpoint, such as http://127.0.0.1:11434/v1
+  OPENAI_API_KEY        its key; with a key alone, the endpoint is OpenAI's
+                        (with neither, a model server is started on this machine)
+
+Output
+  --output FILE.jsonl   write every outcome, failures included
+  --quiet               only the final figures, and errors
+  --json                figures as lines of JSON on standard output, and nothing else there
+  --help                this text
+
+Lines of input are objects, or CSV records, with headline (or title) and, where there is one, body (or text), time
+(or date), outlet, symbol, and class: alert, earnings, company or market-colour (the default), from the most to the
+least urgent. NO_COLOR=1 turns colours off.
+
+Exit codes: 0 done, 1 could not run, 2 wrong flags, 130 stopped by Ctrl-C.
+`;
+
+/**
+ * Reads the command line.
+ * @returns undefined if it asks for help
+ * @throws UsageError saying what is wrong
+ */
+export function readArguments(argumentsGiven: readonly string[]): Arguments | undefined {
+  const values = parse(argumentsGiven);
+  if (values.help === true) return undefined;
+  const { input, feed, limit, model, output } = values;
+  if (input !== undefined && feed !== undefined) {
+    throw new UsageError('--input and --feed cannot be used together');
+  }
+  for (const [flag, value] of Object.entries({ input, feed, model, output })) {
+    if (value?.trim() === '') throw new UsageError(`--${flag} must not be empty`);
+  }
+  const choice = inputChoice(input, feed);
+  return {
+    input: choice,
+    speed: speedOf(values.speed) ?? (choice.kind === 'sample' ? sampleSpeed : Infinity),
+    limit: wholeNumber('limit', limit) ?? Infinity,
+    model,
+    maxConcurrent: wholeNumber('max-concurrent', values['max-concurrent']) ?? 8,
+    output,
+    quiet: values.quiet ?? false,
+    json: values.json ?? false,
+  };
+}
+
+function parse(argumentsGiven: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...argumentsGiven],
+      options: {
+        input: { type: 'string' },
+        feed: { type: 'string' },
+        limit: { type: 'string' },
+        speed: { type: 'string' },
+        model: { type: 'string' },
+        'max-concurrent': { type: 'string' },
+        output: { type: 'string' },
+        quiet: { type: 'boolean' },
+        json: { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    }).values;
+  } catch (error) {
+    // After its first sentence parseArgs only explains positional arguments, of which there are none.
+    const [sentence = ''] = (error as Error).message.split(/\. |\.$|\n/);
+    throw new UsageError(sentence);
+  }
+}
+
+function inputChoice(input: string | undefined, feed: string | undefined): InputChoice {
+  if (feed !== undefined) return { kind: 'feed', location: feed };
+  if (input === undefined) return { kind: 'sample' };
+  return input === '-' ? { kind: 'stdin' } : { kind: 'file', path: input };
+}
+
+function speedOf(text: string | undefined): number | undefined {
+  if (text === undefined || text === 'max') return text === undefined ? undefined : Infinity;
+  const speed = Number(text);
+  if (text.trim() === '' || !(speed > 0) || speed === Infinity) {
+    throw new UsageError(`--speed must be a number above 0, or "max", but is "${text}"`);
+  }
+  return speed;
+}
+
+function wholeNumber(flag: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (!/^\d{1,9}$/.test(text) || Number(text) === 0) {
+    throw new UsageError(`--${flag} must be a whole number of at least 1, but is "${text}"`);
+  }
+  return Number(text);
+}

@@ -1,0 +1,183 @@
+import { concatMap, from, lastValueFrom, map, tap, type Observable } from 'rxjs';
+import {
+  LLMCallOptimizer,
+  LLMResultCache,
+  type CallContext,
+  type CallOutcome,
+  type CallPriority,
+  type StatsSnapshot,
+} from '../../lib/index';
+import { openaiCall } from '../../lib/openai';
+import { DeskError, reasonOf } from './desk-error';
+import { fatalReason } from './failures';
+import type { Input } from './input';
+import { LookAhead } from './look-ahead';
+import type { ModelConnection } from './model-connection';
+import { priorityOfClass, type InputItem, type NewsEvent } from './news-event';
+import { priceOf } from './prices';
+import { replay } from './replay';
+import type { ResultsFile } from './results-file';
+import { completionParameters, expectedTokens, readSentiment, storyText, type Sentiment } from './sentiment';
+import { Tally } from './tally';
+
+/** One event on its way through rxllm, which reads priority, key and tokens off it by their names. */
+export interface DeskRequest {
+  readonly event: NewsEvent;
+  /** When it arrived, in milliseconds since the run began. */
+  readonly arrivedAt: number;
+  readonly priority: CallPriority;
+  /** Made of the story alone: the same story from another outlet, at another time, has the same key. */
+  readonly cacheKey: string;
+  /** Tokens the call may use, reserved from the endpoint's token budget when it starts. */
+  readonly tokens: number;
+}
+
+/** What the desk keeps of a call. */
+export interface Answer {
+  readonly sentiment: Sentiment;
+  /** What the call used and how many milliseconds it took: a repeat that the cache answers would cost the same. */
+  readonly cost: { readonly inputTokens: number; readonly outputTokens: number; readonly latency: number };
+}
+
+/** How the desk works. */
+export interface DeskOptions {
+  readonly input: Input;
+  readonly connection: ModelConnection;
+  readonly speed: number;
+  readonly limit: number;
+  readonly maxConcurrent: number;
+  readonly results: ResultsFile | undefined;
+  /** Ends the run early: no more input, running calls aborted. */
+  readonly stop: AbortController;
+  /** Hears of a piece of input that could not be used. */
+  readonly onBroken: (place: string, problem: string) => void;
+}
+
+/** Events that may be read ahead of their answers. */
+const lookAhead = 1_000;
+
+/** Times that a view can show: more often than this, statistics are not made. */
+const sampleInterval = 200;
+
+/** Reads events, asks for the sentiment of their stories through rxllm, and keeps the tally. */
+export class Desk {
+  readonly tally: Tally;
+  readonly #options: DeskOptions;
+  readonly #optimizer: LLMCallOptimizer;
+  #fatal: DeskError | undefined;
+
+  constructor(options: DeskOptions) {
+    this.#options = options;
+    const { connection, maxConcurrent } = options;
+    const price = priceOf(connection.model);
+    this.#optimizer = new LLMCallOptimizer({
+      // Only until the endpoint's first answer states its limits, which set the pace from then on.
+      baseInterval: 250,
+      cacheTtl: 3_600_000,
+      cacheMaxSize: 10_000,
+      maxConcurrent,
+      timeout: 60_000,
+      retry: { attempts: 3 },
+      sampleInterval,
+      // Endpoints answer with a longer name than was asked for: that of the release.
+      ...(price && { prices: { [`${connection.model}*`]: price } }),
+    });
+    this.tally = new Tally(options.input, options.limit);
+  }
+
+  /** Snapshots of rxllm's figures: the latest at once, then each change. */
+  get stats$(): Observable<StatsSnapshot> {
+    return this.#optimizer.stats$;
+  }
+
+  /** The figures as they are now. */
+  get stats(): StatsSnapshot {
+    return this.#optimizer.getStats();
+  }
+
+  /**
+   * Resolves when every event has its outcome, or when the run was stopped and what was running has ended.
+   * @throws DeskError in one sentence if the run had to be broken off
+   */
+  async run(): Promise<void> {
+    const { input, connection, speed, limit, results, stop, onBroken } = this.#options;
+    const room = new LookAhead(lookAhead);
+    const onItem = (item: InputItem): void => {
+      this.tally.read(item);
+      if (item.kind === 'broken') onBroken(item.place, item.problem);
+    };
+    stop.signal.addEventListener('abort', () => this.#optimizer.close());
+    // The stop may have come while the input was being opened.
+    if (stop.signal.aborted) this.#optimizer.close();
+
+    const outcomes$ = replay(input.items, {
+      speed,
+      limit,
+      lookAhead: room,
+      signal: stop.signal,
+      onItem,
+      onEnd: () => this.tally.readAll(),
+    }).pipe(
+      map((event) => this.#requestOf(event)),
+      this.#optimizer.optimize(sentimentCall(connection), { events: this.tally }),
+      tap((outcome) => this.#settle(outcome)),
+      concatMap(async (outcome) => {
+        await results?.write(outcome);
+        room.leave();
+      }),
+    );
+    try {
+      await lastValueFrom(outcomes$, { defaultValue: undefined });
+    } catch (error) {
+      throw error instanceof DeskError
+        ? error
+        : new DeskError(`${input.name} cannot be read: ${reasonOf(error)}`);
+    } finally {
+      this.#optimizer.close();
+    }
+    if (this.#fatal !== undefined) throw this.#fatal;
+  }
+
+  #requestOf(event: NewsEvent): DeskRequest {
+    const text = storyText(event);
+    return {
+      event,
+      arrivedAt: this.tally.elapsed,
+      priority: priorityOfClass[event.storyClass],
+      cacheKey: LLMResultCache.generateKey(text, { model: this.#options.connection.model }),
+      tokens: expectedTokens(text),
+    };
+  }
+
+  #settle(outcome: CallOutcome<DeskRequest, Answer>): void {
+    const { connection, stop } = this.#options;
+    const hasAnswered = this.tally.answered > 0;
+    this.tally.settle(outcome);
+    if (outcome.ok || stop.signal.aborted) return;
+    const reason = fatalReason(outcome.error, connection, hasAnswered);
+    if (reason !== undefined) {
+      this.#fatal = new DeskError(reason);
+      stop.abort();
+    }
+  }
+}
+
+/** The call for one story: the model is asked, and its answer read; one that cannot be read is a failed call. */
+function sentimentCall({ client, model }: ModelConnection) {
+  const complete = openaiCall(client, ({ event }: DeskRequest) =>
+    completionParameters(model, storyText(event)),
+  );
+  return (request: DeskRequest, context: CallContext): Observable<Answer> => {
+    const startedAt = performance.now();
+    return from(complete(request, context)).pipe(
+      map((completion) => ({
+        sentiment: readSentiment(completion),
+        cost: {
+          inputTokens: completion.usage?.prompt_tokens ?? 0,
+          outputTokens: completion.usage?.completion_tokens ?? 0,
+          latency: performance.now() - startedAt,
+        },
+      })),
+    );
+  };
+}

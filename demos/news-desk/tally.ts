@@ -1,0 +1,142 @@
+import type { CallEvent, CallEventListener, CallOutcome, OutcomeSource } from '../../lib/index';
+import type { Answer, DeskRequest } from './desk';
+import { isRefusal, isStopped } from './failures';
+import type { Input } from './input';
+import type { NaiveEvent } from './naive-client';
+import type { InputItem, StoryClass } from './news-event';
+import type { Sentiment } from './sentiment';
+import { mergeStatedLimits, readStatedLimits, type StatedLimits } from './stated-limits';
+
+/** An answer for people to see. */
+export interface LatestAnswer {
+  readonly headline: string;
+  readonly storyClass: StoryClass;
+  readonly sentiment: Sentiment;
+  readonly source: OutcomeSource;
+}
+
+const latestKept = 6;
+
+/** What the desk counts by itself, beside rxllm's statistics. */
+export class Tally implements CallEventListener {
+  /** Events taken in. */
+  taken = 0;
+  /** Pieces of input that could not be used. */
+  broken = 0;
+  answered = 0;
+  failed = 0;
+  /** Events given up because the run was stopped. */
+  stopped = 0;
+  /** Calls that the endpoint answered with 429. */
+  refused = 0;
+  readonly labels: Record<Sentiment['label'], number> = { positive: 0, neutral: 0, negative: 0 };
+  /** The newest last. */
+  readonly latest: LatestAnswer[] = [];
+  limits: StatedLimits = {};
+  readonly #startedAt = performance.now();
+  readonly #input: Pick<Input, 'size' | 'count'>;
+  readonly #limit: number;
+  readonly #settled: { arrivedAt: number; reservedTokens: number; cost: Answer['cost'] | undefined }[] = [];
+  #bytes = 0;
+  #isRead = false;
+
+  constructor(input: Pick<Input, 'size' | 'count'>, limit: number) {
+    this.#input = input;
+    this.#limit = limit;
+  }
+
+  /** Milliseconds since the run began. */
+  get elapsed(): number {
+    return performance.now() - this.#startedAt;
+  }
+
+  /** Events whose outcome is known. */
+  get settled(): number {
+    return this.answered + this.failed + this.stopped;
+  }
+
+  /** How many events there will be, as far as that is known: counted, or judged by the bytes read so far. */
+  get total(): number | undefined {
+    const { count, size } = this.#input;
+    if (this.#isRead) return this.taken;
+    if (count !== undefined) return Math.min(count, this.#limit);
+    if (size !== undefined && this.#bytes > 0) {
+      return Math.min(this.#limit, Math.max(this.taken, Math.round((this.taken * size) / this.#bytes)));
+    }
+    return this.#limit === Infinity ? undefined : this.#limit;
+  }
+
+  /** Milliseconds until all is answered if it goes on as it did so far; undefined while that cannot be told. */
+  get timeLeft(): number | undefined {
+    const { total, settled } = this;
+    return total === undefined || settled === 0 ? undefined : (this.elapsed * (total - settled)) / settled;
+  }
+
+  /** Takes note of a piece of input. */
+  read(item: InputItem): void {
+    if (item.kind === 'broken') {
+      this.broken += 1;
+      return;
+    }
+    this.taken += 1;
+    this.#bytes = item.bytes ?? 0;
+  }
+
+  /** Takes note of the end of the input. */
+  readAll(): void {
+    this.#isRead = true;
+  }
+
+  /** Takes note of an outcome. */
+  settle(outcome: CallOutcome<DeskRequest, Answer>): void {
+    const { arrivedAt, event } = outcome.request;
+    if (!outcome.ok && isStopped(outcome.error)) {
+      this.stopped += 1;
+      return;
+    }
+    this.#settled.push({
+      arrivedAt,
+      reservedTokens: outcome.request.tokens,
+      cost: outcome.ok ? outcome.value.cost : undefined,
+    });
+    if (!outcome.ok) {
+      this.failed += 1;
+      return;
+    }
+    this.answered += 1;
+    const { sentiment } = outcome.value;
+    this.labels[sentiment.label] += 1;
+    this.latest.push({
+      headline: event.headline,
+      storyClass: event.storyClass,
+      sentiment,
+      source: outcome.source,
+    });
+    if (this.latest.length > latestKept) this.latest.shift();
+  }
+
+  /** Takes note of what the endpoint said. */
+  next(event: CallEvent): void {
+    if (event.type === 'finished' && event.result === 'failed' && isRefusal(event.error)) this.refused += 1;
+    if (event.type === 'feedback' && event.feedback.headers !== undefined) {
+      this.limits = mergeStatedLimits(this.limits, readStatedLimits(event.feedback.headers));
+    }
+  }
+
+  /** The events answered or failed, as the naive client would have met them; a failed one costs what others do. */
+  get naiveEvents(): NaiveEvent[] {
+    const costs = this.#settled.flatMap(({ cost }) => cost ?? []);
+    const mean = (figure: (cost: Answer['cost']) => number): number =>
+      costs.length === 0 ? 0 : costs.reduce((sum, cost) => sum + figure(cost), 0) / costs.length;
+    const usual: Answer['cost'] = {
+      inputTokens: Math.round(mean(({ inputTokens }) => inputTokens)),
+      outputTokens: Math.round(mean(({ outputTokens }) => outputTokens)),
+      latency: mean(({ latency }) => latency),
+    };
+    return this.#settled.map(({ arrivedAt, reservedTokens, cost }) => ({
+      arrivedAt,
+      reservedTokens,
+      ...(cost ?? usual),
+    }));
+  }
+}
