@@ -33,10 +33,13 @@ const promptFields = ['messages', 'input', 'contents', 'prompt'];
  * The cache key of a request: `v1:` and the SHA-256 of its content with sorted fields. It covers the whole request
  * but `signal`, `timeout`, `maxRetries`, `headers`, valid traits, and, in an LLM body, `user` and `metadata`.
  *
+ * @param readsTraitsByName false where a function of the user's reads the traits: then no field is one by its name
  * @throws UnhashableValueError for a value that cannot be told apart from others after encoding
  */
-export function keyOfRequest(request: unknown): string {
-  const encoded = isPlainObject(request) ? encodeRequest(request) : encode(request, 'request', []);
+export function keyOfRequest(request: unknown, readsTraitsByName = true): string {
+  const encoded = isPlainObject(request)
+    ? encodeRequest(request, readsTraitsByName)
+    : encode(request, 'request', []);
   return `v1:${sha256(stringify(encoded))}`;
 }
 
@@ -57,7 +60,7 @@ export function namespacedKey(namespace: string | undefined, key: string): strin
   return namespace === undefined ? key : `${encodeURIComponent(namespace)}:${key}`;
 }
 
-function encodeRequest(request: Readonly<Record<string, unknown>>): unknown {
+function encodeRequest(request: Readonly<Record<string, unknown>>, readsTraitsByName: boolean): unknown {
   const isBody =
     typeof request['model'] === 'string' && promptFields.some((field) => request[field] !== undefined);
   const content: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
@@ -67,7 +70,7 @@ function encodeRequest(request: Readonly<Record<string, unknown>>): unknown {
     const isLeftOut =
       value === undefined ||
       steeringFields.has(field) ||
-      isTrait(field, value) ||
+      (readsTraitsByName && isTrait(field, value)) ||
       (isBody && accountingFields.has(field));
     if (!isLeftOut) {
       content[escaped(field)] = encode(value, `request.${field}`, [request]);

@@ -19,9 +19,14 @@ export class QueueOverflowError extends RxllmError {
 export class DeadlineExceededError extends RxllmError {
   readonly code = 'deadline-exceeded';
   override readonly name = 'DeadlineExceededError';
-  constructor(readonly waited: number) {
+  /** @param cause what the last attempt had failed with, if there was one */
+  constructor(
+    readonly waited: number,
+    cause?: unknown,
+  ) {
     super(
       `The request waited ${Math.round(waited)} ms without its turn coming (maxWait). Raise maxWait or its priority, or send fewer requests.`,
+      cause === undefined ? undefined : { cause },
     );
   }
 }

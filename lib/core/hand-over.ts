@@ -2,21 +2,92 @@ import type { Ticket } from './ticket';
 
 /**
  * How a ticket gets from one operator to the next although only the request itself travels through the user's
- * pipeline. While a request is being emitted its ticket is `current`, which serves the usual synchronous chain;
- * a request that arrives later (after `delay`, say) is found by identity, or by value where it is a primitive.
+ * pipeline. While a request is being emitted its ticket is `current`, which serves the usual synchronous chain. One
+ * that arrives later (after `delay`, say) is found by identity, or by value where it is a primitive, among those that
+ * are on their way to the same subscription: what another pipeline was sent is never found.
  */
 let current: Ticket | undefined;
 
-const travellingObjects = new WeakMap<object, Ticket[]>();
-const travellingPrimitives = new Map<unknown, Ticket[]>();
+/** The operator of ours that is subscribing at the moment: whoever is subscribed meanwhile sends it requests. */
+let subscribing: Consumer | undefined;
 
-/** Requests whose next operator is not one of ours never arrive; so many primitives are remembered at most. */
-const mostPrimitives = 1000;
-/** Likewise for one object that is emitted again and again. */
-const mostOfOneRequest = 1000;
+/** Requests may be filtered out on the way; so many are waited for at most. */
+const mostExpected = 10_000;
 
-/** Emits a request in such a way that the next operator can take over its ticket. */
-export function handOver(ticket: Ticket, emit: () => void): void {
+/** One subscription of an operator, as the one that tickets are handed over to. */
+export class Consumer {
+  readonly #expected = new Map<unknown, Ticket[]>();
+  #count = 0;
+
+  /** Subscribes to its source in such a way that operators of ours further up know whom they send requests to. */
+  subscribe(subscribe: () => void): void {
+    const outer = subscribing;
+    subscribing = this;
+    try {
+      subscribe();
+    } finally {
+      subscribing = outer;
+    }
+  }
+
+  /** Runs what happens for a value: pipelines that are made meanwhile do not send to the one that subscribes. */
+  static apart(run: () => void): void {
+    const outer = subscribing;
+    subscribing = undefined;
+    try {
+      run();
+    } finally {
+      subscribing = outer;
+    }
+  }
+
+  /** The one that subscribes at the moment. */
+  static current(): Consumer | undefined {
+    return subscribing;
+  }
+
+  expect(ticket: Ticket): void {
+    const { request } = ticket;
+    const tickets = this.#expected.get(request);
+    if (tickets) {
+      tickets.push(ticket);
+    } else {
+      this.#expected.set(request, [ticket]);
+    }
+    if (++this.#count > mostExpected) {
+      const [oldest] = this.#expected;
+      this.#take(oldest![0], 0);
+    }
+  }
+
+  /**
+   * The ticket of a request that comes from another operator; undefined for one that is new here. A ticket that
+   * `taker` itself had passed on did not come from another: the request was made anew, in reaction.
+   */
+  takeOver<R>(request: R, taker?: object): Ticket<R> | undefined {
+    if (current && Object.is(current.request, request) && !isOwn(current, taker)) {
+      const ticket = current as Ticket<R>;
+      current = undefined;
+      return ticket;
+    }
+    const tickets = this.#count > 0 ? this.#expected.get(request) : undefined;
+    const index = tickets ? tickets.findIndex((one) => !one.isOver && !isOwn(one, taker)) : -1;
+    return index < 0 ? undefined : (this.#take(request, index) as Ticket<R>);
+  }
+
+  #take(request: unknown, index: number): Ticket {
+    const tickets = this.#expected.get(request)!;
+    const [ticket] = tickets.splice(index, 1);
+    this.#count--;
+    if (tickets.length === 0) {
+      this.#expected.delete(request);
+    }
+    return ticket!;
+  }
+}
+
+/** Emits a request in such a way that the next operator, `consumer` if it is known, can take over its ticket. */
+export function handOver(ticket: Ticket, consumer: Consumer | undefined, emit: () => void): void {
   const outer = current;
   current = ticket;
   ticket.holder = undefined;
@@ -24,37 +95,10 @@ export function handOver(ticket: Ticket, emit: () => void): void {
     emit();
   } finally {
     if (current === ticket) {
-      remember(ticket);
+      consumer?.expect(ticket);
     }
     current = outer;
   }
-}
-
-/**
- * The ticket of a request that comes from another operator; undefined for one that is new here. A ticket that `taker`
- * itself had passed on did not come from another: no operator of ours stood behind, and the request is a new one.
- */
-export function takeOver<R>(request: R, taker?: object): Ticket<R> | undefined {
-  if (current && Object.is(current.request, request) && !isOwn(current, taker)) {
-    const ticket = current as Ticket<R>;
-    current = undefined;
-    return ticket;
-  }
-  const tickets = isObject(request) ? travellingObjects.get(request) : travellingPrimitives.get(request);
-  while (tickets?.[0]?.isOver) {
-    tickets.shift();
-  }
-  // Its own ones stay: they may be on their way to another operator.
-  const index = tickets ? tickets.findIndex((one) => !one.isOver && !isOwn(one, taker)) : -1;
-  const ticket = index < 0 ? undefined : tickets!.splice(index, 1)[0];
-  if (tickets?.length === 0) {
-    if (isObject(request)) {
-      travellingObjects.delete(request);
-    } else {
-      travellingPrimitives.delete(request);
-    }
-  }
-  return ticket as Ticket<R> | undefined;
 }
 
 /** Outcomes of requests that came from a cache, so that it knows which of two equal requests one belongs to. */
@@ -72,32 +116,4 @@ export function ticketOfOutcome(outcome: object): Ticket | undefined {
 
 function isOwn(ticket: Ticket, taker: object | undefined): boolean {
   return taker !== undefined && ticket.passedOnBy === taker;
-}
-
-function remember(ticket: Ticket): void {
-  const { request } = ticket;
-  if (isObject(request)) {
-    const tickets = travellingObjects.get(request);
-    if (!tickets) {
-      travellingObjects.set(request, [ticket]);
-    } else if (tickets.push(ticket) > mostOfOneRequest) {
-      tickets.shift();
-    }
-    return;
-  }
-  const tickets = travellingPrimitives.get(request) ?? [];
-  tickets.push(ticket);
-  if (tickets.length > mostOfOneRequest) {
-    tickets.shift();
-  }
-  travellingPrimitives.delete(request);
-  travellingPrimitives.set(request, tickets);
-  if (travellingPrimitives.size > mostPrimitives) {
-    const [oldest] = travellingPrimitives.keys();
-    travellingPrimitives.delete(oldest);
-  }
-}
-
-function isObject(value: unknown): value is object {
-  return (typeof value === 'object' && value !== null) || typeof value === 'function';
 }

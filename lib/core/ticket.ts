@@ -51,6 +51,8 @@ export class Ticket<R = unknown> {
   /** When its last call was started, and how long that took. */
   lastStartAt = 0;
   lastLatency = 0;
+  /** What its last call failed with. */
+  lastError: unknown;
   /** Its place in the order of the source, where outcomes keep that order. */
   index = 0;
 

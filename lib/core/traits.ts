@@ -42,6 +42,11 @@ export function isTrait(name: string, value: unknown): boolean {
 
 const noTraits: CallTraits = Object.freeze({});
 
+/** A reader of the user's, of whose traits only the valid ones are taken: one NaN must not stop everybody. */
+export function validated<R>(reader: TraitsReader<R> | undefined): TraitsReader<R> {
+  return reader ? (request) => readTraits(reader(request)) : readTraits;
+}
+
 /** The default reader: the request's own fields of the traits' names, each only where its value is a valid trait. */
 export function readTraits(request: unknown): CallTraits {
   if (typeof request !== 'object' || request === null) {

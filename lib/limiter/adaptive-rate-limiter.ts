@@ -6,7 +6,7 @@ import { defaultRank, prioritiesByRank, rankOf, type CallPriority } from '../cor
 import { clockFrom } from '../core/scheduler-clock';
 import { choiceSetting, configObject, functionSetting, numberSetting, switchSetting } from '../core/settings';
 import { Ticket, type TicketOwner } from '../core/ticket';
-import type { CallTraits } from '../core/traits';
+import { readTraits, type CallTraits } from '../core/traits';
 import type { ErrorClassifier } from '../provider/classify-error';
 import { SlotPool } from './admission-queue';
 import { LimiterEngine, type HoldReason } from './limiter-engine';
@@ -174,9 +174,10 @@ export class AdaptiveRateLimiter {
       const now = engine.clock.now();
       const ticket = new Ticket<unknown>(undefined, now);
       ticket.rank = rank;
-      ticket.lane = traits.lane;
-      ticket.tokens = traits.tokens;
-      ticket.deadline = now + (traits.maxWait ?? Infinity);
+      const { lane, tokens, maxWait } = readTraits(traits);
+      ticket.lane = lane;
+      ticket.tokens = tokens;
+      ticket.deadline = now + (maxWait ?? Infinity);
       ticket.asks = 'permit-and-start';
       const request: PermitRequest = {
         cancelled: () => undefined,
@@ -252,7 +253,7 @@ export class AdaptiveRateLimiter {
     };
   }
 
-  /** Fails everything that waits for a permit with `ClosedError`, and all later requests for one. */
+  /** Fails whoever waits in `acquire()`, or asks it later, with `ClosedError`; pipelines of the operators go on. */
   close(): void {
     this.#isClosed = true;
     for (const request of [...this.#waiting]) {

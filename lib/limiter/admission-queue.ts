@@ -423,15 +423,20 @@ export class AdmissionQueue {
     if (ticket.place instanceof Leaf) {
       const { pool } = ticket.place;
       this.#leave(ticket, ticket.place);
-      this.#place(ticket, pool, 'back');
+      this.#place(ticket, pool, ticket.attempts > 0 ? 'front' : 'back');
       this.drain();
     }
   }
 
   /** Forgets all that waits for a pool; its owner has ended. Tells the number of each request that waited. */
   forget(pool: SlotPool, forgotten?: (id: number) => void): void {
+    const ids: number[] = [];
     for (const priorityClass of [...this.#paid.classes, ...this.#unpaid.classes]) {
-      priorityClass.forget(pool, forgotten);
+      priorityClass.forget(pool, forgotten && ((id) => ids.push(id)));
+    }
+    // Only now, as whoever hears of it may act on the queue.
+    for (const id of ids) {
+      forgotten!(id);
     }
     this.drain();
   }

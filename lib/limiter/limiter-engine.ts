@@ -22,7 +22,8 @@ export interface EngineSettings {
 
 /** What the limiter remembers of a running call, to settle and to read its headers rightly. */
 interface Running {
-  readonly reserved: number;
+  /** Tokens reserved and not settled yet. */
+  reserved: number;
   readonly requestsTaken: number;
   readonly tokensTaken: number;
 }
@@ -32,6 +33,9 @@ export type HoldReason = 'rate-limited' | 'overloaded';
 
 /** The longest hold for refusals that say nothing about how long to wait. */
 const longestOwnHold = 60_000;
+
+/** A day, after which even a daily quota is there again; no header may stop everybody for longer. */
+const longestHold = 86_400_000;
 
 /** Share of the newest usage in the running mean that token reservations are made by. */
 const usageSmoothing = 0.2;
@@ -79,6 +83,9 @@ export class LimiterEngine implements StartGate {
   }
 
   set isPaused(paused: boolean) {
+    if (this.#isPaused && this.queue.waiting > 0) {
+      this.#controller.activeUntil(this.clock.now());
+    }
     this.#isPaused = paused;
     this.queue.drain();
   }
@@ -126,6 +133,8 @@ export class LimiterEngine implements StartGate {
         opens = Math.max(opens, this.#tokens.opensAt(tokens ?? this.#meanTokens, now));
       }
     }
+    // Whoever waits for this is no sign of quiet, however long it takes.
+    this.#controller.activeUntil(opens);
     return opens;
   }
 
@@ -190,7 +199,9 @@ export class LimiterEngine implements StartGate {
       const now = this.clock.now();
       const episodes = this.#controller.refused(startedAt, this.callRate, now);
       const ownHold = episodes > 0 ? Math.min(longestOwnHold, 1000 * 2 ** (episodes - 1)) : 0;
-      this.#holdUntil = Math.max(this.#holdUntil, now + (retryAfter ?? ownHold));
+      const hold = Math.min(longestHold, retryAfter || ownHold);
+      this.#holdUntil = Math.max(this.#holdUntil, now + hold);
+      this.#controller.activeUntil(this.#holdUntil);
       this.#holdReason = kind === 'wait' ? 'rate-limited' : 'overloaded';
     }
     this.forget(id);
@@ -199,6 +210,8 @@ export class LimiterEngine implements StartGate {
   heard(id: number, feedback: ProviderFeedback, startedAt: number): void {
     const now = this.clock.now();
     const running = this.#running.get(id);
+    // A provider that states what is left has counted this call already.
+    let isStated = false;
     if (feedback.headers) {
       const { requests, tokens } = statedLimitsOf(feedback.headers);
       if (requests) {
@@ -208,6 +221,7 @@ export class LimiterEngine implements StartGate {
         this.#controller.stated(this.#requests.perMinute);
       }
       if (tokens) {
+        isStated = true;
         this.#tokens ??= new Budget(tokens.limit, tokens.window, tokens.limit, now);
         const takenSince = running ? this.#tokens.taken - running.tokensTaken : 0;
         this.#tokens.sync(tokens, startedAt, takenSince, now);
@@ -218,18 +232,25 @@ export class LimiterEngine implements StartGate {
       const used = (usage.inputTokens ?? 0) + (usage.outputTokens ?? 0);
       if (used > 0) {
         this.#meanTokens += (used - this.#meanTokens) * (this.#meanTokens === 0 ? 1 : usageSmoothing);
-        if (running && !feedback.headers) {
+        if (running && !isStated) {
           this.#tokens?.settle(running.reserved, used);
+          // A second report of the same call is for further tokens.
+          running.reserved = 0;
         }
       }
     }
     this.changed();
   }
 
-  /** Whether an error makes the limiter hold everybody, so that its request need not back off by itself. */
-  holdsFor(error: unknown): boolean {
+  /**
+   * Milliseconds that everybody is held, if an error is one that the limiter holds for: then its request need not back
+   * off by itself.
+   */
+  heldFor(error: unknown): number | undefined {
     const { kind } = this.#classificationOf(error);
-    return kind === 'wait' || kind === 'overloaded';
+    return kind === 'wait' || kind === 'overloaded'
+      ? Math.max(0, this.#holdUntil - this.clock.now())
+      : undefined;
   }
 
   #classificationOf(error: unknown): ReturnType<ErrorClassifier> {
@@ -244,8 +265,11 @@ export class LimiterEngine implements StartGate {
   changed(): void {
     if (!this.#isDrainDue && this.queue.waiting > 0) {
       this.#isDrainDue = true;
-      this.queue.drain();
-      this.#isDrainDue = false;
+      try {
+        this.queue.drain();
+      } finally {
+        this.#isDrainDue = false;
+      }
     }
   }
 

@@ -47,7 +47,12 @@ export class RateController {
   /** Something started or waits: not idle. */
   active(now: number): void {
     this.interval(now);
-    this.#lastActiveAt = now;
+    this.activeUntil(now);
+  }
+
+  /** Somebody waits until then: not idle before. */
+  activeUntil(time: number): void {
+    this.#lastActiveAt = Math.max(this.#lastActiveAt, time);
   }
 
   succeeded(startedAt: number, underDemand: boolean, now: number): void {

@@ -1,7 +1,7 @@
 import { Observable, type MonoTypeOperatorFunction, type Subscriber } from 'rxjs';
 import { DeadlineExceededError, QueueOverflowError } from '../core/errors';
 import type { CallEventListener } from '../core/events';
-import { handOver, takeOver } from '../core/hand-over';
+import { Consumer, handOver } from '../core/hand-over';
 import { defaultRank, prioritiesByRank, rankOf, type PriorityRank } from '../core/priority';
 import {
   choiceSetting,
@@ -11,7 +11,7 @@ import {
   numberSetting,
 } from '../core/settings';
 import { Ticket, type TicketOwner } from '../core/ticket';
-import { readTraits, type TraitsReader } from '../core/traits';
+import { validated, type TraitsReader } from '../core/traits';
 import { AdaptiveRateLimiter, engineOf, type RateLimiterConfig } from '../limiter/adaptive-rate-limiter';
 import { SlotPool } from '../limiter/admission-queue';
 import { subscribeWhileOpen } from './subscribe-while-open';
@@ -65,13 +65,14 @@ export function adaptiveThrottle<R>(
   const resolved: RunSettings<R> = {
     maxWait: numberSetting('maxWait', settings.maxWait, Infinity, { infinite: true }),
     passRefused: choiceSetting('refused', settings.refused, 'error', ['error', 'pass']) === 'pass',
-    traits: functionSetting('traits', settings.traits) ?? readTraits,
+    traits: validated(functionSetting('traits', settings.traits)),
     events: listenerSetting('events', settings.events),
   };
   return (source) =>
     new Observable((destination) => {
       const run = new ThrottleRun(shared ?? new AdaptiveRateLimiter(limiter), resolved, destination);
       subscribeWhileOpen(source, destination, {
+        consumer: run.consumer,
         next: (request) => run.next(request),
         error: (error) => destination.error(error),
         complete: () => run.complete(),
@@ -92,6 +93,9 @@ class ThrottleRun<R> implements TicketOwner {
   readonly #settings: RunSettings<R>;
   readonly #destination: Subscriber<R>;
   readonly #pool = new SlotPool(Infinity);
+  readonly consumer = new Consumer();
+  /** The operator of ours behind this one, if there is one. */
+  readonly #next = Consumer.current();
   readonly #waiting = new Set<Ticket>();
   #isSourceDone = false;
 
@@ -172,7 +176,7 @@ class ThrottleRun<R> implements TicketOwner {
     const { clock } = this.#limiter[engineOf];
     const traits = traitsOf(request);
     const now = clock.now();
-    const ticket = takeOver(request, this.#settings) ?? new Ticket(request, now);
+    const ticket = this.consumer.takeOver(request, this.#settings) ?? new Ticket(request, now);
     const rank = rankOf(traits.priority) ?? ticket.rank;
     ticket.rank = ticket.raised && ticket.rank > rank ? ticket.rank : rank;
     ticket.lane = traits.lane ?? ticket.lane;
@@ -217,7 +221,7 @@ class ThrottleRun<R> implements TicketOwner {
 
   #passOn(ticket: Ticket): void {
     ticket.passedOnBy = this.#settings;
-    handOver(ticket, () => this.#destination.next(ticket.request as R));
+    handOver(ticket, this.#next, () => this.#destination.next(ticket.request as R));
   }
 
   #completeIfDone(): void {

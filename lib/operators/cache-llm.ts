@@ -11,7 +11,7 @@ import {
   switchSetting,
   textSetting,
 } from '../core/settings';
-import { readTraits, type TraitsReader } from '../core/traits';
+import { validated, type TraitsReader } from '../core/traits';
 import { CacheRun, type CacheRunSettings } from './cache-run';
 import { subscribeWhileOpen } from './subscribe-while-open';
 
@@ -74,7 +74,7 @@ export function cacheLLM<R, V>(
     namespace: textSetting('namespace', settings.namespace),
     ordered: switchSetting('ordered', settings.ordered, false),
     maxWait: numberSetting('maxWait', settings.maxWait, Infinity, { infinite: true }),
-    traits: functionSetting('traits', settings.traits) ?? readTraits,
+    traits: validated(functionSetting('traits', settings.traits)),
     events: listenerSetting('events', settings.events),
   };
   return cacheBySettings(() => {
@@ -94,6 +94,7 @@ export function cacheBySettings<R, V>(
       destination.add(opened?.(run));
       run.open();
       subscribeWhileOpen(source, destination, {
+        consumer: run.consumer,
         next: (request) => run.next(request),
         error: (error) => destination.error(error),
         complete: () => run.complete(),

@@ -1,4 +1,4 @@
-import { Subject, Subscription, type Observable, type Subscriber } from 'rxjs';
+import { Observable, Subject, Subscription, type Subscriber } from 'rxjs';
 import { Flight, type Waiter } from '../cache/flights';
 import { internalsOf, type LLMResultCache } from '../cache/llm-result-cache';
 import { keyOfRequest, namespacedKey } from '../cache/request-key';
@@ -7,10 +7,10 @@ import type { CallOutcome } from '../core/call';
 import type { Clock } from '../core/clock';
 import { DeadlineExceededError, MissingOutcomeError, QueueOverflowError } from '../core/errors';
 import type { CallEvent, CallEventListener } from '../core/events';
-import { handOver, takeOver, ticketOfOutcome } from '../core/hand-over';
+import { Consumer, handOver, ticketOfOutcome } from '../core/hand-over';
 import { prioritiesByRank, rankOf } from '../core/priority';
 import { Ticket } from '../core/ticket';
-import type { CallTraits, TraitsReader } from '../core/traits';
+import { readTraits, type TraitsReader } from '../core/traits';
 import { SourceOrder } from './source-order';
 import { tell } from './tell';
 
@@ -42,6 +42,8 @@ class MissesPipeline<R, V> {
   readonly #settings: CacheRunSettings<R, V>;
   /** Cancelled while no operator held them: they may arrive at one as long as this pipeline runs, and never after. */
   readonly #abandoned = new Set<Ticket>();
+  /** The operator of ours that the requests go to, if there is one. */
+  #next: Consumer | undefined;
   #flights = 0;
   #isOver = false;
   #hasOwner = true;
@@ -53,8 +55,12 @@ class MissesPipeline<R, V> {
 
   /** @throws what `misses` throws */
   open(): void {
+    const misses$ = new Observable<R>((subscriber) => {
+      this.#next = Consumer.current();
+      return this.#requests.subscribe(subscriber);
+    });
     this.#subscription.add(
-      this.#settings.misses(this.#requests.asObservable()).subscribe({
+      this.#settings.misses(misses$).subscribe({
         next: (outcome) => this.#landed(outcome),
         error: (error: unknown) => this.#ended(error),
         complete: () => this.#ended(),
@@ -85,7 +91,7 @@ class MissesPipeline<R, V> {
       this.#closeIfUnused();
     };
     flight.ticket.passedOnBy = this.#settings.cache ?? this;
-    handOver(flight.ticket, () => this.#requests.next(request));
+    handOver(flight.ticket, this.#next, () => this.#requests.next(request));
   }
 
   /** The source has completed. */
@@ -133,7 +139,7 @@ class MissesPipeline<R, V> {
       this.#forget(flight, request);
       return flight;
     }
-    const key = keyAndReason(request, this.#settings.traits(request), this.#settings.namespace).key;
+    const key = keyAndReason(request, this.#settings).key;
     if (key === undefined) {
       return undefined;
     }
@@ -238,6 +244,7 @@ class CacheWaiter<R, V> implements Waiter<R, V> {
 
 /** One subscription of cacheLLM. */
 export class CacheRun<R, V> {
+  readonly consumer = new Consumer();
   readonly #settings: CacheRunSettings<R, V>;
   readonly #destination: Subscriber<CallOutcome<R, V>>;
   readonly #pipeline: MissesPipeline<R, V>;
@@ -247,6 +254,7 @@ export class CacheRun<R, V> {
   readonly #alarms: Alarms;
   readonly #order: SourceOrder<CallOutcome<R, V>> | undefined;
   #isSourceDone = false;
+  #closedBy: Error | undefined;
   #lastIndex = 0;
 
   constructor(settings: CacheRunSettings<R, V>, destination: Subscriber<CallOutcome<R, V>>) {
@@ -268,9 +276,9 @@ export class CacheRun<R, V> {
   }
 
   next(request: R): void {
-    const { cache, clock, namespace, maxWait, events } = this.#settings;
+    const { cache, clock, maxWait, events } = this.#settings;
     const now = clock.now();
-    const taken = takeOver(request, cache);
+    const taken = this.consumer.takeOver(request, cache);
     if (taken?.cancelled) {
       return;
     }
@@ -281,6 +289,9 @@ export class CacheRun<R, V> {
     ticket.tokens = traits.tokens ?? ticket.tokens;
     ticket.deadline = Math.min(ticket.deadline, ticket.arrivedAt + (traits.maxWait ?? maxWait));
     const waiter = new CacheWaiter<R, V>(request, ticket, ++this.#lastIndex, this);
+    if (this.#destination.closed) {
+      return;
+    }
     this.#waiters.add(waiter);
     const { id, lane } = ticket;
     if (events && ticket.announcedTo !== events) {
@@ -288,12 +299,18 @@ export class CacheRun<R, V> {
       const priority = prioritiesByRank[ticket.rank];
       tell(events, { type: 'received', at: now, id, priority, ...(lane !== undefined && { lane }) });
     }
-    const { key, reason } = cache ? keyAndReason(request, traits, namespace) : {};
+    if (this.#closedBy) {
+      this.settle(waiter, failed(ticket, request, this.#closedBy, clock), undefined);
+      return;
+    }
+    const { key, reason } = cache ? keyAndReason(request, this.#settings) : {};
     if (!cache || key === undefined) {
       if (reason !== undefined) {
         this.#tell({ type: 'cache-bypassed', at: now, id, reason });
       }
-      this.#depart(waiter, undefined);
+      if (this.#waiters.has(waiter)) {
+        this.#depart(waiter, undefined);
+      }
       return;
     }
     const found = cache[internalsOf].find(key);
@@ -311,6 +328,10 @@ export class CacheRun<R, V> {
     }
     const flight = cache[internalsOf].flights.get(key) as Flight<R, V> | undefined;
     this.#tell({ type: 'cache-miss', at: now, id, key, joined: flight !== undefined });
+    if (!this.#waiters.has(waiter)) {
+      // Whoever heard of it has left.
+      return;
+    }
     if (flight) {
       this.#join(waiter, flight);
     } else {
@@ -326,6 +347,7 @@ export class CacheRun<R, V> {
 
   /** Fails everything that is open, and ends the stream. */
   closeWith(error: Error): void {
+    this.#closedBy = error;
     for (const waiter of [...this.#waiters]) {
       if (this.#waiters.has(waiter)) {
         this.#leaveFlight(waiter);
@@ -444,7 +466,7 @@ export class CacheRun<R, V> {
     if (!flight?.waiters.delete(waiter) || flight.waiters.size > 0) {
       return false;
     }
-    this.#settings.cache?.[internalsOf].flights.remove(flight as unknown as Flight);
+    this.#settings.cache?.[internalsOf].flights.remove(flight);
     return true;
   }
 
@@ -580,19 +602,19 @@ function failed<R>(ticket: Ticket, request: R, error: unknown, clock: Clock): Ca
 }
 
 /** The key of a request in its namespace, or why it has none. */
-function keyAndReason(
-  request: unknown,
-  traits: CallTraits,
-  namespace: string | undefined,
+function keyAndReason<R>(
+  request: R,
+  { traits: traitsOf, namespace }: Pick<CacheRunSettings<R, unknown>, 'traits' | 'namespace'>,
 ): { key?: string; reason?: string } {
-  if (traits.cacheKey === false) {
+  const { cacheKey } = traitsOf(request);
+  if (cacheKey === false) {
     return { reason: 'cacheKey is false' };
   }
-  if (traits.cacheKey !== undefined) {
-    return { key: namespacedKey(namespace, traits.cacheKey) };
+  if (cacheKey !== undefined) {
+    return { key: namespacedKey(namespace, cacheKey) };
   }
   try {
-    return { key: namespacedKey(namespace, keyOfRequest(request)) };
+    return { key: namespacedKey(namespace, keyOfRequest(request, traitsOf === readTraits)) };
   } catch (error) {
     return { reason: error instanceof Error ? error.message : 'its content cannot be read' };
   }

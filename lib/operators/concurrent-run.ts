@@ -4,7 +4,7 @@ import type { CallContext, CallOutcome, FailedOutcome, ProviderFeedback } from '
 import type { Clock } from '../core/clock';
 import { CallTimeoutError, DeadlineExceededError, QueueOverflowError } from '../core/errors';
 import type { CallEventListener } from '../core/events';
-import { signOutcome, takeOver } from '../core/hand-over';
+import { Consumer, signOutcome } from '../core/hand-over';
 import { defaultRank, prioritiesByRank, rankOf, type PriorityRank } from '../core/priority';
 import { nextRequestId, Ticket, type TicketOwner } from '../core/ticket';
 import type { TraitsReader } from '../core/traits';
@@ -23,7 +23,13 @@ export interface RunSettings<R> {
   /** Given where slots are shared by several subscriptions; else each has a pool of its own. */
   readonly sharedPool?: SlotPool | undefined;
   readonly limiter?:
-    { readonly engine: LimiterEngine; readonly key: object; readonly maxQueue: number } | undefined;
+    | {
+        readonly engine: LimiterEngine;
+        readonly key: object;
+        readonly maxQueue: number;
+        readonly overflow: OverflowPolicy;
+      }
+    | undefined;
   readonly retry?: RetryPolicy | undefined;
   readonly ordered: boolean;
   /** Milliseconds per attempt. */
@@ -41,6 +47,7 @@ type Call = (request: never, context: CallContext) => ObservableInput<unknown>;
 /** One subscription of mergeWithConcurrency: takes requests in, starts their calls and emits their outcomes. */
 export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackReceiver {
   readonly pool: SlotPool;
+  readonly consumer = new Consumer();
   readonly #call: Call;
   readonly #settings: RunSettings<R>;
   readonly #destination: Subscriber<CallOutcome<R, V>>;
@@ -73,7 +80,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
 
   /** A request came in. */
   next(request: R): void {
-    const ticket = takeOver(request);
+    const ticket = this.consumer.takeOver(request);
     if (ticket?.cancelled) {
       return;
     }
@@ -94,13 +101,14 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
       if (events) {
         this.#announce(events, id, rank, traits.lane, now);
       }
-      const hasRoom = this.#makesRoom(rank, undefined);
+      const room = this.#roomFor(rank, undefined);
       if (this.#isClosed) {
         // Whoever heard of this request, or of one that was dropped for it, has left.
         this.#left(id, undefined);
-      } else if (hasRoom) {
+      } else if (room) {
         this.#waiting++;
         queue.addPlain(this.pool, request, now, id, rank, traits.lane);
+        this.#drop(room);
         queue.drain();
       } else {
         this.#refuse(request, id, now, undefined);
@@ -118,15 +126,16 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
       own.announcedTo = events;
       this.#announce(events, own.id, own.rank, own.lane, now);
     }
-    const hasRoom = own.refusal === undefined && this.#makesRoom(own.rank, own);
+    const room = own.refusal === undefined && this.#roomFor(own.rank, own);
     if (this.#isClosed) {
       this.#left(own.id, own);
     } else if (own.refusal) {
       this.#settleUnstarted(own, own.refusal);
-    } else if (hasRoom) {
+    } else if (room) {
       this.#waiting++;
       this.#tickets.add(own);
       queue.add(own, this.pool, this);
+      this.#drop(room);
       queue.drain();
     } else {
       this.#refuse(request, own.id, own.arrivedAt, own);
@@ -156,7 +165,10 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
   expired(ticket: Ticket): void {
     this.#waiting--;
     this.#tickets.delete(ticket);
-    this.#settleUnstarted(ticket, new DeadlineExceededError(this.#settings.clock.now() - ticket.arrivedAt));
+    this.#settleUnstarted(
+      ticket,
+      new DeadlineExceededError(this.#settings.clock.now() - ticket.arrivedAt, ticket.lastError),
+    );
   }
 
   cancelled(ticket: Ticket): void {
@@ -225,6 +237,10 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
         request,
         call,
       );
+      if (this.#isOver(call)) {
+        // The call left while it was being made: what it returned is not asked to begin.
+        return;
+      }
       if (isThenable(result)) {
         result.then(
           (value: unknown) => {
@@ -245,7 +261,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
         });
         call.work = work;
         if (this.#isOver(call)) {
-          work.unsubscribe();
+          call.stopWork();
         }
       }
     } catch (error) {
@@ -264,10 +280,13 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
     const { limiter, queue } = this.#settings;
     const now = this.#release(call);
     // As with mergeMap, a call is cleaned up before the next one starts in its place.
-    call.work?.unsubscribe();
-    this.#open--;
+    call.stopWork();
     limiter?.engine.succeeded(call.id, call.startedAt);
     this.#finished(call, 'succeeded');
+    if (this.#wasAbandoned(call)) {
+      return;
+    }
+    this.#open--;
     this.#yield(
       {
         ok: true,
@@ -293,12 +312,11 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
     const { limiter, queue, retry } = this.#settings;
     const now = this.#release(call);
     // As with mergeMap, a call is cleaned up before the next one starts in its place.
-    call.work?.unsubscribe();
+    call.stopWork();
     // Before anyone hears of it: a request made in reaction must find the hold that a refusal causes.
     limiter?.engine.failed(call.id, error, call.startedAt);
     this.#finished(call, 'failed', error);
-    if (this.#isClosed) {
-      this.#left(call.id, call.ticket);
+    if (this.#wasAbandoned(call)) {
       return;
     }
     const retried = retry !== undefined && this.#tryAgain(call, error, retry);
@@ -327,20 +345,34 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
     return call.isOver || this.#isClosed;
   }
 
+  /** Whether whoever heard that a call has finished left, or was the last to wait for it. */
+  #wasAbandoned({ id, ticket }: RunningCall): boolean {
+    if (!this.#isClosed && !ticket?.cancelled) {
+      return false;
+    }
+    this.#left(id, ticket);
+    if (!this.#isClosed) {
+      this.#open--;
+      this.#emit(undefined, ticket);
+      this.#settings.queue.drain();
+      this.#completeIfDone();
+    }
+    return true;
+  }
+
   #tryAgain(call: RunningCall, error: unknown, retry: RetryPolicy): boolean {
     const { limiter, queue, events, clock } = this.#settings;
     const { ticket: known, attempt } = call;
     const refusals = (known?.refusals ?? 0) + (isRefusal(retry.classify(error).kind) ? 1 : 0);
     const firstStartAt = known?.firstStartAt ?? call.startedAt;
-    const decision = retry.decide(
-      error,
-      attempt,
-      refusals,
-      firstStartAt,
-      limiter?.engine.holdsFor(error) === true,
-    );
+    const decision = retry.decide(error, attempt, refusals, firstStartAt, limiter?.engine.heldFor(error));
     if (!decision.retry) {
       return false;
+    }
+    if (this.#isClosed) {
+      // The classifier, or the source of chance, had somebody leave.
+      this.#left(call.id, known);
+      return true;
     }
     const ticket = known ?? new Ticket(call.request, call.arrivedAt, call.id);
     if (!known) {
@@ -352,6 +384,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
       ticket.announcedTo = events;
     }
     ticket.refusals = refusals;
+    ticket.lastError = error;
     ticket.lastStartAt = call.startedAt;
     ticket.lastLatency = clock.now() - call.startedAt;
     ticket.asks = 'permit-and-start';
@@ -398,30 +431,34 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
     return now;
   }
 
-  /** Whether a request may wait (or start at once), after an older one was dropped if that is the policy. */
-  #makesRoom(rank: PriorityRank, ticket: Ticket | undefined): boolean {
+  /**
+   * Whether a request may wait, or start at once: undefined if not. An older one that was taken out for it, if that is
+   * the policy, is refused only after the newcomer has its place, as its outcome may bring further requests.
+   */
+  #roomFor(rank: PriorityRank, ticket: Ticket | undefined): Room | undefined {
     const { maxQueue, overflow, queue, limiter, sharedPool } = this.#settings;
+    const asks = ticket?.asks ?? 'permit-and-start';
     // Who shares slots shares the bound as well: a promise is a subscription of its own.
     const waiting = sharedPool ? queue.waiting + queue.backingOff : this.#waiting;
-    const isFull = waiting >= maxQueue || (limiter !== undefined && queue.waiting >= limiter.maxQueue);
-    if (!isFull || queue.wouldStart(this.pool, rank, ticket?.tokens, ticket?.asks ?? 'permit-and-start')) {
-      return true;
+    const isFull = waiting >= maxQueue;
+    // The limiter's bound is for those who wait for its permit.
+    const isLimiterFull = limiter !== undefined && asks !== 'start' && queue.waiting >= limiter.maxQueue;
+    if ((!isFull && !isLimiterFull) || queue.wouldStart(this.pool, rank, ticket?.tokens, asks)) {
+      return {};
     }
-    if (overflow === 'reject') {
-      return false;
-    }
-    const dropped = queue.takeOldest(this.pool, rank);
-    if (!dropped) {
-      return false;
-    }
-    if (dropped.item instanceof Ticket) {
+    const dropsOldest = (isFull ? overflow : limiter!.overflow) === 'drop-oldest';
+    const dropped = dropsOldest ? queue.takeOldest(this.pool, rank) : undefined;
+    return dropped && { dropped };
+  }
+
+  #drop({ dropped }: Room): void {
+    if (dropped?.item instanceof Ticket) {
       // Where slots are shared, the oldest may be another subscription's.
       (dropped.item.owner as ConcurrentRun<R, V>).#dropped(dropped.item);
-    } else {
+    } else if (dropped) {
       this.#waiting--;
       this.#refuse(dropped.item as R, dropped.id, dropped.arrivedAt, undefined);
     }
-    return true;
   }
 
   #dropped(ticket: Ticket): void {
@@ -488,6 +525,10 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
     const { queue, events, sharedPool } = this.#settings;
     this.#isClosed = true;
     this.#timeouts.clear();
+    if (!sharedPool) {
+      // Nothing of ours may start, and be paid for, while the others are given up.
+      this.pool.limit = 0;
+    }
     const tickets = [...this.#tickets];
     this.#tickets.clear();
     queue.removeAll(tickets);
@@ -521,10 +562,10 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
   #tellStart(events: CallEventListener, call: RunningCall, isLimited: boolean): void {
     const { id, attempt, startedAt: at } = call;
     const waitedSince = Math.max(call.ticket?.queuedAt ?? call.arrivedAt, this.pool.freeSince);
+    tell(events, { type: 'started', at, id, attempt, priority: prioritiesByRank[call.rank] });
     if (isLimited && call.ticket?.asks !== 'start' && at > waitedSince) {
       tell(events, { type: 'throttled', at, id, waited: at - waitedSince });
     }
-    tell(events, { type: 'started', at, id, attempt, priority: prioritiesByRank[call.rank] });
   }
 
   #finished(call: RunningCall, result: 'succeeded' | 'failed' | 'aborted', error?: unknown): void {
@@ -555,6 +596,11 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
       tell(events, { type: 'left', at: clock.now(), id });
     }
   }
+}
+
+/** A place in the queue, and who had to make room for it. */
+interface Room {
+  readonly dropped?: { readonly item: unknown; readonly arrivedAt: number; readonly id: number };
 }
 
 /** RxJS's own `EmptyError`, from where RxJS makes it: constructing one is not for others to do. */

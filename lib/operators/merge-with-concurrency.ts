@@ -18,7 +18,7 @@ import {
   requiredFunction,
   switchSetting,
 } from '../core/settings';
-import { readTraits, type TraitsReader } from '../core/traits';
+import { validated, type TraitsReader } from '../core/traits';
 import { AdaptiveRateLimiter, engineOf, type OverflowPolicy } from '../limiter/adaptive-rate-limiter';
 import { AdmissionQueue, SlotPool } from '../limiter/admission-queue';
 import { RetryPolicy, type RetryConfig } from '../provider/retry-policy';
@@ -110,7 +110,7 @@ export function mergeWithConcurrency<R, O extends ObservableInput<unknown>>(
   const maxWait = numberSetting('maxWait', settings.maxWait, Infinity, { infinite: true });
   const maxQueue = numberSetting('maxQueue', settings.maxQueue, Infinity, { whole: true, infinite: true });
   const overflow = choiceSetting('overflow', settings.overflow, 'reject', ['reject', 'drop-oldest']);
-  const traits = functionSetting('traits', settings.traits) ?? readTraits;
+  const traits = validated(functionSetting('traits', settings.traits));
   const retryConfig = retryConfigOf(settings.retry);
   if (retryConfig) {
     new RetryPolicy(retryConfig, { now: () => 0, schedule: () => () => undefined });
@@ -124,7 +124,12 @@ export function mergeWithConcurrency<R, O extends ObservableInput<unknown>>(
       return {
         clock,
         queue: engine?.queue ?? new AdmissionQueue(clock),
-        limiter: limiter && { engine: limiter[engineOf], key: limiter, maxQueue: limiter.maxQueue },
+        limiter: limiter && {
+          engine: limiter[engineOf],
+          key: limiter,
+          maxQueue: limiter.maxQueue,
+          overflow: limiter.overflow,
+        },
         retry: retryConfig && new RetryPolicy(retryConfig, clock),
         ordered,
         timeout,
@@ -163,6 +168,7 @@ export function mergeBySettings<R, V>(
       }
       if (!destination.closed) {
         subscribeWhileOpen(source, destination, {
+          consumer: run.consumer,
           next: (request) => run.next(request),
           error: (error) => destination.error(error),
           complete: () => run.complete(),

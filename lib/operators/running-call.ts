@@ -3,6 +3,7 @@ import type { Alarm } from '../core/alarms';
 import type { CallContext, ProviderFeedback } from '../core/call';
 import type { PriorityRank } from '../core/priority';
 import type { Ticket } from '../core/ticket';
+import { guarded } from './tell';
 
 /** Hears what a running call reports. */
 export interface FeedbackReceiver {
@@ -56,7 +57,15 @@ export class RunningCall implements CallContext {
   /** Stops the work, and says why to those who asked for the signal. */
   abort(name: 'AbortError' | 'TimeoutError', message: string): void {
     this.#abortReason = new DOMException(message, name);
-    this.work?.unsubscribe();
+    this.stopWork();
     this.#controller?.abort(this.#abortReason);
+  }
+
+  /** A teardown of the user's that throws must not keep the outcome from coming out. */
+  stopWork(): void {
+    const { work } = this;
+    if (work) {
+      guarded(() => work.unsubscribe());
+    }
   }
 }

@@ -3,8 +3,13 @@ import type { CallEvent, CallEventListener } from '../core/events';
 
 /** Tells a listener of an event; what it throws is reported as RxJS reports unhandled errors, and harms nothing. */
 export function tell(listener: CallEventListener, event: CallEvent): void {
+  guarded(() => listener.next(event));
+}
+
+/** Runs a callback of the user's; what it throws is reported as RxJS reports unhandled errors, and harms nothing. */
+export function guarded(run: () => void): void {
   try {
-    listener.next(event);
+    run();
   } catch (error) {
     new Observable((subscriber) => subscriber.error(error)).subscribe();
   }

@@ -29,7 +29,7 @@ import {
   switchSetting,
   textSetting,
 } from '../core/settings';
-import { readTraits, type TraitsReader } from '../core/traits';
+import { validated, type TraitsReader } from '../core/traits';
 import {
   AdaptiveRateLimiter,
   engineOf,
@@ -214,14 +214,19 @@ export class LLMCallOptimizer {
       clock: this.#clock,
       queue: this.#queue,
       sharedPool: this.#pool,
-      limiter: this.limiter && { engine: this.limiter[engineOf], key: this.limiter, maxQueue: Infinity },
+      limiter: this.limiter && {
+        engine: this.limiter[engineOf],
+        key: this.limiter,
+        maxQueue: Infinity,
+        overflow,
+      },
       retry: retry && new RetryPolicy({ ...given({ classifyError }), ...retry }, this.#clock),
       ordered: false,
       timeout: numberSetting('timeout', settings.timeout, Infinity, { above: true, infinite: true }),
       maxWait: numberSetting('maxWait', settings.maxWait, Infinity, { infinite: true }),
       maxQueue,
       overflow,
-      traits: (functionSetting('traits', settings.traits) as TraitsReader<unknown> | undefined) ?? readTraits,
+      traits: validated(functionSetting('traits', settings.traits) as TraitsReader<unknown> | undefined),
     };
     this.#stats = new CallStats({
       ...given({
@@ -367,9 +372,10 @@ export class LLMCallOptimizer {
     }
     this.#pool.limit = limit;
     this.limiter?.close();
-    this.cache?.clear();
     this.#stats.close();
     this.#events$.complete();
+    // Last, so that the last snapshot tells what the cache held.
+    this.cache?.clear();
   }
 
   #closedError(): Error {

@@ -54,6 +54,7 @@ interface ErrorShape {
   readonly code?: unknown;
   readonly type?: unknown;
   readonly name?: unknown;
+  readonly message?: unknown;
   readonly headers?: unknown;
   readonly responseHeaders?: unknown;
   readonly response?: unknown;
@@ -81,12 +82,17 @@ export function classifyError(error: unknown): ErrorClassification {
   const status = [shape.status, shape.statusCode, response?.status].find((one) => typeof one === 'number');
   const headers = shapeOf(shape.headers ?? shape.responseHeaders ?? response?.headers);
   const retryAfter = headers && retryAfterOf(headers as HeadersLike);
-  const hint = retryAfter === undefined ? {} : { retryAfter };
+  // Zero is no hint: it has been seen beside budgets that were empty.
+  const hint = retryAfter ? { retryAfter } : {};
   if (status === undefined) {
     return { kind: isConnectionError(shape) ? 'transient' : 'unknown' };
   }
   if (status === 429) {
     const body = shapeOf(shape.error);
+    // Larger than the whole limit: no wait makes room for it.
+    if (typeof shape.message === 'string' && /\brequest too large\b/i.test(shape.message)) {
+      return { kind: 'stop' };
+    }
     const isSpent = [shape.code, shape.type, body?.code, body?.type].some((code) =>
       spentQuotaCodes.has(code),
     );

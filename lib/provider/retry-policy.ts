@@ -82,14 +82,15 @@ export class RetryPolicy {
    * @param attempt the number of the attempt that failed
    * @param refusals how many of the attempts so far were refusals, this one included
    * @param firstStartAt when the first attempt began
-   * @param isHeld whether a limiter holds the queue for refusals, so that the request need not wait by itself
+   * @param heldFor milliseconds that a limiter holds everybody for this error, so that the request need not back off by
+   * itself; undefined where none does
    */
   decide(
     error: unknown,
     attempt: number,
     refusals: number,
     firstStartAt: number,
-    isHeld: boolean,
+    heldFor: number | undefined,
   ): RetryDecision {
     const { kind, retryAfter } = this.classify(error);
     const now = this.#clock.now();
@@ -104,9 +105,12 @@ export class RetryPolicy {
       }
       delay = retryAfter ?? this.#jitter(counted);
     } else {
-      delay = isHeld ? 0 : (retryAfter ?? this.#jitter(refusals));
+      // At least a moment, or a call that is refused at once would be made again and again without an end.
+      delay = heldFor === undefined ? Math.max(1, retryAfter || this.#jitter(refusals)) : 0;
     }
-    return now + delay - firstStartAt > this.#maxElapsed ? giveUp : { retry: true, delay };
+    return now + Math.max(delay, heldFor ?? 0) - firstStartAt > this.#maxElapsed
+      ? giveUp
+      : { retry: true, delay };
   }
 
   get #budgetCapacity(): number {

@@ -61,7 +61,7 @@ export interface CallMetrics {
   readonly evictions: Readonly<Record<EvictionReason, number>>;
 }
 
-const perMillion = 1e-6;
+const million = 1_000_000;
 
 /** Folds events into figures. */
 export class MetricsFold {
@@ -197,6 +197,6 @@ export class MetricsFold {
   #costOf({ model = '', inputTokens = 0, outputTokens = 0 }: TokenUsage): number {
     const price =
       this.#prices.get(model) ?? this.#pricePrefixes.find(([prefix]) => model.startsWith(prefix))?.[1];
-    return price ? (price.input * inputTokens + price.output * outputTokens) * perMillion : 0;
+    return price ? (price.input * inputTokens + price.output * outputTokens) / million : 0;
   }
 }
