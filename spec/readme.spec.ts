@@ -17,14 +17,14 @@ function problemsOf(examples: readonly string[]): string[] {
   const { options } = ts.parseJsonConfigFileContent({ ...config, include: [] }, ts.sys, root);
   const host = ts.createCompilerHost(options);
   const sources = new Map(examples.map((code, index) => [join(root, `example-${index + 1}.ts`), code]));
-  const { getSourceFile, fileExists } = host;
+  const onDisk = ts.createCompilerHost(options);
   host.getSourceFile = (name, target, ...rest) => {
     const code = sources.get(name);
     return code === undefined
-      ? getSourceFile.call(host, name, target, ...rest)
+      ? onDisk.getSourceFile(name, target, ...rest)
       : ts.createSourceFile(name, code, target);
   };
-  host.fileExists = (name) => sources.has(name) || fileExists.call(host, name);
+  host.fileExists = (name) => sources.has(name) || onDisk.fileExists(name);
   const program = ts.createProgram([...sources.keys()], { ...options, noUnusedLocals: false }, host);
   return [...sources.keys()].flatMap((name) =>
     program

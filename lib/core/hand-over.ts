@@ -21,24 +21,12 @@ export class Consumer {
 
   /** Subscribes to its source in such a way that operators of ours further up know whom they send requests to. */
   subscribe(subscribe: () => void): void {
-    const outer = subscribing;
-    subscribing = this;
-    try {
-      subscribe();
-    } finally {
-      subscribing = outer;
-    }
+    runFor(this, subscribe);
   }
 
   /** Runs what happens for a value: pipelines that are made meanwhile do not send to the one that subscribes. */
   static apart(run: () => void): void {
-    const outer = subscribing;
-    subscribing = undefined;
-    try {
-      run();
-    } finally {
-      subscribing = outer;
-    }
+    runFor(undefined, run);
   }
 
   /** The one that subscribes at the moment. */
@@ -83,6 +71,16 @@ export class Consumer {
       this.#expected.delete(request);
     }
     return ticket!;
+  }
+}
+
+function runFor(consumer: Consumer | undefined, run: () => void): void {
+  const outer = subscribing;
+  subscribing = consumer;
+  try {
+    run();
+  } finally {
+    subscribing = outer;
   }
 }
 

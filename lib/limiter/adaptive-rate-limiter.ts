@@ -8,7 +8,7 @@ import { choiceSetting, configObject, functionSetting, numberSetting, switchSett
 import { Ticket, type TicketOwner } from '../core/ticket';
 import { readTraits, type CallTraits } from '../core/traits';
 import type { ErrorClassifier } from '../provider/classify-error';
-import { SlotPool } from './admission-queue';
+import { SlotPool } from './slot-pool';
 import { LimiterEngine, type HoldReason } from './limiter-engine';
 
 /** What to do with a request that finds the queue full: refuse it, or drop the one that has waited longest. */

@@ -1,38 +1,9 @@
 import { Alarms } from '../core/alarms';
 import type { Cancel, Clock } from '../core/clock';
-import { waitMultipliers, type PriorityRank } from '../core/priority';
-import { RingQueue } from '../core/ring-queue';
+import type { PriorityRank } from '../core/priority';
 import { Ticket, type Asks, type TicketOwner } from '../core/ticket';
-
-/** Starts requests that stand in the queue without a ticket. */
-export interface PlainStarter {
-  startPlain(request: unknown, arrivedAt: number, id: number, rank: PriorityRank, now: number): void;
-}
-
-/** The slots of a pipeline, or of several that share them. */
-export class SlotPool {
-  active = 0;
-  /** When a slot was last freed while none was free. */
-  freeSince = -Infinity;
-  readonly starter: PlainStarter | undefined;
-
-  constructor(
-    public limit: number,
-    starter?: PlainStarter,
-  ) {
-    this.starter = starter;
-  }
-
-  get hasFreeSlot(): boolean {
-    return this.active < this.limit;
-  }
-
-  release(now: number): void {
-    if (this.active-- === this.limit) {
-      this.freeSince = now;
-    }
-  }
-}
+import { Leaf, Line } from './priority-line';
+import type { SlotPool } from './slot-pool';
 
 /** What decides, besides slots, whether a request may start: the pace, a hold, the budgets. */
 export interface StartGate {
@@ -42,263 +13,15 @@ export interface StartGate {
   pass(rank: PriorityRank, tokens: number | undefined, asks: Asks, now: number, id: number): void;
 }
 
-/** The waiting requests of one priority, one lane and one pool. */
-class Leaf {
-  readonly ring = new RingQueue<unknown>();
-  live = 0;
-
-  constructor(
-    readonly pool: SlotPool,
-    readonly lane: Lane,
-  ) {}
-
-  holds(item: unknown): boolean {
-    return !(item instanceof Ticket) || item.place === this;
-  }
-
-  /** Drops what was removed from the middle as soon as it has come to the head. */
-  firstArrivedAt(): number {
-    while (this.ring.length > 0 && !this.holds(this.ring.first())) {
-      this.ring.shift();
-    }
-    return this.ring.firstArrivedAt();
-  }
-}
-
-class Lane {
-  readonly leaves: Leaf[] = [];
-  live = 0;
-
-  constructor(
-    readonly key: string | undefined,
-    readonly priorityClass: PriorityClass,
-  ) {}
-
-  leafOf(pool: SlotPool): Leaf {
-    for (const leaf of this.leaves) {
-      if (leaf.pool === pool) {
-        return leaf;
-      }
-    }
-    const leaf = new Leaf(pool, this);
-    this.leaves.push(leaf);
-    return leaf;
-  }
-
-  /** The leaf whose turn it is: the longest waiting request of a pool that has a free slot. */
-  next(): Leaf | undefined {
-    let best: Leaf | undefined;
-    let bestArrival = Infinity;
-    for (const leaf of this.leaves) {
-      if (leaf.live > 0 && leaf.pool.hasFreeSlot) {
-        const arrival = leaf.firstArrivedAt();
-        if (!best || arrival < bestArrival) {
-          best = leaf;
-          bestArrival = arrival;
-        }
-      }
-    }
-    return best;
-  }
-}
-
-/** All waiting requests of one priority; its lanes take turns, and one that was not waiting is next. */
-class PriorityClass {
-  waiting = 0;
-  /** Position in the stride order. */
-  pass = 0;
-  /** Whether it was not waiting before: then it is next at once. */
-  isNew = false;
-  readonly #lanes = new Map<string | undefined, Lane>();
-  #newcomers: Lane[] = [];
-  #rotation: Lane[] = [];
-  #servedNewcomer = false;
-
-  constructor(
-    readonly rank: PriorityRank,
-    readonly line: Line,
-  ) {
-    this.#lanes.set(undefined, new Lane(undefined, this));
-  }
-
-  leafOf(lane: string | undefined, pool: SlotPool): Leaf {
-    let found = this.#lanes.get(lane);
-    if (!found) {
-      found = new Lane(lane, this);
-      this.#lanes.set(lane, found);
-    }
-    return found.leafOf(pool);
-  }
-
-  joined(leaf: Leaf): void {
-    this.line.waiting++;
-    if (this.waiting++ === 0) {
-      // A class that is far ahead of the order has had its share and waits its turn.
-      this.isNew = this.pass <= this.line.virtualTime + longestStride;
-    }
-    leaf.live++;
-    if (leaf.lane.live++ === 0) {
-      this.#newcomers.push(leaf.lane);
-    }
-  }
-
-  /** One request left this leaf unserved. */
-  left(leaf: Leaf): void {
-    this.line.waiting--;
-    this.waiting--;
-    leaf.live--;
-    if (--leaf.lane.live === 0) {
-      this.#retire(leaf.lane);
-    } else if (leaf.ring.length > 2 * leaf.live + 32) {
-      leaf.ring.retain((item) => leaf.holds(item));
-    }
-  }
-
-  served(leaf: Leaf): void {
-    const { lane } = leaf;
-    this.#advance();
-    this.line.waiting--;
-    this.waiting--;
-    leaf.live--;
-    lane.live--;
-    if (lane.live > 0 && this.#rotation.length === 1 && this.#newcomers.length === 0) {
-      this.#servedNewcomer = false;
-      return;
-    }
-    this.#servedNewcomer = removeFrom(this.#newcomers, lane);
-    if (lane.live === 0) {
-      this.#retire(lane);
-    } else {
-      removeFrom(this.#rotation, lane);
-      this.#rotation.push(lane);
-    }
-  }
-
-  next(): Leaf | undefined {
-    return this.#servedNewcomer
-      ? (firstOpen(this.#rotation) ?? firstOpen(this.#newcomers))
-      : (firstOpen(this.#newcomers) ?? firstOpen(this.#rotation));
-  }
-
-  /** Every leaf of a pool. */
-  *leavesOf(pool: SlotPool): Iterable<Leaf> {
-    for (const lane of this.#lanes.values()) {
-      yield* lane.leaves.filter((leaf) => leaf.pool === pool);
-    }
-  }
-
-  /** Forgets a pool whose pipeline has ended, and tells the number of each request that waited for it. */
-  forget(pool: SlotPool, forgotten?: (id: number) => void): void {
-    for (const lane of [...this.#lanes.values()]) {
-      const index = lane.leaves.findIndex((leaf) => leaf.pool === pool);
-      if (index >= 0) {
-        const [leaf] = lane.leaves.splice(index, 1);
-        this.line.waiting -= leaf!.live;
-        this.waiting -= leaf!.live;
-        lane.live -= leaf!.live;
-        if (forgotten) {
-          leaf!.ring.retain((item, id) => {
-            if (leaf!.holds(item)) {
-              forgotten(id);
-            }
-            return false;
-          });
-        }
-        if (lane.live === 0) {
-          this.#retire(lane);
-        }
-      }
-    }
-  }
-
-  /** Pays for a start with a stride. */
-  #advance(): void {
-    const { line } = this;
-    if (this.isNew) {
-      const isAlone = line.waiting === 1;
-      this.isNew = false;
-      this.pass = (isAlone ? line.virtualTime : Math.max(line.virtualTime, this.pass)) + strides[this.rank]!;
-    } else {
-      line.virtualTime = this.pass;
-      this.pass += strides[this.rank]!;
-    }
-  }
-
-  #retire(lane: Lane): void {
-    removeFrom(this.#newcomers, lane);
-    removeFrom(this.#rotation, lane);
-    if (lane.key !== undefined) {
-      this.#lanes.delete(lane.key);
-    }
-  }
-}
-
-function firstOpen(lanes: readonly Lane[]): Leaf | undefined {
-  for (const lane of lanes) {
-    const leaf = lane.next();
-    if (leaf) {
-      return leaf;
-    }
-  }
-  return undefined;
-}
-
-function removeFrom<T>(list: T[], item: T): boolean {
-  const index = list.indexOf(item);
-  if (index >= 0) {
-    list.splice(index, 1);
-  }
-  return index >= 0;
-}
-
-/** Wait multipliers as whole strides, so that adding them up stays exact. */
-const strides = waitMultipliers.map((multiplier) => multiplier * 10);
-
-const longestStride = Math.max(...strides);
-
-/** Requests that wait for the same thing: the four priorities, and where their stride order stands. */
-class Line {
-  readonly classes = ([0, 1, 2, 3] as const).map((rank) => new PriorityClass(rank, this));
-  waiting = 0;
-  virtualTime = 0;
-
-  /** The leaf whose head is next: of a class that was not waiting before, else of the class with the least pass. */
-  next(): Leaf | undefined {
-    if (this.waiting === 0) {
-      return undefined;
-    }
-    let passedOver = 0;
-    for (;;) {
-      let best: PriorityClass | undefined;
-      for (let rank = 3; rank >= 0; rank--) {
-        const candidate = this.classes[rank]!;
-        if (candidate.waiting === 0 || passedOver & (1 << rank)) {
-          continue;
-        }
-        if (!best || (candidate.isNew ? !best.isNew : !best.isNew && candidate.pass < best.pass)) {
-          best = candidate;
-        }
-      }
-      if (!best) {
-        return undefined;
-      }
-      const leaf = best.next();
-      if (leaf) {
-        return leaf;
-      }
-      passedOver |= 1 << best.rank;
-    }
-  }
-}
-
 /**
  * The one queue that requests wait in until every gate agrees that the next one may start.
  *
  * Who is next is decided by stride scheduling (Waldspurger and Weihl, 1995): each priority has a pass that grows by
  * its wait multiplier with every start, and the least pass is next, so that starts are shared 1/1.5 : 1/1 : 1/0.7 :
  * 1/0.3. A priority that was not waiting is next at once, unless it came so again and again while others waited and
- * is a whole stride of LOW ahead of its share: else urgent requests that come one by one would starve the rest. A pool without a free slot is passed over; a head that
- * the gate holds is not, so that the expensive and the urgent are not starved by what is small.
+ * is a whole stride of LOW ahead of its share: else urgent requests that come one by one would starve the rest. A pool
+ * without a free slot is passed over; a head that the gate holds is not, so that the expensive and the urgent are not
+ * starved by what is small.
  */
 export class AdmissionQueue {
   readonly #clock: Clock;
@@ -308,6 +31,7 @@ export class AdmissionQueue {
   readonly #unpaid = new Line();
   readonly #alarms: Alarms;
   #later = 0;
+  #lastHeldAt = -Infinity;
   #draining = false;
   #drainAgain = false;
   #wakeTime = Infinity;
@@ -317,6 +41,11 @@ export class AdmissionQueue {
     this.#clock = clock;
     this.#gate = gate;
     this.#alarms = new Alarms(clock);
+  }
+
+  /** When the gate last held a request that could have started otherwise. */
+  get lastHeldAt(): number {
+    return this.#lastHeldAt;
   }
 
   /** Requests that wait for their turn, those in back-off not counted. */

@@ -199,7 +199,7 @@ export class LimiterEngine implements StartGate {
       const now = this.clock.now();
       const episodes = this.#controller.refused(startedAt, this.callRate, now);
       const ownHold = episodes > 0 ? Math.min(longestOwnHold, 1000 * 2 ** (episodes - 1)) : 0;
-      const hold = Math.min(longestHold, retryAfter || ownHold);
+      const hold = Math.min(longestHold, retryAfter !== undefined && retryAfter > 0 ? retryAfter : ownHold);
       this.#holdUntil = Math.max(this.#holdUntil, now + hold);
       this.#controller.activeUntil(this.#holdUntil);
       this.#holdReason = kind === 'wait' ? 'rate-limited' : 'overloaded';

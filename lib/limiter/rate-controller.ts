@@ -1,7 +1,7 @@
 /** Milliseconds of quiet after which what was learned about the provider is forgotten. */
 const idleAfter = 60_000;
 
-/** How much the interval shrinks per success under demand, before the first refusal and after one. */
+/** How much the interval shrinks per success under demand, and near the interval at which refusals began. */
 const shrinkBefore = 0.9;
 const shrinkAfter = 0.97;
 
@@ -24,6 +24,8 @@ export class RateController {
   #lastShrinkAt = -Infinity;
   #lastActiveAt = -Infinity;
   #wasRefused = false;
+  /** The interval at which the last refusals began. */
+  #knee = 0;
   #refusalsInARow = 0;
 
   constructor(settings: { base: number; min: number; max: number; adaptive: boolean }) {
@@ -64,7 +66,9 @@ export class RateController {
       return;
     }
     this.#lastShrinkAt = now;
-    const shrunk = this.#interval * (this.#wasRefused ? shrinkAfter : shrinkBefore);
+    // Far above where the refusals began there is nothing to feel one's way for.
+    const isNearKnee = this.#wasRefused && this.#interval <= 2 * this.#knee;
+    const shrunk = this.#interval * (isNearKnee ? shrinkAfter : shrinkBefore);
     // Below a millisecond timers cannot tell intervals apart.
     this.#interval = this.#clamp(shrunk < 1 ? 0 : shrunk);
   }
@@ -78,6 +82,9 @@ export class RateController {
       return 0;
     }
     this.#lastCutAt = now;
+    if (this.#refusalsInARow === 0) {
+      this.#knee = this.#interval;
+    }
     this.#wasRefused = true;
     this.#refusalsInARow++;
     if (this.#adaptive) {

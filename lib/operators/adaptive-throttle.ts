@@ -13,7 +13,7 @@ import {
 import { Ticket, type TicketOwner } from '../core/ticket';
 import { validated, type TraitsReader } from '../core/traits';
 import { AdaptiveRateLimiter, engineOf, type RateLimiterConfig } from '../limiter/adaptive-rate-limiter';
-import { SlotPool } from '../limiter/admission-queue';
+import { SlotPool } from '../limiter/slot-pool';
 import { subscribeWhileOpen } from './subscribe-while-open';
 import { tell } from './tell';
 
@@ -146,7 +146,8 @@ class ThrottleRun<R> implements TicketOwner {
     (ticket.permits ??= []).push(this.#limiter);
     const { events } = this.#settings;
     const waited = now - ticket.queuedAt;
-    if (events && waited > 0) {
+    const { lastHeldAt } = this.#limiter[engineOf].queue;
+    if (events && waited > 0 && lastHeldAt >= ticket.queuedAt) {
       tell(events, { type: 'throttled', at: now, id: ticket.id, waited });
     }
     this.#passOn(ticket);

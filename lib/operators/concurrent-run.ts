@@ -9,7 +9,8 @@ import { defaultRank, prioritiesByRank, rankOf, type PriorityRank } from '../cor
 import { nextRequestId, Ticket, type TicketOwner } from '../core/ticket';
 import type { TraitsReader } from '../core/traits';
 import type { OverflowPolicy } from '../limiter/adaptive-rate-limiter';
-import type { AdmissionQueue, PlainStarter, SlotPool } from '../limiter/admission-queue';
+import type { AdmissionQueue } from '../limiter/admission-queue';
+import type { PlainStarter, SlotPool } from '../limiter/slot-pool';
 import type { LimiterEngine } from '../limiter/limiter-engine';
 import type { RetryPolicy } from '../provider/retry-policy';
 import { RunningCall, type FeedbackReceiver } from './running-call';
@@ -563,7 +564,8 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
     const { id, attempt, startedAt: at } = call;
     const waitedSince = Math.max(call.ticket?.queuedAt ?? call.arrivedAt, this.pool.freeSince);
     tell(events, { type: 'started', at, id, attempt, priority: prioritiesByRank[call.rank] });
-    if (isLimited && call.ticket?.asks !== 'start' && at > waitedSince) {
+    const wasHeld = isLimited && this.#settings.queue.lastHeldAt >= waitedSince;
+    if (wasHeld && call.ticket?.asks !== 'start' && at > waitedSince) {
       tell(events, { type: 'throttled', at, id, waited: at - waitedSince });
     }
   }

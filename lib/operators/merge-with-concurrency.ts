@@ -20,7 +20,8 @@ import {
 } from '../core/settings';
 import { validated, type TraitsReader } from '../core/traits';
 import { AdaptiveRateLimiter, engineOf, type OverflowPolicy } from '../limiter/adaptive-rate-limiter';
-import { AdmissionQueue, SlotPool } from '../limiter/admission-queue';
+import { AdmissionQueue } from '../limiter/admission-queue';
+import { SlotPool } from '../limiter/slot-pool';
 import { RetryPolicy, type RetryConfig } from '../provider/retry-policy';
 import { ConcurrentRun, type RunSettings } from './concurrent-run';
 import { subscribeWhileOpen } from './subscribe-while-open';

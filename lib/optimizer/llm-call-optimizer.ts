@@ -36,7 +36,8 @@ import {
   type KnownLimits,
   type OverflowPolicy,
 } from '../limiter/adaptive-rate-limiter';
-import { AdmissionQueue, SlotPool } from '../limiter/admission-queue';
+import { AdmissionQueue } from '../limiter/admission-queue';
+import { SlotPool } from '../limiter/slot-pool';
 import { cacheBySettings } from '../operators/cache-llm';
 import type { CacheRun } from '../operators/cache-run';
 import type { RunSettings } from '../operators/concurrent-run';

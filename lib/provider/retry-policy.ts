@@ -106,7 +106,7 @@ export class RetryPolicy {
       delay = retryAfter ?? this.#jitter(counted);
     } else {
       // At least a moment, or a call that is refused at once would be made again and again without an end.
-      delay = heldFor === undefined ? Math.max(1, retryAfter || this.#jitter(refusals)) : 0;
+      delay = heldFor === undefined ? Math.max(1, retryAfter ?? this.#jitter(refusals)) : 0;
     }
     return now + Math.max(delay, heldFor ?? 0) - firstStartAt > this.#maxElapsed
       ? giveUp

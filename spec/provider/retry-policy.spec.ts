@@ -64,7 +64,9 @@ describe('RetryPolicy', () => {
       delay: 1000,
     });
     clock.time = 9001;
-    expect(policy.decide(failed(429, { 'retry-after': '1' }), 500, 500, 0, undefined)).toEqual({ retry: false });
+    expect(policy.decide(failed(429, { 'retry-after': '1' }), 500, 500, 0, undefined)).toEqual({
+      retry: false,
+    });
   });
 
   it('stops transient retries when the budget is spent, and refills it with time and with calls', () => {
