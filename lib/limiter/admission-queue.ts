@@ -250,6 +250,7 @@ export class AdmissionQueue {
         this.#serve(leaf, ticket, rank, asks, now);
         return true;
       }
+      this.#lastHeldAt = now;
       wakeTime = Math.min(wakeTime, opens);
     }
     this.#wakeAt(wakeTime);

@@ -1,0 +1,319 @@
+import {
+  concat,
+  config,
+  defer,
+  delay,
+  finalize,
+  from,
+  mergeMap,
+  NEVER,
+  of,
+  Subject,
+  throwError,
+  timer,
+} from 'rxjs';
+import {
+  AdaptiveRateLimiter,
+  adaptiveThrottle,
+  cacheLLM,
+  LLMCallOptimizer,
+  LLMResultCache,
+  mergeWithConcurrency,
+  type CallEvent,
+  type CallOutcome,
+} from '../../lib';
+import { inVirtualTime, rethrow } from '../test-scheduler';
+
+const refused = () => throwError(() => Object.assign(new Error('429'), { status: 429 }));
+
+describe('a teardown that throws', () => {
+  afterEach(() => {
+    config.onUnhandledError = null;
+  });
+
+  it('neither keeps an outcome from coming out nor the slot from being freed', () => {
+    const reported: unknown[] = [];
+    config.onUnhandledError = (error: unknown) => reported.push(error);
+    const seen: unknown[] = [];
+    inVirtualTime(() => {
+      from([1, 2, 3])
+        .pipe(
+          mergeWithConcurrency(
+            (request) =>
+              of(request).pipe(
+                delay(5),
+                finalize(() => {
+                  if (request === 2) {
+                    throw new Error('teardown');
+                  }
+                }),
+              ),
+            1,
+          ),
+        )
+        .subscribe({
+          next: ({ request, ok }) => seen.push([request, ok]),
+          error: rethrow,
+          complete: () => seen.push('complete'),
+        });
+    });
+    expect(seen).toEqual([[1, true], [2, true], [3, true], 'complete']);
+    expect(reported).toHaveLength(1);
+  });
+});
+
+describe('a listener that leaves in the middle of an event', () => {
+  it.each(['received', 'cache-miss'])('leaves no flight behind on %s', (type) => {
+    const cache = new LLMResultCache();
+    const calls: string[] = [];
+    const ask = (events?: { next(event: CallEvent): void }) =>
+      cacheLLM<string, string>(
+        (misses$) =>
+          misses$.pipe(
+            mergeWithConcurrency((question) => {
+              calls.push(question);
+              return of(`answer to ${question}`);
+            }),
+          ),
+        { cache, ...(events && { events }) },
+      );
+    const questions$ = new Subject<string>();
+    const leaving = questions$
+      .pipe(ask({ next: (event) => event.type === type && leaving.unsubscribe() }))
+      .subscribe({ error: rethrow });
+    questions$.next('why');
+    expect(calls).toEqual([]);
+
+    const answers: unknown[] = [];
+    of('why')
+      .pipe(ask())
+      .subscribe({ next: (outcome) => answers.push(outcome.ok && outcome.value), error: rethrow });
+    expect(answers).toEqual(['answer to why']);
+  });
+
+  it('does not make the call again for nobody when the last waiter leaves on its failure', () => {
+    let calls = 0;
+    inVirtualTime((scheduler) => {
+      const optimizer = new LLMCallOptimizer({ scheduler, baseInterval: 0, retry: true });
+      const leaving = of('why')
+        .pipe(
+          optimizer.optimize(() => {
+            calls++;
+            return timer(5).pipe(
+              mergeMap(() => throwError(() => Object.assign(new Error('500'), { status: 500 }))),
+            );
+          }),
+        )
+        .subscribe({ error: rethrow });
+      optimizer.events$.subscribe({
+        next: (event) => event.type === 'finished' && leaving.unsubscribe(),
+        error: rethrow,
+      });
+    });
+    expect(calls).toBe(1);
+  });
+
+  it('does not begin what a call returned that left while it was made', () => {
+    let begun = 0;
+    const source$ = new Subject<number>();
+    const leaving = source$
+      .pipe(
+        mergeWithConcurrency(() => {
+          leaving.unsubscribe();
+          return defer(() => {
+            begun++;
+            return NEVER;
+          });
+        }),
+      )
+      .subscribe({ error: rethrow });
+    source$.next(1);
+    expect(begun).toBe(0);
+  });
+});
+
+describe('what one pipeline was sent', () => {
+  it('is not found by another, however equal its requests are', () => {
+    inVirtualTime((scheduler) => {
+      const limiter = new AdaptiveRateLimiter({
+        scheduler,
+        baseInterval: 0,
+        adaptive: false,
+        limits: { requestsPerMinute: 60 },
+      });
+      const outcomes: CallOutcome<string, string>[] = [];
+      const startedAt: number[] = [];
+      of('ping')
+        .pipe(
+          adaptiveThrottle(limiter),
+          mergeMap((ping) => of(ping)),
+        )
+        .subscribe({ error: rethrow });
+      timer(600_000)
+        .pipe(
+          mergeMap(() => of('ping', 'ping')),
+          mergeWithConcurrency(
+            (ping) => {
+              startedAt.push(scheduler.now());
+              return of(ping);
+            },
+            { limiter, maxWait: 5000 },
+          ),
+        )
+        .subscribe({ next: (outcome) => outcomes.push(outcome), error: rethrow });
+      scheduler.flush();
+      expect(outcomes.map(({ ok }) => ok)).toEqual([true, true]);
+      expect(startedAt).toEqual([600_000, 601_000]);
+    });
+  });
+
+  it('is found behind an operator that delays it, and pays once', () => {
+    inVirtualTime((scheduler) => {
+      const limiter = new AdaptiveRateLimiter({ scheduler, baseInterval: 1000, adaptive: false });
+      const startedAt: number[] = [];
+      of('a', 'b')
+        .pipe(
+          adaptiveThrottle(limiter),
+          delay(10),
+          mergeWithConcurrency(
+            (request) => {
+              startedAt.push(scheduler.now());
+              return of(request);
+            },
+            { limiter },
+          ),
+        )
+        .subscribe({ error: rethrow });
+      scheduler.flush();
+      expect(startedAt).toEqual([10, 1010]);
+    });
+  });
+});
+
+describe('a refusal without end', () => {
+  it('ends by maxElapsed without a limiter, and never in a loop of the same moment', () => {
+    let calls = 0;
+    const outcomes: CallOutcome<number, never>[] = [];
+    inVirtualTime(() => {
+      of(1)
+        .pipe(
+          mergeWithConcurrency(
+            () => {
+              calls++;
+              return refused();
+            },
+            { retry: { baseDelay: 0, maxElapsed: 100 } },
+          ),
+        )
+        .subscribe({ next: (outcome) => outcomes.push(outcome), error: rethrow });
+    });
+    expect(outcomes).toMatchObject([{ ok: false }]);
+    expect(calls).toBe(101);
+  });
+
+  it('ends by maxElapsed at once where the limiter holds for longer', () => {
+    const outcomes: CallOutcome<number, never>[] = [];
+    const endedAt = inVirtualTime((scheduler) => {
+      const limiter = new AdaptiveRateLimiter({ scheduler });
+      const longWait = { status: 429, headers: { 'retry-after': '3600' } };
+      of(1)
+        .pipe(
+          mergeWithConcurrency(() => throwError(() => Object.assign(new Error('429'), longWait)), {
+            limiter,
+            retry: { maxElapsed: 60_000 },
+          }),
+        )
+        .subscribe({ next: (outcome) => outcomes.push(outcome), error: rethrow });
+      scheduler.flush();
+      return scheduler.now();
+    });
+    expect(outcomes).toMatchObject([{ ok: false, attempts: 1 }]);
+    expect(endedAt).toBe(0);
+  });
+});
+
+describe('traits that are not valid', () => {
+  it('are left out, so that one NaN does not stop everybody', () => {
+    const outcomes: unknown[] = [];
+    inVirtualTime((scheduler) => {
+      const limiter = new AdaptiveRateLimiter({
+        scheduler,
+        baseInterval: 0,
+        limits: { tokensPerMinute: 1000 },
+      });
+      concat(of(0), of(1, 2))
+        .pipe(
+          mergeWithConcurrency((request: number) => of(request), {
+            limiter,
+            traits: (request) => (request === 0 ? { tokens: NaN } : {}),
+          }),
+        )
+        .subscribe({ next: (outcome) => outcomes.push(outcome.request), error: rethrow });
+    });
+    expect(outcomes).toEqual([0, 1, 2]);
+  });
+
+  it('by name are part of the key where a function reads the traits', () => {
+    let calls = 0;
+    from([
+      { text: 'x', priority: 'high' },
+      { text: 'x', priority: 'low' },
+    ])
+      .pipe(
+        cacheLLM((misses$) => misses$.pipe(mergeWithConcurrency(() => of(++calls))), { traits: () => ({}) }),
+      )
+      .subscribe({ error: rethrow });
+    expect(calls).toBe(2);
+  });
+});
+
+describe('lanes', () => {
+  it('give no more than a share to one that sends its requests one by one', () => {
+    const starts = new Map<string, number>();
+    inVirtualTime((scheduler) => {
+      const limiter = new AdaptiveRateLimiter({ scheduler, baseInterval: 10, adaptive: false });
+      const requests$ = new Subject<{ lane: string }>();
+      const running = requests$
+        .pipe(mergeWithConcurrency((request) => of(request.lane), { limiter, maxConcurrent: 1 }))
+        .subscribe({
+          next: ({ request: { lane } }) => {
+            starts.set(lane, (starts.get(lane) ?? 0) + 1);
+            if (lane === 'X') {
+              requests$.next({ lane });
+            }
+          },
+          error: rethrow,
+        });
+      for (const lane of ['A', 'B', 'C', 'D']) {
+        for (let count = 0; count < 200; count++) {
+          requests$.next({ lane });
+        }
+      }
+      requests$.next({ lane: 'X' });
+      timer(5000).subscribe({ next: () => running.unsubscribe(), error: rethrow });
+    });
+    const shares = [...starts.values()];
+    expect(starts.size).toBe(5);
+    expect(Math.max(...shares) - Math.min(...shares)).toBeLessThanOrEqual(2);
+  });
+});
+
+describe('closing', () => {
+  it('answers a request that comes in reaction to it', () => {
+    const optimizer = new LLMCallOptimizer();
+    const questions$ = new Subject<string>();
+    const outcomes: string[] = [];
+    questions$.pipe(optimizer.optimize(() => NEVER)).subscribe({
+      next: (outcome) => {
+        outcomes.push(`${outcome.request} ${outcome.ok ? 'answered' : (outcome.error as Error).name}`);
+        if (outcome.request === 'first') {
+          questions$.next('second');
+        }
+      },
+      error: rethrow,
+    });
+    questions$.next('first');
+    optimizer.close();
+    expect(outcomes).toEqual(['first ClosedError', 'second ClosedError']);
+  });
+});
