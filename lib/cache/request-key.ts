@@ -55,9 +55,18 @@ export function generateKey(prompt: unknown, params?: unknown): string {
   return `v1:${sha256(stringify(both))}`;
 }
 
-/** A key within a namespace, so that two calls over one cache never share an answer. */
+/** What a key within a namespace begins with. */
+const namespaceMark = 'ns(';
+
+/**
+ * A key within a namespace, so that two calls over one cache never share an answer. The length of the namespace tells
+ * where it ends; a key without a namespace stays as it is, unless it looks like one that has a namespace.
+ */
 export function namespacedKey(namespace: string | undefined, key: string): string {
-  return namespace === undefined ? key : `${encodeURIComponent(namespace)}:${key}`;
+  if (namespace !== undefined) {
+    return `${namespaceMark}${namespace.length}):${namespace}:${key}`;
+  }
+  return key.startsWith(namespaceMark) ? `${namespaceMark}):${key}` : key;
 }
 
 function encodeRequest(request: Readonly<Record<string, unknown>>, readsTraitsByName: boolean): unknown {

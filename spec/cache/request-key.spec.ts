@@ -181,13 +181,21 @@ describe('generateKey', () => {
 });
 
 describe('namespacedKey', () => {
-  it('never lets two pairs of namespace and key meet', () => {
+  it('never lets two pairs of namespace and key meet, none of them nor one that imitates the other', () => {
+    const pieces = fc
+      .array(fc.constantFrom('ns(', '0', '1', '3', ')', ':', 'a'))
+      .map((parts) => parts.join(''));
+    const text = fc.oneof(pieces, fc.string());
+    const namespace = fc.option(text, { nil: undefined });
     fc.assert(
-      fc.property(fc.string(), fc.string(), fc.string(), fc.string(), (space, key, otherSpace, otherKey) => {
+      fc.property(namespace, text, namespace, text, (space, key, otherSpace, otherKey) => {
         fc.pre(space !== otherSpace || key !== otherKey);
         expect(namespacedKey(space, key)).not.toBe(namespacedKey(otherSpace, otherKey));
       }),
+      { numRuns: 2000 },
     );
+    expect(namespacedKey(undefined, namespacedKey('a', 'b'))).not.toBe(namespacedKey('a', 'b'));
+    expect(namespacedKey(undefined, 'a:b')).toBe('a:b');
   });
 });
 
