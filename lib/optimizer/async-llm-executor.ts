@@ -1,32 +1,19 @@
-import type { Observable, ObservableInput, ObservedValueOf, SchedulerLike } from 'rxjs';
+import type { Observable, ObservableInput, ObservedValueOf } from 'rxjs';
 import type { CallContext, CallOutcome } from '../core/call';
 import type { CallEvent } from '../core/events';
 import { configObject } from '../core/settings';
-import type { TraitsReader } from '../core/traits';
-import type { OverflowPolicy } from '../limiter/adaptive-rate-limiter';
 import type { NotAString } from '../operators/merge-with-concurrency';
 import type { RetryConfig } from '../provider/retry-policy';
 import type { StatsSnapshot } from '../stats/call-stats';
-import { LLMCallOptimizer } from './llm-call-optimizer';
+import { LLMCallOptimizer, type OptimizerConfig } from './llm-call-optimizer';
 
-/** The config of an {@link AsyncLLMExecutor}. */
-export interface ExecutorConfig {
-  /** Calls that run at once; an Observable changes it while running. Default 3. */
-  readonly maxConcurrent?: number | Observable<number>;
-  /** Milliseconds one attempt may take. Default `Infinity`. */
-  readonly timeout?: number;
+/** The config of an {@link AsyncLLMExecutor}: that of the optimizer, as far as it concerns slots and queue. */
+export interface ExecutorConfig extends Pick<
+  OptimizerConfig,
+  'maxConcurrent' | 'timeout' | 'maxWait' | 'maxQueue' | 'overflow' | 'traits' | 'scheduler'
+> {
   /** Whether and how failed calls are tried again; a number is the attempts in all. Default false. */
   readonly retry?: boolean | number | RetryConfig;
-  /** Milliseconds a request may wait for its start. Default `Infinity`. */
-  readonly maxWait?: number;
-  /** Requests that may wait. Default `Infinity`. */
-  readonly maxQueue?: number;
-  /** Whom a full queue refuses: `reject` the newcomer (default), or `drop-oldest` of the lowest priority. */
-  readonly overflow?: OverflowPolicy;
-  /** Reads the traits of a request. Default: its own fields named like traits, where their values are valid. */
-  readonly traits?: TraitsReader<never>;
-  /** The scheduler whose time it lives by. Default `asyncScheduler`. */
-  readonly scheduler?: SchedulerLike;
 }
 
 /**

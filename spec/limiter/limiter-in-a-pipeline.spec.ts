@@ -1,0 +1,114 @@
+import { delay, from, of, throwError, timer } from 'rxjs';
+import {
+  AdaptiveRateLimiter,
+  adaptiveThrottle,
+  mergeWithConcurrency,
+  QueueOverflowError,
+  type CallOutcome,
+} from '../../lib';
+import { inVirtualTime, rethrow } from '../test-scheduler';
+
+const errorsOf = (outcomes: readonly CallOutcome<unknown, unknown>[]) =>
+  outcomes.map((outcome) => [outcome.request, outcome.ok ? 'ok' : (outcome.error as Error).name]);
+
+describe('the queue bound of a limiter', () => {
+  it("refuses by the limiter's own policy", () => {
+    inVirtualTime((scheduler) => {
+      const limiter = new AdaptiveRateLimiter({
+        scheduler,
+        adaptive: false,
+        maxQueue: 1,
+        overflow: 'drop-oldest',
+      });
+      const outcomes: CallOutcome<number, number>[] = [];
+      of(0, 1, 2)
+        .pipe(mergeWithConcurrency((request) => of(request), { limiter }))
+        .subscribe({ next: (outcome) => outcomes.push(outcome), error: rethrow });
+      scheduler.flush();
+      expect(errorsOf(outcomes)).toEqual([
+        [0, 'ok'],
+        [1, 'QueueOverflowError'],
+        [2, 'ok'],
+      ]);
+      expect(outcomes[1]).toMatchObject({ error: new QueueOverflowError(1) });
+    });
+  });
+
+  it('is not for a request that has paid already', () => {
+    inVirtualTime((scheduler) => {
+      const limiter = new AdaptiveRateLimiter({ scheduler, adaptive: false, maxQueue: 2 });
+      const outcomes: CallOutcome<string, string>[] = [];
+      of('a', 'b', 'c')
+        .pipe(
+          adaptiveThrottle(limiter),
+          delay(10),
+          mergeWithConcurrency((request) => of(request).pipe(delay(5000)), { limiter, maxConcurrent: 1 }),
+        )
+        .subscribe({ next: (outcome) => outcomes.push(outcome), error: rethrow });
+      scheduler.flush();
+      expect(errorsOf(outcomes)).toEqual([
+        ['a', 'ok'],
+        ['b', 'ok'],
+        ['c', 'ok'],
+      ]);
+    });
+  });
+});
+
+describe('a hold', () => {
+  it('is no quiet, however long it is: what was learned stays', () => {
+    inVirtualTime((scheduler) => {
+      const limiter = new AdaptiveRateLimiter({ scheduler, baseInterval: 1000 });
+      const refusal = Object.assign(new Error('429'), { status: 429, headers: { 'retry-after': '90' } });
+      let calls = 0;
+      const intervals: number[] = [];
+      from([1, 2, 3])
+        .pipe(
+          mergeWithConcurrency(
+            (request) => {
+              intervals.push(limiter.state.currentInterval);
+              return ++calls === 1 ? throwError(() => refusal) : of(request);
+            },
+            { limiter, maxConcurrent: 1, retry: true },
+          ),
+        )
+        .subscribe({ error: rethrow });
+      timer(90_000).subscribe({ error: rethrow });
+      scheduler.flush();
+      expect(intervals.slice(0, 2)).toEqual([1000, 2000]);
+    });
+  });
+});
+
+describe('a token budget', () => {
+  it.each([
+    [
+      'one report beside headers that state no limit',
+      [{ headers: { 'content-type': 'x' }, usage: { inputTokens: 10 } }],
+    ],
+    ['two reports', [{ usage: { inputTokens: 4 } }, { usage: { outputTokens: 6 } }]],
+  ])('is settled with what was used, by %s', (_name, reports) => {
+    inVirtualTime((scheduler) => {
+      const limiter = new AdaptiveRateLimiter({
+        scheduler,
+        baseInterval: 0,
+        limits: { tokensPerMinute: 1000 },
+      });
+      of({ tokens: 900 })
+        .pipe(
+          mergeWithConcurrency(
+            (request, { report }) => {
+              for (const feedback of reports) {
+                report(feedback);
+              }
+              return of(request);
+            },
+            { limiter },
+          ),
+        )
+        .subscribe({ error: rethrow });
+      scheduler.flush();
+      expect(limiter.state.tokens?.remaining).toBe(990);
+    });
+  });
+});
