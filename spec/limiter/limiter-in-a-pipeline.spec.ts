@@ -1,4 +1,4 @@
-import { delay, from, of, throwError, timer } from 'rxjs';
+import { concat, delay, from, map, of, throwError, timer } from 'rxjs';
 import {
   AdaptiveRateLimiter,
   adaptiveThrottle,
@@ -36,9 +36,10 @@ describe('the queue bound of a limiter', () => {
 
   it('is not for a request that has paid already', () => {
     inVirtualTime((scheduler) => {
-      const limiter = new AdaptiveRateLimiter({ scheduler, adaptive: false, maxQueue: 2 });
+      const limiter = new AdaptiveRateLimiter({ scheduler, adaptive: false, maxQueue: 1 });
       const outcomes: CallOutcome<string, string>[] = [];
-      of('a', 'b', 'c')
+      // While b arrives behind the throttle, c waits for its permit.
+      concat(of('a', 'b'), timer(1005).pipe(map(() => 'c')))
         .pipe(
           adaptiveThrottle(limiter),
           delay(10),
