@@ -9,7 +9,7 @@ import { Ticket, type TicketOwner } from '../core/ticket';
 import { readTraits, type CallTraits } from '../core/traits';
 import type { ErrorClassifier } from '../provider/classify-error';
 import { SlotPool } from './slot-pool';
-import { LimiterEngine, type HoldReason } from './limiter-engine';
+import { LimiterEngine, type HoldReason, type KnownBudget } from './limiter-engine';
 
 /** What to do with a request that finds the queue full: refuse it, or drop the one that has waited longest. */
 export type OverflowPolicy = 'reject' | 'drop-oldest';
@@ -20,6 +20,12 @@ export interface KnownLimits {
   readonly requestsPerMinute?: number;
   /** Tokens a minute, prompts and answers together. No priority passes it. */
   readonly tokensPerMinute?: number;
+  /** Tokens of prompts a minute, where the provider counts them apart. No priority passes it. */
+  readonly inputTokensPerMinute?: number;
+  /** Tokens of answers a minute, where the provider counts them apart. No priority passes it. */
+  readonly outputTokensPerMinute?: number;
+  /** Calls a day. No priority passes it. */
+  readonly requestsPerDay?: number;
 }
 
 /** The config of an {@link AdaptiveRateLimiter}. */
@@ -71,6 +77,9 @@ export interface RateLimiterState {
   readonly tokens?: { readonly perMinute: number; readonly remaining: number };
 }
 
+const minute = 60_000;
+const day = 86_400_000;
+
 /** The key under which operators find a limiter's engine. */
 export const engineOf = Symbol('rxllm limiter engine');
 
@@ -121,11 +130,6 @@ export class AdaptiveRateLimiter {
     }
     // An omitted bound or base gives way to those that were given.
     const start = settings.baseInterval ?? Math.min(Math.max(base, min), settings.maxInterval ?? Infinity);
-    const limits: KnownLimits = configObject('limits', settings.limits);
-    const known = (field: keyof KnownLimits) =>
-      limits[field] === undefined
-        ? undefined
-        : numberSetting(`limits.${field}`, limits[field], 0, { above: true });
     this.maxQueue = numberSetting('maxQueue', settings.maxQueue, Infinity, { whole: true, infinite: true });
     this.overflow = choiceSetting('overflow', settings.overflow, 'reject', ['reject', 'drop-oldest']);
     this[engineOf] = new LimiterEngine(
@@ -134,8 +138,7 @@ export class AdaptiveRateLimiter {
         min: Math.min(min, start),
         max: Math.max(max, start),
         adaptive: switchSetting('adaptive', settings.adaptive, true),
-        requestsPerMinute: known('requestsPerMinute'),
-        tokensPerMinute: known('tokensPerMinute'),
+        budgets: knownBudgets(settings.limits),
         classifyError: functionSetting('classifyError', settings.classifyError),
       },
       clockFrom(settings.scheduler),
@@ -234,7 +237,9 @@ export class AdaptiveRateLimiter {
   /** What the limiter is doing now. */
   get state(): RateLimiterState {
     const engine = this[engineOf];
-    const { queue, heldUntil, holdReason, requestBudget, tokenBudget } = engine;
+    const { queue, heldUntil, holdReason } = engine;
+    const requestBudget = engine.budgetOf('requests');
+    const tokenBudget = engine.budgetOf('tokens');
     return {
       currentInterval: engine.currentInterval,
       callRate: engine.callRate,
@@ -304,6 +309,31 @@ export class AdaptiveRateLimiter {
       },
     };
   }
+}
+
+/** The budgets that known limits make: a second's worth of requests, a minute's of tokens, all of a day's at once. */
+function knownBudgets(given: KnownLimits | undefined): KnownBudget[] {
+  const limits: KnownLimits = configObject('limits', given);
+  const budgets: KnownBudget[] = [];
+  const add = (
+    field: keyof KnownLimits,
+    budget: Omit<KnownBudget, 'limit' | 'depth'>,
+    depthOf: (limit: number) => number,
+  ) => {
+    if (limits[field] !== undefined) {
+      const limit = numberSetting(`limits.${field}`, limits[field], 0, { above: true });
+      budgets.push({ ...budget, limit, depth: depthOf(limit) });
+    }
+  };
+  const all = (limit: number) => limit;
+  add('requestsPerMinute', { name: 'requests', dimension: 'requests', window: minute }, (limit) =>
+    Math.max(1, limit / 60),
+  );
+  add('tokensPerMinute', { name: 'tokens', dimension: 'tokens', window: minute }, all);
+  add('inputTokensPerMinute', { name: 'input-tokens', dimension: 'input-tokens', window: minute }, all);
+  add('outputTokensPerMinute', { name: 'output-tokens', dimension: 'output-tokens', window: minute }, all);
+  add('requestsPerDay', { name: 'requests-day', dimension: 'requests', window: day }, all);
+  return budgets;
 }
 
 /** One subscriber of `acquire()` that waits. */

@@ -1,9 +1,42 @@
+import type { LimitedDimension, StatedLimit } from '../provider/rate-limit-headers';
+
+/** Milliseconds of refill that are never spent: what the books cannot know is paid from them. */
+const reserveTime = 500;
+
+/** Milliseconds over which the consumption of others is averaged. */
+const foreignSmoothing = 5000;
+
+/** Milliseconds by which a stated time may be off: some are whole seconds. */
+const rounding = 1000;
+
+/** Milliseconds that two statements must be apart to tell a bucket from a fixed window by them. */
+const longestDoubt = 3000;
+
+/** What can be told of a budget. */
+export interface BudgetState {
+  readonly name: string;
+  readonly dimension: LimitedDimension;
+  /** Per window. */
+  readonly limit: number;
+  /** Milliseconds. */
+  readonly window: number;
+  /** What may be spent now; negative where more was spent than there was. */
+  readonly remaining: number;
+  /** Per minute: what others spend of the same limit, as far as it was noticed. */
+  readonly foreignPerMinute: number;
+}
+
 /**
  * What may be spent of one limit: a bucket of `depth` that refills continuously, in the form of the generic cell rate
- * algorithm (GCRA), so that one number tells both how much is left and when enough will be. A cost above the depth is
- * let through once the bucket is full, and the debt is paid by those who come later.
+ * algorithm (GCRA), so that one number tells both how much is left and when enough will be; or, where the provider's
+ * statements show that it counts so, a window that is full again all at once. A cost above the depth is let through
+ * once the bucket is full, and the debt is paid by those who come later.
  */
 export class Budget {
+  readonly name: string;
+  readonly dimension: LimitedDimension;
+  #window: number;
+  #limit: number;
   /** Requests or tokens per millisecond. */
   #rate: number;
   #depth: number;
@@ -12,12 +45,34 @@ export class Budget {
   /** All that was ever taken: what was taken since a moment is a difference of two readings. */
   #taken = 0;
   #syncedTo = -Infinity;
+  #syncedAt = -Infinity;
+  /** What others spend per millisecond. */
+  #foreign = 0;
+  /** What is kept for what the books do not know; nothing where only we keep books. */
+  #reserve = 0;
+  /** When the window ends and the next begins, once it is known that the limit counts by windows. */
+  #windowEnd: number | undefined;
+  /** The statement that later ones are compared with, to tell a bucket from a window. */
+  #anchor: { readonly at: number; readonly resetAt: number; readonly remaining: number } | undefined;
 
-  constructor(limit: number, window: number, depth: number, now: number) {
-    this.#rate = limit / window;
+  constructor(
+    stated: { name: string; dimension: LimitedDimension; limit: number; window: number },
+    depth: number,
+    now: number,
+  ) {
+    this.name = stated.name;
+    this.dimension = stated.dimension;
+    this.#window = stated.window;
+    this.#limit = stated.limit;
+    this.#rate = stated.limit / stated.window;
     this.#depth = depth;
     this.#level = depth;
     this.#at = now;
+  }
+
+  /** Milliseconds. */
+  get window(): number {
+    return this.#window;
   }
 
   /** Requests or tokens a minute. */
@@ -25,8 +80,27 @@ export class Budget {
     return this.#rate * 60_000;
   }
 
+  get depth(): number {
+    return this.#depth;
+  }
+
   get taken(): number {
     return this.#taken;
+  }
+
+  get countsByWindows(): boolean {
+    return this.#windowEnd !== undefined;
+  }
+
+  state(now: number): BudgetState {
+    return {
+      name: this.name,
+      dimension: this.dimension,
+      limit: this.#limit,
+      window: this.#window,
+      remaining: this.remaining(now),
+      foreignPerMinute: this.#foreign * 60_000,
+    };
   }
 
   remaining(now: number): number {
@@ -37,9 +111,13 @@ export class Budget {
   /** When `cost` may be taken: now or earlier means at once. */
   opensAt(cost: number, now: number): number {
     this.#refill(now);
-    const missing = Math.min(cost, this.#depth) - this.#level;
+    const spendable = Math.min(cost, this.#depth);
+    const missing = spendable + Math.min(this.#reserve, this.#depth - spendable) - this.#level;
     // Rounding must not leave a start a hair's breadth short of its own time.
-    return missing <= 1e-9 * this.#depth ? now : now + Math.ceil(missing / this.#rate);
+    if (missing <= 1e-9 * this.#depth) {
+      return now;
+    }
+    return this.#windowEnd ?? now + Math.ceil(missing / (this.#rate - this.#foreign));
   }
 
   take(cost: number, now: number): void {
@@ -58,30 +136,96 @@ export class Budget {
    * Takes over what the provider stated in answer to a call that started at `startedAt`: what is left now is what it
    * stated, less what calls that started later have taken. Statements about earlier calls than the last one are old.
    */
-  sync(
-    stated: { limit: number; remaining: number | undefined; reset: number | undefined; window: number },
-    startedAt: number,
-    takenSince: number,
-    now: number,
-  ): void {
+  sync(stated: StatedLimit, startedAt: number, takenSince: number, now: number): void {
     if (startedAt < this.#syncedTo) {
       return;
     }
-    this.#syncedTo = startedAt;
     this.#refill(now);
-    this.#rate = stated.limit / stated.window;
-    if (stated.remaining === undefined) {
+    if (stated.limit !== this.#limit || stated.window !== this.#window) {
+      const rate = stated.limit / stated.window;
+      // What was noticed of others was a share of the old limit.
+      this.#foreign *= Math.min(1, rate / this.#rate);
+      this.#depth *= stated.limit / this.#limit;
+      this.#limit = stated.limit;
+      this.#window = stated.window;
+      this.#rate = rate;
+      this.#level = Math.min(this.#level, this.#depth);
+      this.#anchor = undefined;
+    }
+    this.#reserve = this.#rate * reserveTime;
+    this.#syncedTo = startedAt;
+    const { remaining, reset } = stated;
+    if (remaining === undefined) {
       return;
     }
-    if (stated.reset !== undefined) {
-      this.#depth = Math.max(1, Math.min(stated.limit, stated.remaining + stated.reset * this.#rate));
+    if (reset !== undefined && reset > 0) {
+      this.#tellKind({ at: startedAt, resetAt: startedAt + reset, remaining });
     }
-    const refilled = stated.remaining + this.#rate * (now - startedAt);
-    this.#level = Math.min(this.#depth, refilled - takenSince);
+    if (this.#windowEnd !== undefined) {
+      if (startedAt >= this.#windowEnd - this.#window) {
+        this.#level = remaining - takenSince;
+      }
+      return;
+    }
+    if (reset !== undefined) {
+      this.#depth = Math.max(1, Math.min(stated.limit, remaining + reset * this.#rate));
+    }
+    const refilled = remaining + (this.#rate - this.#foreign) * (now - startedAt);
+    const level = Math.min(this.#depth, refilled) - takenSince;
+    this.#noticeOthers(this.#level - level, now);
+    this.#level = level;
+  }
+
+  /** What is missing of the books' own account was spent by others. */
+  #noticeOthers(missing: number, now: number): void {
+    const passed = now - this.#syncedAt;
+    if (passed > 0) {
+      if (passed < 10 * foreignSmoothing) {
+        const weight = 1 - Math.exp(-passed / foreignSmoothing);
+        const noticed = this.#foreign + (weight * missing) / passed;
+        this.#foreign = Math.min(0.95 * this.#rate, Math.max(0, noticed));
+      }
+      this.#syncedAt = now;
+    }
+  }
+
+  /**
+   * The time at which a bucket will be full moves on with every call, or else more and more is left of it; the end of
+   * a window stands still while less and less is left, until the next one begins.
+   */
+  #tellKind(statement: { readonly at: number; readonly resetAt: number; readonly remaining: number }): void {
+    const anchor = this.#anchor;
+    if (!anchor) {
+      this.#anchor = statement;
+      return;
+    }
+    const passed = statement.at - anchor.at;
+    const moved = statement.resetAt - anchor.resetAt;
+    if (this.#windowEnd !== undefined) {
+      if (Math.abs(moved) > rounding) {
+        this.#anchor = statement;
+        // Another window, or after all a bucket.
+        this.#windowEnd = Math.abs(moved - this.#window) <= rounding ? statement.resetAt : undefined;
+      }
+    } else if (passed >= longestDoubt) {
+      this.#anchor = statement;
+      if (Math.abs(moved) <= 0.4 * passed && statement.remaining <= anchor.remaining) {
+        this.#windowEnd = statement.resetAt;
+        this.#depth = this.#limit;
+        this.#foreign = 0;
+      }
+    }
   }
 
   #refill(now: number): void {
-    this.#level = Math.min(this.#depth, this.#level + (now - this.#at) * this.#rate);
+    if (this.#windowEnd === undefined) {
+      const refill = (now - this.#at) * (this.#rate - this.#foreign);
+      this.#level = Math.min(this.#depth, this.#level + refill);
+    } else if (now >= this.#windowEnd) {
+      const passed = 1 + Math.floor((now - this.#windowEnd) / this.#window);
+      this.#windowEnd += passed * this.#window;
+      this.#level = this.#depth;
+    }
     this.#at = now;
   }
 }

@@ -3,44 +3,48 @@ import type { Clock } from '../core/clock';
 import type { CallEvent } from '../core/events';
 import { waitMultipliers, type PriorityRank } from '../core/priority';
 import type { Asks } from '../core/ticket';
-import { classifyError, type ErrorClassifier } from '../provider/classify-error';
-import { statedLimitsOf } from '../provider/rate-limit-headers';
+import { classifyError, type ErrorClassification, type ErrorClassifier } from '../provider/classify-error';
+import { statedLimitsOf, type LimitedDimension, type StatedLimit } from '../provider/rate-limit-headers';
 import { AdmissionQueue, type StartGate } from './admission-queue';
-import { Budget } from './budget';
+import { Budget, type BudgetState } from './budget';
+import { Budgets, type Receipt } from './budgets';
+import { OutageBreaker } from './outage-breaker';
 import { RateController } from './rate-controller';
 import { RateMeter } from './rate-meter';
+import { RefusalHold } from './refusal-hold';
+import { StartLog } from './start-log';
+
+/** A limit that the user knows beforehand. */
+export interface KnownBudget {
+  readonly name: string;
+  readonly dimension: LimitedDimension;
+  readonly limit: number;
+  readonly window: number;
+  readonly depth: number;
+}
 
 export interface EngineSettings {
   readonly base: number;
   readonly min: number;
   readonly max: number;
   readonly adaptive: boolean;
-  readonly requestsPerMinute: number | undefined;
-  readonly tokensPerMinute: number | undefined;
+  readonly budgets: readonly KnownBudget[];
   readonly classifyError: ErrorClassifier | undefined;
-}
-
-/** What the limiter remembers of a running call, to settle and to read its headers rightly. */
-interface Running {
-  /** Tokens reserved and not settled yet. */
-  reserved: number;
-  readonly requestsTaken: number;
-  readonly tokensTaken: number;
 }
 
 /** Why nothing may start at the moment. */
 export type HoldReason = 'rate-limited' | 'overloaded';
 
-/** The longest hold for refusals that say nothing about how long to wait. */
-const longestOwnHold = 60_000;
+/** What may hold a request back, besides slots. */
+export type GateName = 'pause' | 'hold' | 'outage' | 'pace' | 'learned-rate' | 'budget';
 
-/** A day, after which even a daily quota is there again; no header may stop everybody for longer. */
-const longestHold = 86_400_000;
-
-/** Share of the newest usage in the running mean that token reservations are made by. */
-const usageSmoothing = 0.2;
-
-const minute = 60_000;
+/** What holds a request back, and until when. */
+export interface Verdict {
+  readonly gate: GateName | undefined;
+  /** The budget, where the gate is one. */
+  readonly budget?: Budget | undefined;
+  readonly opensAt: number;
+}
 
 /** Calls that may run at once before the limiter forgets the oldest: those whose end it never heard of. */
 const mostRunning = 100_000;
@@ -49,31 +53,29 @@ const mostRunning = 100_000;
 export class LimiterEngine implements StartGate {
   readonly clock: Clock;
   readonly queue: AdmissionQueue;
+  readonly #starts = new StartLog();
   readonly #controller: RateController;
   readonly #meter = new RateMeter();
+  readonly #budgets = new Budgets();
+  readonly #hold = new RefusalHold();
+  readonly #breaker = new OutageBreaker();
   readonly #classify: ErrorClassifier;
-  readonly #running = new Map<number, Running>();
-  #requests: Budget | undefined;
-  #tokens: Budget | undefined;
-  #meanTokens = 0;
+  readonly #running = new Map<number, Receipt>();
   #lastPermitAt = -Infinity;
   #lastStartAt = -Infinity;
-  #holdUntil = -Infinity;
   #holdReason: HoldReason | undefined;
   #isPaused = false;
   #isDrainDue = false;
+  /** What the last answer of `opensAt` came from. */
+  #gate: GateName | undefined;
 
   constructor(settings: EngineSettings, clock: Clock) {
     this.clock = clock;
-    this.#controller = new RateController(settings);
+    this.#controller = new RateController(settings, this.#starts);
     this.#classify = settings.classifyError ?? classifyError;
     const now = clock.now();
-    if (settings.requestsPerMinute !== undefined) {
-      const perSecond = Math.max(1, settings.requestsPerMinute / 60);
-      this.#requests = new Budget(settings.requestsPerMinute, minute, perSecond, now);
-    }
-    if (settings.tokensPerMinute !== undefined) {
-      this.#tokens = new Budget(settings.tokensPerMinute, minute, settings.tokensPerMinute, now);
+    for (const known of settings.budgets) {
+      this.#budgets.add(new Budget(known, known.depth, now));
     }
     this.queue = new AdmissionQueue(clock, this);
   }
@@ -98,61 +100,76 @@ export class LimiterEngine implements StartGate {
     return this.#meter.rate(this.clock.now());
   }
 
+  /** Starts per second that refusals have taught; 0 for none. */
+  get learnedRate(): number {
+    return this.#controller.learned.perSecond;
+  }
+
   get heldUntil(): number | undefined {
-    return this.#holdUntil > this.clock.now() ? this.#holdUntil : undefined;
+    const now = this.clock.now();
+    if (this.#hold.until > now) {
+      return this.#hold.until;
+    }
+    const probeAt = this.#breaker.isOpen ? this.#breaker.opensAt(now) : now;
+    return probeAt > now && probeAt < Infinity ? probeAt : undefined;
   }
 
   get holdReason(): HoldReason | undefined {
-    return this.heldUntil === undefined ? undefined : this.#holdReason;
+    const now = this.clock.now();
+    if (this.#hold.until > now) {
+      return this.#holdReason;
+    }
+    return this.#breaker.isOpen ? 'overloaded' : undefined;
   }
 
-  get requestBudget(): { perMinute: number; remaining: number } | undefined {
-    return this.#stateOf(this.#requests);
+  get budgets(): BudgetState[] {
+    return this.#budgets.states(this.clock.now());
   }
 
-  get tokenBudget(): { perMinute: number; remaining: number } | undefined {
-    return this.#stateOf(this.#tokens);
+  budgetOf(name: string): { perMinute: number; remaining: number } | undefined {
+    const budget = this.#budgets.find(name);
+    return budget && { perMinute: budget.perMinute, remaining: budget.remaining(this.clock.now()) };
   }
 
   opensAt(rank: PriorityRank, tokens: number | undefined, asks: Asks, now: number): number {
     this.#controller.active(now);
-    if (this.#isPaused) {
-      return Infinity;
-    }
-    let opens = this.#holdUntil;
-    const wait = this.#controller.interval(now) * waitMultipliers[rank];
-    if (asks !== 'permit') {
-      opens = Math.max(opens, this.#lastStartAt + wait);
-    }
-    if (asks !== 'start') {
-      opens = Math.max(opens, this.#lastPermitAt + wait);
-      if (this.#requests) {
-        opens = Math.max(opens, this.#requests.opensAt(1, now));
-      }
-      if (this.#tokens) {
-        opens = Math.max(opens, this.#tokens.opensAt(tokens ?? this.#meanTokens, now));
+    const opens = this.#opensAt(rank, tokens, asks, now);
+    if (opens > now) {
+      if (this.#gate === 'pace') {
+        this.#controller.paceHeld(now);
+      } else if (this.#gate === 'learned-rate') {
+        this.#controller.learnedHeld(now);
       }
     }
-    // Whoever waits for this is no sign of quiet, however long it takes.
-    this.#controller.activeUntil(opens);
+    if (opens !== Infinity) {
+      // Whoever waits for this is no sign of quiet, however long it takes.
+      this.#controller.activeUntil(opens);
+    }
     return opens;
+  }
+
+  /** What holds a request back that asks this now. */
+  verdictOn(rank: PriorityRank, tokens: number | undefined, asks: Asks): Verdict {
+    const now = this.clock.now();
+    const opensAt = this.#opensAt(rank, tokens, asks, now);
+    if (opensAt <= now) {
+      return { gate: undefined, opensAt: now };
+    }
+    const budget = this.#gate === 'budget' ? this.#budgets.binding : undefined;
+    return { gate: this.#gate, opensAt, ...(budget && { budget }) };
   }
 
   pass(_rank: PriorityRank, tokens: number | undefined, asks: Asks, now: number, id: number): void {
     if (asks !== 'permit') {
       this.#lastStartAt = now;
+      this.#breaker.started(id, now);
     }
     if (asks !== 'start') {
       this.#lastPermitAt = now;
       this.#meter.add(now);
-      const reserved = tokens ?? this.#meanTokens;
-      this.#requests?.take(1, now);
-      this.#tokens?.take(reserved, now);
-      this.#running.set(id, {
-        reserved,
-        requestsTaken: this.#requests?.taken ?? 0,
-        tokensTaken: this.#tokens?.taken ?? 0,
-      });
+      this.#starts.add(now);
+      this.#controller.learned.take(now);
+      this.#running.set(id, this.#budgets.take(tokens, this.#starts.count, now));
       if (this.#running.size > mostRunning) {
         const [oldest] = this.#running.keys();
         this.#running.delete(oldest!);
@@ -163,6 +180,7 @@ export class LimiterEngine implements StartGate {
   /** A permit was given back unused, or its call is over. */
   forget(id: number): void {
     this.#running.delete(id);
+    this.#breaker.forget(id);
   }
 
   /** Learns from what happened to a call. */
@@ -187,57 +205,43 @@ export class LimiterEngine implements StartGate {
 
   /** Learns, and starts nothing: the caller drains when it has told everybody who may react. */
   succeeded(id: number, startedAt: number): void {
+    this.#breaker.succeeded(id);
+    this.#hold.admitted(startedAt);
+    if (this.queue.waiting > 0) {
+      this.#controller.succeeded(startedAt, this.clock.now());
+    }
     this.forget(id);
-    const now = this.clock.now();
-    this.#controller.succeeded(startedAt, this.queue.waiting > 0, now);
   }
 
   /** Learns, and starts nothing: the caller drains when it has told everybody who may react. */
   failed(id: number, error: unknown, startedAt: number): void {
-    const { kind, retryAfter } = this.#classificationOf(error);
-    if (kind === 'wait' || kind === 'overloaded') {
-      const now = this.clock.now();
-      const episodes = this.#controller.refused(startedAt, this.callRate, now);
-      const ownHold = episodes > 0 ? Math.min(longestOwnHold, 1000 * 2 ** (episodes - 1)) : 0;
-      const hold = Math.min(longestHold, retryAfter !== undefined && retryAfter > 0 ? retryAfter : ownHold);
-      this.#holdUntil = Math.max(this.#holdUntil, now + hold);
-      this.#controller.activeUntil(this.#holdUntil);
-      this.#holdReason = kind === 'wait' ? 'rate-limited' : 'overloaded';
+    const now = this.clock.now();
+    const classification = this.#classificationOf(error);
+    switch (classification.kind) {
+      case 'wait':
+        this.#refused(id, classification, startedAt, now);
+        break;
+      case 'overloaded':
+      case 'transient':
+        this.#broke(id, classification, startedAt, now);
+        break;
+      case 'stop':
+        // Whoever says no is there.
+        this.#breaker.succeeded(id);
+        break;
+      default:
     }
     this.forget(id);
   }
 
   heard(id: number, feedback: ProviderFeedback, startedAt: number): void {
     const now = this.clock.now();
-    const running = this.#running.get(id);
-    // A provider that states what is left has counted this call already.
-    let isStated = false;
+    const receipt = this.#running.get(id);
     if (feedback.headers) {
-      const { requests, tokens } = statedLimitsOf(feedback.headers);
-      if (requests) {
-        this.#requests ??= new Budget(requests.limit, requests.window, requests.limit, now);
-        const takenSince = running ? this.#requests.taken - running.requestsTaken : 0;
-        this.#requests.sync(requests, startedAt, takenSince, now);
-        this.#controller.stated(this.#requests.perMinute);
-      }
-      if (tokens) {
-        isStated = true;
-        this.#tokens ??= new Budget(tokens.limit, tokens.window, tokens.limit, now);
-        const takenSince = running ? this.#tokens.taken - running.tokensTaken : 0;
-        this.#tokens.sync(tokens, startedAt, takenSince, now);
-      }
+      this.#stated(statedLimitsOf(feedback.headers, now), receipt, startedAt, now);
     }
-    const { usage } = feedback;
-    if (usage) {
-      const used = (usage.inputTokens ?? 0) + (usage.outputTokens ?? 0);
-      if (used > 0) {
-        this.#meanTokens += (used - this.#meanTokens) * (this.#meanTokens === 0 ? 1 : usageSmoothing);
-        if (running && !isStated) {
-          this.#tokens?.settle(running.reserved, used);
-          // A second report of the same call is for further tokens.
-          running.reserved = 0;
-        }
-      }
+    if (feedback.usage) {
+      this.#budgets.used(feedback.usage, receipt);
     }
     this.changed();
   }
@@ -247,18 +251,10 @@ export class LimiterEngine implements StartGate {
    * off by itself.
    */
   heldFor(error: unknown): number | undefined {
-    const { kind } = this.#classificationOf(error);
-    return kind === 'wait' || kind === 'overloaded'
-      ? Math.max(0, this.#holdUntil - this.clock.now())
+    const { kind, retryAfter } = this.#classificationOf(error);
+    return kind === 'wait' || (kind === 'overloaded' && retryAfter !== undefined)
+      ? Math.max(0, this.#hold.until - this.clock.now())
       : undefined;
-  }
-
-  #classificationOf(error: unknown): ReturnType<ErrorClassifier> {
-    try {
-      return this.#classify(error);
-    } catch {
-      return { kind: 'unknown' };
-    }
   }
 
   /** Many things change at once when a call ends; one drain serves them all. */
@@ -273,7 +269,94 @@ export class LimiterEngine implements StartGate {
     }
   }
 
-  #stateOf(budget: Budget | undefined): { perMinute: number; remaining: number } | undefined {
-    return budget && { perMinute: budget.perMinute, remaining: budget.remaining(this.clock.now()) };
+  #opensAt(rank: PriorityRank, tokens: number | undefined, asks: Asks, now: number): number {
+    this.#gate = undefined;
+    if (this.#isPaused) {
+      this.#gate = 'pause';
+      return Infinity;
+    }
+    let opens = -Infinity;
+    const consider = (gate: GateName, time: number) => {
+      if (time > opens) {
+        opens = time;
+        this.#gate = gate;
+      }
+    };
+    const wait = this.#controller.interval(now) * waitMultipliers[rank];
+    if (asks !== 'permit') {
+      consider('outage', this.#breaker.opensAt(now));
+      consider('pace', this.#lastStartAt + wait);
+    }
+    if (asks !== 'start') {
+      consider('pace', this.#lastPermitAt + wait);
+      consider('learned-rate', this.#controller.learned.opensAt(now));
+      consider('budget', this.#budgets.opensAt(tokens, now));
+    }
+    consider('hold', this.#hold.until);
+    return opens;
+  }
+
+  #refused(id: number, classification: ErrorClassification, startedAt: number, now: number): void {
+    const { limits = [], retryAfter, period } = classification;
+    const receipt = this.#running.get(id);
+    this.#stated(limits, receipt, startedAt, now);
+    this.#breaker.succeeded(id);
+    const controller = this.#controller;
+    this.#holdReason = 'rate-limited';
+    if (!controller.isNewEpisode(startedAt)) {
+      controller.refusedAgain();
+      if (retryAfter !== undefined) {
+        // The same episode, but perhaps the longer hint.
+        this.#hold.extend(now, retryAfter);
+      }
+      return;
+    }
+    const startNumber = receipt?.startNumber;
+    this.#hold.refused(now, retryAfter, controller.admittedSince(startNumber), period);
+    const refusal = {
+      startedAt,
+      startNumber,
+      isExplained: this.#budgets.isSpent(limits),
+      statedSpacing: this.#budgets.spacing,
+      countsByWindows: this.#hold.countsByWindows,
+    };
+    controller.cut(refusal, now);
+    controller.activeUntil(this.#hold.until);
+  }
+
+  #broke(id: number, classification: ErrorClassification, startedAt: number, now: number): void {
+    const { kind, retryAfter } = classification;
+    const isOutage = this.#breaker.failed(id, now);
+    if (kind === 'overloaded' && retryAfter !== undefined) {
+      this.#holdReason = 'overloaded';
+      this.#hold.extend(now, retryAfter);
+      this.#controller.activeUntil(this.#hold.until);
+    }
+    if (isOutage || (kind === 'overloaded' && retryAfter !== undefined)) {
+      if (this.#controller.isNewEpisode(startedAt)) {
+        this.#controller.slowDown(now);
+      }
+    }
+  }
+
+  #stated(
+    limits: readonly StatedLimit[],
+    receipt: Receipt | undefined,
+    startedAt: number,
+    now: number,
+  ): void {
+    if (limits.length > 0) {
+      const startsSince = receipt ? this.#starts.count - receipt.startNumber : 0;
+      this.#budgets.stated(limits, startedAt, receipt, startsSince, now);
+      this.#controller.stated(this.#budgets.spacing);
+    }
+  }
+
+  #classificationOf(error: unknown): ErrorClassification {
+    try {
+      return this.#classify(error);
+    } catch {
+      return { kind: 'unknown' };
+    }
   }
 }

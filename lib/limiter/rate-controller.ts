@@ -1,47 +1,87 @@
-/** Milliseconds of quiet after which what was learned about the provider is forgotten. */
+import { LearnedRate } from './learned-rate';
+import type { StartLog } from './start-log';
+
+/** Milliseconds of quiet after which what was learned about the interval is forgotten. */
 const idleAfter = 60_000;
 
-/** How much the interval shrinks per success under demand, and near the interval at which refusals began. */
-const shrinkBefore = 0.9;
-const shrinkAfter = 0.97;
+/** How much the interval shrinks in a second of success under demand: at first, above twenty a second, and below what was stated. */
+const slowStart = 2;
+const carefulStart = 1.25;
+const carefulBelow = 50;
 
-/** How much it grows on a refusal. */
+/** How much it grows on a refusal where no rate could be measured. */
 const growth = 2;
 
+/** Milliseconds for which a rate stays after refusals: found by measuring, guessed at, and known to be stated. */
+const steadyTime = 10_000;
+const guessedTime = 2000;
+const hiddenTime = 60_000;
+const longestHiddenTime = 960_000;
+
+/** Share of a measured rate that is asked of the provider. */
+const share = 0.97;
+
+/** What is known of a call that was refused. */
+export interface Refusal {
+  readonly startedAt: number;
+  /** Its number among all starts; undefined where it was not started here. */
+  readonly startNumber: number | undefined;
+  /** Whether a stated limit explains it, as that is spent. */
+  readonly isExplained: boolean;
+  /** Milliseconds between starts of the stated limit; 0 for none. */
+  readonly statedSpacing: number;
+  /** Whether the limit lets a number through and then nobody for long: the hold keeps it, no rate does. */
+  readonly countsByWindows: boolean;
+}
+
 /**
- * Keeps the interval between starts: multiplicative decrease of the rate once per episode of refusals, gentle
- * increase while calls succeed and others wait, and back to base after a minute of quiet. A limit that the provider
- * stated sets the interval at once and is its lower bound from then on.
+ * Keeps the interval between starts, and the rate that refusals teach.
+ *
+ * The interval starts slowly: it halves with every second in which calls succeed and others wait. Where the provider
+ * refuses, the rate is cut once per episode, however many calls are refused. What was admitted between two episodes
+ * is what the provider lets through (a bucket is empty at both ends, so that only the refill was spent): from the
+ * second one on, the rate is not guessed but measured. It then stays for a while, and grows again on the time scale on
+ * which providers count, in the manner of CUBIC (RFC 9438): slowly near where refusals began, fast beyond.
+ *
+ * A limit that the provider stated sets the interval at once; what keeps it is its budget. The interval goes on
+ * shrinking, more carefully, where the budget would let more through: so stored bursts are spent, and a hidden limit
+ * that refuses some of them is found and remembered.
  */
 export class RateController {
+  readonly learned = new LearnedRate();
   readonly #base: number;
   readonly #min: number;
   readonly #max: number;
   readonly #adaptive: boolean;
+  readonly #starts: StartLog;
   #interval: number;
   #stated = 0;
   #lastCutAt = -Infinity;
-  #lastShrinkAt = -Infinity;
+  #lastStepAt = -Infinity;
   #lastActiveAt = -Infinity;
-  #wasRefused = false;
-  /** The interval at which the last refusals began. */
-  #knee = 0;
-  #refusalsInARow = 0;
+  #paceHeldAt = -Infinity;
+  #learnedHeldAt = -Infinity;
+  #refusals = 0;
+  #hiddenRefusals = 0;
+  /** Where the last episode began: when, and how many calls had been admitted until then. */
+  #mark: { readonly at: number; readonly admitted: number } | undefined;
 
-  constructor(settings: { base: number; min: number; max: number; adaptive: boolean }) {
+  constructor(
+    settings: { base: number; min: number; max: number; adaptive: boolean },
+    starts: StartLog,
+  ) {
     this.#base = settings.base;
     this.#min = settings.min;
     this.#max = settings.max;
     this.#adaptive = settings.adaptive;
     this.#interval = settings.base;
+    this.#starts = starts;
   }
 
   /** The current interval in milliseconds. */
   interval(now: number): number {
     if (this.#adaptive && now - this.#lastActiveAt > idleAfter && this.#lastActiveAt !== -Infinity) {
-      this.#interval = this.#resting;
-      this.#wasRefused = false;
-      this.#refusalsInARow = 0;
+      this.#interval = this.#clamp(this.#stated || this.#base);
     }
     return this.#interval;
   }
@@ -57,57 +97,142 @@ export class RateController {
     this.#lastActiveAt = Math.max(this.#lastActiveAt, time);
   }
 
-  succeeded(startedAt: number, underDemand: boolean, now: number): void {
-    if (startedAt >= this.#lastCutAt) {
-      this.#refusalsInARow = 0;
-    }
-    const isRoundOver = now - this.#lastShrinkAt >= this.#interval;
-    if (!this.#adaptive || !underDemand || startedAt < this.#lastCutAt || !isRoundOver) {
+  /** The interval is what holds the next request. */
+  paceHeld(now: number): void {
+    this.#paceHeldAt = now;
+  }
+
+  /** The learned rate is what holds the next request. */
+  learnedHeld(now: number): void {
+    this.#learnedHeldAt = now;
+  }
+
+  succeeded(startedAt: number, now: number): void {
+    if (!this.#adaptive || startedAt < this.#lastCutAt) {
       return;
     }
-    this.#lastShrinkAt = now;
-    // Far above where the refusals began there is nothing to feel one's way for.
-    const isNearKnee = this.#wasRefused && this.#interval <= 2 * this.#knee;
-    const shrunk = this.#interval * (isNearKnee ? shrinkAfter : shrinkBefore);
-    // Below a millisecond timers cannot tell intervals apart.
-    this.#interval = this.#clamp(shrunk < 1 ? 0 : shrunk);
+    const passed = Math.min(1000, now - this.#lastStepAt);
+    if (passed <= 0) {
+      return;
+    }
+    const since = this.#lastStepAt;
+    if (this.#learnedHeldAt > since || this.#learnedHeldAt === now) {
+      this.#lastStepAt = now;
+      this.learned.grow(passed, now);
+    }
+    if (this.#paceHeldAt > since || this.#paceHeldAt === now) {
+      this.#lastStepAt = now;
+      const isCareful = this.#stated > 0 || this.learned.isKnown || this.#interval <= carefulBelow;
+      const shrunk = this.#interval * (isCareful ? carefulStart : slowStart) ** (-passed / 1000);
+      // Below a millisecond timers cannot tell intervals apart.
+      this.#interval = this.#clamp(shrunk < 1 ? 0 : shrunk);
+    }
   }
 
-  /**
-   * The provider refused a call that began at `startedAt`. Refusals of calls that began before the last cut belong to
-   * its episode and change nothing. Returns how many episodes in a row this makes, 0 for one that is no new episode.
-   */
-  refused(startedAt: number, callRate: number, now: number): number {
-    if (startedAt < this.#lastCutAt) {
-      return 0;
-    }
+  /** Whether a refusal begins an episode; those of calls that began before the last cut belong to it. */
+  isNewEpisode(startedAt: number): boolean {
+    return startedAt >= this.#lastCutAt;
+  }
+
+  /** Calls admitted since the last episode, as a refusal begins one. */
+  admittedSince(startNumber: number | undefined): number {
+    return this.#admitted(startNumber) - (this.#mark?.admitted ?? 0);
+  }
+
+  /** Takes note of a refusal that belongs to an episode that has been answered. */
+  refusedAgain(): void {
+    this.#refusals++;
+  }
+
+  /** Cuts the rate: the provider refused a call, which begins an episode. */
+  cut(refusal: Refusal, now: number): void {
+    const { startedAt, startNumber } = refusal;
+    const admitted = this.#admitted(startNumber);
+    const since = admitted - (this.#mark?.admitted ?? 0);
+    this.#refusals++;
     this.#lastCutAt = now;
-    if (this.#refusalsInARow === 0) {
-      this.#knee = this.#interval;
+    this.#lastStepAt = now;
+    if (!this.#adaptive) {
+      return;
     }
-    this.#wasRefused = true;
-    this.#refusalsInARow++;
+    if (refusal.isExplained) {
+      this.#interval = this.#clamp(Math.max(this.#interval * carefulStart, refusal.statedSpacing));
+      return;
+    }
+    const last = this.#mark;
+    if (last && since <= 0 && this.learned.isKnown) {
+      // Nothing came through since: the hold was too short, which says nothing of the rate.
+      return;
+    }
+    this.#mark = { at: startedAt, admitted };
+    const recent = startNumber === undefined ? 0 : this.#starts.rateBefore(startNumber, startedAt, 1000);
+    const current = Math.max(recent, this.learned.isKnown ? this.learned.perSecond : 0);
+    if (current === 0 || since <= 0) {
+      this.#interval = this.#clamp(this.#interval * growth);
+      return;
+    }
+    const rate = this.#rateAfter(refusal, current, since, last ? startedAt - last.at : 0, now);
+    this.#interval = this.#clamp(Math.max(this.#interval, 1000 / rate));
+  }
+
+  /** The provider stated how many milliseconds apart requests may be. */
+  stated(spacing: number): void {
+    if (this.#adaptive && spacing > 0 && spacing !== this.#stated) {
+      this.#stated = spacing;
+      this.#interval = this.#clamp(spacing);
+      // It was learned under another limit.
+      this.learned.forget();
+      this.#mark = undefined;
+    }
+  }
+
+  /** The provider has no room: one step back, however long it lasts. */
+  slowDown(now: number): void {
+    this.#lastCutAt = now;
+    this.#lastStepAt = now;
     if (this.#adaptive) {
-      const measured = callRate > 0 ? 1000 / callRate : 0;
-      this.#interval = this.#clamp(Math.max(this.#interval * growth, measured));
-    }
-    return this.#refusalsInARow;
-  }
-
-  /** The provider stated how many requests a minute it takes. */
-  stated(requestsPerMinute: number): void {
-    const interval = 60_000 / requestsPerMinute;
-    if (this.#adaptive && interval !== this.#stated) {
-      this.#stated = interval;
-      this.#interval = this.#clamp(interval);
+      this.#interval = this.#clamp(this.#interval * growth);
     }
   }
 
-  get #resting(): number {
-    return this.#clamp(this.#stated || this.#base);
+  #rateAfter(refusal: Refusal, current: number, admitted: number, time: number, now: number): number {
+    const stated = refusal.statedSpacing > 0 ? 1000 / refusal.statedSpacing : 0;
+    if (stated > 0 && current > 1.02 * stated) {
+      // A limit that is not stated keeps the stored burst back: so the stated rate it is.
+      const steady = Math.min(longestHiddenTime, hiddenTime * 2 ** this.#hiddenRefusals++);
+      this.learned.set(stated, stated, steady, now);
+      return stated;
+    }
+    if (refusal.countsByWindows) {
+      const rate = 0.95 * current;
+      this.learned.set(rate, current, steadyTime, now);
+      return rate;
+    }
+    if (time <= 0) {
+      const rate = current / 2;
+      this.learned.set(rate, current, guessedTime, now);
+      return rate;
+    }
+    const measured = (admitted * 1000) / time;
+    let knee: number;
+    if (admitted < 5) {
+      knee = Math.min(0.9 * current, Math.max(((admitted + 1) * 1000) / time, current / 4));
+    } else if (this.learned.hasGrown) {
+      // The bucket may have been full meanwhile, and so more was possible than was used.
+      knee = Math.max(measured, 0.85 * current);
+    } else {
+      knee = Math.min(measured, current);
+    }
+    const rate = Math.min(share, 1 - 0.5 / Math.max(1, admitted)) * knee;
+    this.learned.set(rate, knee, steadyTime, now);
+    return rate;
+  }
+
+  #admitted(startNumber: number | undefined): number {
+    return (startNumber ?? this.#starts.count) - 1 - this.#refusals;
   }
 
   #clamp(interval: number): number {
-    return Math.min(this.#max, Math.max(this.#min, this.#stated, interval));
+    return Math.min(this.#max, Math.max(this.#min, interval));
   }
 }

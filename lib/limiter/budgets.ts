@@ -1,0 +1,164 @@
+import type { TokenUsage } from '../core/call';
+import type { LimitedDimension, StatedLimit } from '../provider/rate-limit-headers';
+import { Budget, type BudgetState } from './budget';
+import { TokenEstimate, type TokenCost } from './token-estimate';
+
+/** Largest share of a token budget's depth that is waited for in case a call of unknown cost is dear. */
+const largestCaution = 0.25;
+
+/** What a call has taken, to settle it and to read its headers rightly. */
+export interface Receipt {
+  /** Starts up to and including this one. */
+  readonly startNumber: number;
+  /** What each budget had lent in all when this call had taken its share. */
+  readonly taken: readonly number[];
+  readonly cost: TokenCost;
+  /** Whether the provider told what is left, and so has counted this call itself. */
+  isStated: boolean;
+  /** Tokens already settled, as usage may be reported in parts. */
+  isSettled: boolean;
+}
+
+/** All limits that are known, stated or learned by name: a start must find room in every one of them. */
+export class Budgets {
+  readonly #all: Budget[] = [];
+  readonly #estimate = new TokenEstimate();
+  #binding: Budget | undefined;
+
+  add(budget: Budget): void {
+    this.#all.push(budget);
+  }
+
+  get isEmpty(): boolean {
+    return this.#all.length === 0;
+  }
+
+  /** The budget that the last answer of `opensAt` came from. */
+  get binding(): Budget | undefined {
+    return this.#binding;
+  }
+
+  /** When every budget has room for a call of so many announced tokens. */
+  opensAt(tokens: number | undefined, now: number): number {
+    this.#binding = undefined;
+    let opens = -Infinity;
+    if (this.#all.length > 0) {
+      const possible = this.#estimate.possible(tokens);
+      const expected = this.#estimate.expected(tokens);
+      for (const budget of this.#all) {
+        const caution = budget.depth * largestCaution;
+        const cost = Math.max(
+          costIn(budget.dimension, expected),
+          Math.min(costIn(budget.dimension, possible), tokens === undefined ? caution : Infinity),
+        );
+        const time = budget.opensAt(cost, now);
+        if (time > opens) {
+          opens = time;
+          this.#binding = budget;
+        }
+      }
+    }
+    return opens;
+  }
+
+  take(tokens: number | undefined, startNumber: number, now: number): Receipt {
+    const cost = this.#estimate.expected(tokens);
+    for (const budget of this.#all) {
+      budget.take(costIn(budget.dimension, cost), now);
+    }
+    const taken = this.#all.map((budget) => budget.taken);
+    return { startNumber, taken, cost, isStated: false, isSettled: false };
+  }
+
+  /** Takes over what the provider stated in answer to a call. */
+  stated(
+    limits: readonly StatedLimit[],
+    startedAt: number,
+    receipt: Receipt | undefined,
+    startsSince: number,
+    now: number,
+  ): void {
+    for (const limit of limits) {
+      let index = this.#all.findIndex(({ name }) => name === limit.name);
+      if (index < 0) {
+        index = this.#all.push(new Budget(limit, limit.limit, now)) - 1;
+      }
+      const budget = this.#all[index]!;
+      const before = receipt?.taken[index];
+      // A budget that is new has not seen what was taken by those who started since.
+      const takenSince = !receipt
+        ? 0
+        : before !== undefined
+          ? budget.taken - before
+          : startsSince * costIn(budget.dimension, this.#estimate.expected(undefined));
+      budget.sync(limit, startedAt, takenSince, now);
+      if (receipt && limit.remaining !== undefined && limit.dimension !== 'requests') {
+        receipt.isStated = true;
+      }
+    }
+  }
+
+  /** Learns what a call has used, and settles what was reserved for it where the provider does not tell. */
+  used(usage: TokenUsage, receipt: Receipt | undefined): void {
+    this.#estimate.learn(usage);
+    if (!receipt || receipt.isStated) {
+      return;
+    }
+    const input = usage.inputTokens ?? 0;
+    const output = usage.outputTokens ?? 0;
+    const used: TokenCost = { total: input + output, input, output };
+    // Not a number, and the budget would never open again.
+    if (!(used.total > 0 && used.total < Infinity)) {
+      return;
+    }
+    for (const budget of this.#all) {
+      if (budget.dimension !== 'requests') {
+        // A second report of the same call is for further tokens.
+        const reserved = receipt.isSettled ? 0 : costIn(budget.dimension, receipt.cost);
+        budget.settle(reserved, costIn(budget.dimension, used));
+      }
+    }
+    receipt.isSettled = true;
+  }
+
+  /** Whether a refusal that states these limits says itself which of them is spent. */
+  isSpent(limits: readonly StatedLimit[]): boolean {
+    const possible = this.#estimate.possible(undefined);
+    return limits.some(
+      ({ dimension, remaining }) =>
+        remaining !== undefined && remaining < Math.max(1, costIn(dimension, possible)),
+    );
+  }
+
+  /** Milliseconds between starts that the tightest request limit of a minute or less allows; 0 where none does. */
+  get spacing(): number {
+    let spacing = 0;
+    for (const { dimension, window, perMinute } of this.#all) {
+      if (dimension === 'requests' && window <= 60_000) {
+        spacing = Math.max(spacing, 60_000 / perMinute);
+      }
+    }
+    return spacing;
+  }
+
+  find(name: string): Budget | undefined {
+    return this.#all.find((budget) => budget.name === name);
+  }
+
+  states(now: number): BudgetState[] {
+    return this.#all.map((budget) => budget.state(now));
+  }
+}
+
+function costIn(dimension: LimitedDimension, tokens: TokenCost): number {
+  switch (dimension) {
+    case 'requests':
+      return 1;
+    case 'tokens':
+      return tokens.total;
+    case 'input-tokens':
+      return tokens.input;
+    case 'output-tokens':
+      return tokens.output;
+  }
+}

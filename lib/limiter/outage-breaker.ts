@@ -1,0 +1,115 @@
+/** Calls whose results are looked at, and how many of them must have failed to call it an outage. */
+const considered = 20;
+const tooMany = 10;
+
+/** Milliseconds before the first probe, and between probes at most. */
+const firstPause = 1000;
+const longestPause = 5000;
+
+/** Milliseconds after which a probe that has not ended does not keep the next one from starting. */
+const patience = 30_000;
+
+/** Calls of one round of probes after which all is well again. */
+const lastRound = 4;
+
+/**
+ * A circuit breaker for outages: when half of the last twenty calls failed for lack of capacity or of a connection,
+ * nothing starts but a probe now and then. One that succeeds is followed by two at once, then by four, and then by
+ * everybody, so that a provider that comes back is not met by a stampede.
+ */
+export class OutageBreaker {
+  /** 1 for each failed call of the last ones. */
+  readonly #results = new Uint8Array(considered);
+  #next = 0;
+  #failures = 0;
+  #openUntil: number | undefined;
+  #pauses = 0;
+  /** Calls that may run at once while probing. */
+  #round = 0;
+  #succeeded = 0;
+  readonly #probes = new Map<number, number>();
+
+  get isOpen(): boolean {
+    return this.#openUntil !== undefined;
+  }
+
+  /** When a call may start: now or earlier means at once. */
+  opensAt(now: number): number {
+    if (this.#openUntil === undefined || now < this.#openUntil) {
+      return this.#openUntil ?? -Infinity;
+    }
+    if (this.#probes.size + this.#succeeded < this.#round) {
+      return now;
+    }
+    let oldest = Infinity;
+    for (const startedAt of this.#probes.values()) {
+      oldest = Math.min(oldest, startedAt);
+    }
+    return oldest + patience;
+  }
+
+  started(id: number, now: number): void {
+    if (this.#openUntil !== undefined) {
+      for (const [probe, startedAt] of this.#probes) {
+        if (now - startedAt >= patience) {
+          this.#probes.delete(probe);
+        }
+      }
+      this.#probes.set(id, now);
+    }
+  }
+
+  /** The call ended without telling anything of the provider. */
+  forget(id: number): void {
+    this.#probes.delete(id);
+  }
+
+  succeeded(id: number): void {
+    if (this.#openUntil === undefined) {
+      this.#note(0);
+    } else if (this.#probes.delete(id) && ++this.#succeeded >= this.#round) {
+      this.#succeeded = 0;
+      this.#round *= 2;
+      if (this.#round > lastRound) {
+        this.#close();
+      }
+    }
+  }
+
+  /** Returns whether this failure is what shows the outage. */
+  failed(id: number, now: number): boolean {
+    if (this.#openUntil === undefined) {
+      this.#note(1);
+      if (this.#failures < tooMany) {
+        return false;
+      }
+      this.#pauses = 0;
+      this.#open(now);
+      return true;
+    }
+    if (this.#probes.has(id)) {
+      this.#open(now);
+    }
+    return false;
+  }
+
+  #open(now: number): void {
+    this.#openUntil = now + Math.min(longestPause, firstPause * 2 ** this.#pauses++);
+    this.#round = 1;
+    this.#succeeded = 0;
+    this.#probes.clear();
+  }
+
+  #close(): void {
+    this.#openUntil = undefined;
+    this.#probes.clear();
+    this.#results.fill(0);
+    this.#failures = 0;
+  }
+
+  #note(result: 0 | 1): void {
+    const place = this.#next++ % considered;
+    this.#failures += result - this.#results[place]!;
+    this.#results[place] = result;
+  }
+}
