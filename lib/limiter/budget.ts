@@ -3,8 +3,13 @@ import type { LimitedDimension, StatedLimit } from '../provider/rate-limit-heade
 /** Milliseconds of refill that are never spent: what the books cannot know is paid from them. */
 const reserveTime = 500;
 
-/** Milliseconds over which the consumption of others is averaged. */
+/** Milliseconds over which the consumption of others is averaged; what tokens our own calls cost is known less well. */
 const foreignSmoothing = 5000;
+const foreignTokenSmoothing = 30_000;
+
+/** Shares of the rate between which consumption by others is reckoned with. */
+const leastForeign = 0.05;
+const mostForeign = 0.95;
 
 /** Milliseconds by which a stated time may be off: some are whole seconds. */
 const rounding = 1000;
@@ -46,7 +51,8 @@ export class Budget {
   #taken = 0;
   #syncedTo = -Infinity;
   #syncedAt = -Infinity;
-  /** What others spend per millisecond. */
+  /** What others spend per millisecond, as it seems and as it is reckoned with. */
+  #noticed = 0;
   #foreign = 0;
   /** What is kept for what the books do not know; nothing where only we keep books. */
   #reserve = 0;
@@ -78,6 +84,10 @@ export class Budget {
   /** Requests or tokens a minute. */
   get perMinute(): number {
     return this.#rate * 60_000;
+  }
+
+  get limit(): number {
+    return this.#limit;
   }
 
   get depth(): number {
@@ -112,12 +122,14 @@ export class Budget {
   opensAt(cost: number, now: number): number {
     this.#refill(now);
     const spendable = Math.min(cost, this.#depth);
-    const missing = spendable + Math.min(this.#reserve, this.#depth - spendable) - this.#level;
+    // What is not spent of a window is lost, and its books are exact.
+    const reserve = this.#windowEnd === undefined ? Math.min(this.#reserve, this.#depth - spendable) : 0;
+    const missing = spendable + reserve - this.#level;
     // Rounding must not leave a start a hair's breadth short of its own time.
     if (missing <= 1e-9 * this.#depth) {
       return now;
     }
-    return this.#windowEnd ?? now + Math.ceil(missing / (this.#rate - this.#foreign));
+    return this.#windowEnd ?? now + Math.ceil(missing / (this.#rate - this.#foreignAt(now)));
   }
 
   take(cost: number, now: number): void {
@@ -126,8 +138,14 @@ export class Budget {
     this.#taken += cost;
   }
 
-  /** Gives back what was reserved but not used, or takes what was used beyond it. */
-  settle(reserved: number, used: number): void {
+  /**
+   * Gives back what a call had reserved and not used, or takes what it used beyond that; where the provider has told
+   * what is left since the call started, it has been counted.
+   */
+  settle(reserved: number, used: number, startedAt: number): void {
+    if (startedAt <= this.#syncedTo) {
+      return;
+    }
     this.#level = Math.min(this.#depth, this.#level + reserved - used);
     this.#taken += used - reserved;
   }
@@ -144,7 +162,8 @@ export class Budget {
     if (stated.limit !== this.#limit || stated.window !== this.#window) {
       const rate = stated.limit / stated.window;
       // What was noticed of others was a share of the old limit.
-      this.#foreign *= Math.min(1, rate / this.#rate);
+      this.#noticed *= Math.min(1, rate / this.#rate);
+      this.#foreign = Math.max(0, this.#noticed);
       this.#depth *= stated.limit / this.#limit;
       this.#limit = stated.limit;
       this.#window = stated.window;
@@ -167,23 +186,38 @@ export class Budget {
       }
       return;
     }
-    if (reset !== undefined) {
-      this.#depth = Math.max(1, Math.min(stated.limit, remaining + reset * this.#rate));
-    }
-    const refilled = remaining + (this.#rate - this.#foreign) * (now - startedAt);
-    const level = Math.min(this.#depth, refilled) - takenSince;
+    const left = reset === undefined ? remaining : this.#leftBy(remaining, reset);
+    const refilled = left + (this.#rate - this.#foreign) * (now - startedAt);
+    const level = Math.min(this.#depth, refilled - takenSince);
     this.#noticeOthers(this.#level - level, now);
     this.#level = level;
+  }
+
+  /** What was noticed of others says less and less when nothing is heard any more. */
+  #foreignAt(now: number): number {
+    return now - this.#syncedAt < foreignSmoothing ? this.#foreign : 0;
+  }
+
+  /** What is left is stated in whole numbers; the time until all is there again tells it more precisely. */
+  #leftBy(remaining: number, reset: number): number {
+    const depth = Math.max(1, Math.min(this.#limit, remaining + reset * this.#rate));
+    if (depth > this.#depth || depth < this.#depth - 1) {
+      this.#depth = depth;
+    }
+    return Math.min(remaining + 1, Math.max(remaining, this.#depth - reset * this.#rate));
   }
 
   /** What is missing of the books' own account was spent by others. */
   #noticeOthers(missing: number, now: number): void {
     const passed = now - this.#syncedAt;
+    const smoothing = this.dimension === 'requests' ? foreignSmoothing : foreignTokenSmoothing;
     if (passed > 0) {
-      if (passed < 10 * foreignSmoothing) {
-        const weight = 1 - Math.exp(-passed / foreignSmoothing);
-        const noticed = this.#foreign + (weight * missing) / passed;
-        this.#foreign = Math.min(0.95 * this.#rate, Math.max(0, noticed));
+      if (passed < smoothing) {
+        const weight = 1 - Math.exp(-passed / smoothing);
+        const noticed = this.#noticed + weight * (missing / passed + this.#foreign - this.#noticed);
+        this.#noticed = Math.min(mostForeign * this.#rate, noticed);
+        // Below that it is chance: the costs of our own calls are estimates.
+        this.#foreign = this.#noticed < leastForeign * this.#rate ? 0 : this.#noticed;
       }
       this.#syncedAt = now;
     }
@@ -212,6 +246,7 @@ export class Budget {
       if (Math.abs(moved) <= 0.4 * passed && statement.remaining <= anchor.remaining) {
         this.#windowEnd = statement.resetAt;
         this.#depth = this.#limit;
+        this.#noticed = 0;
         this.#foreign = 0;
       }
     }
@@ -219,7 +254,7 @@ export class Budget {
 
   #refill(now: number): void {
     if (this.#windowEnd === undefined) {
-      const refill = (now - this.#at) * (this.#rate - this.#foreign);
+      const refill = (now - this.#at) * (this.#rate - this.#foreignAt(now));
       this.#level = Math.min(this.#depth, this.#level + refill);
     } else if (now >= this.#windowEnd) {
       const passed = 1 + Math.floor((now - this.#windowEnd) / this.#window);

@@ -13,8 +13,6 @@ export interface Receipt {
   /** What each budget had lent in all when this call had taken its share. */
   readonly taken: readonly number[];
   readonly cost: TokenCost;
-  /** Whether the provider told what is left, and so has counted this call itself. */
-  isStated: boolean;
   /** Tokens already settled, as usage may be reported in parts. */
   isSettled: boolean;
 }
@@ -67,21 +65,23 @@ export class Budgets {
       budget.take(costIn(budget.dimension, cost), now);
     }
     const taken = this.#all.map((budget) => budget.taken);
-    return { startNumber, taken, cost, isStated: false, isSettled: false };
+    return { startNumber, taken, cost, isSettled: false };
   }
 
-  /** Takes over what the provider stated in answer to a call. */
+  /** Takes over what the provider stated in answer to a call; returns whether that is news. */
   stated(
     limits: readonly StatedLimit[],
     startedAt: number,
     receipt: Receipt | undefined,
     startsSince: number,
     now: number,
-  ): void {
+  ): boolean {
+    let isNews = false;
     for (const limit of limits) {
       let index = this.#all.findIndex(({ name }) => name === limit.name);
       if (index < 0) {
         index = this.#all.push(new Budget(limit, limit.limit, now)) - 1;
+        isNews = true;
       }
       const budget = this.#all[index]!;
       const before = receipt?.taken[index];
@@ -91,17 +91,16 @@ export class Budgets {
         : before !== undefined
           ? budget.taken - before
           : startsSince * costIn(budget.dimension, this.#estimate.expected(undefined));
+      isNews ||= budget.limit !== limit.limit;
       budget.sync(limit, startedAt, takenSince, now);
-      if (receipt && limit.remaining !== undefined && limit.dimension !== 'requests') {
-        receipt.isStated = true;
-      }
     }
+    return isNews;
   }
 
   /** Learns what a call has used, and settles what was reserved for it where the provider does not tell. */
-  used(usage: TokenUsage, receipt: Receipt | undefined): void {
+  used(usage: TokenUsage, receipt: Receipt | undefined, startedAt: number): void {
     this.#estimate.learn(usage);
-    if (!receipt || receipt.isStated) {
+    if (!receipt) {
       return;
     }
     const input = usage.inputTokens ?? 0;
@@ -115,7 +114,7 @@ export class Budgets {
       if (budget.dimension !== 'requests') {
         // A second report of the same call is for further tokens.
         const reserved = receipt.isSettled ? 0 : costIn(budget.dimension, receipt.cost);
-        budget.settle(reserved, costIn(budget.dimension, used));
+        budget.settle(reserved, costIn(budget.dimension, used), startedAt);
       }
     }
     receipt.isSettled = true;
@@ -126,16 +125,18 @@ export class Budgets {
     const possible = this.#estimate.possible(undefined);
     return limits.some(
       ({ dimension, remaining }) =>
-        remaining !== undefined && remaining < Math.max(1, costIn(dimension, possible)),
+        remaining !== undefined && remaining < Math.max(1, 2 * costIn(dimension, possible)),
     );
   }
 
-  /** Milliseconds between starts that the tightest request limit of a minute or less allows; 0 where none does. */
+  /** Milliseconds between starts that the tightest limit of a minute or less refills for; 0 where there is none. */
   get spacing(): number {
+    const expected = this.#estimate.expected(undefined);
     let spacing = 0;
     for (const { dimension, window, perMinute } of this.#all) {
-      if (dimension === 'requests' && window <= 60_000) {
-        spacing = Math.max(spacing, 60_000 / perMinute);
+      // A day's limit says how much there is, not how fast it may be spent.
+      if (window <= 60_000) {
+        spacing = Math.max(spacing, (costIn(dimension, expected) * 60_000) / perMinute);
       }
     }
     return spacing;

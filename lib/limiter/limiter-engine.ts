@@ -237,11 +237,11 @@ export class LimiterEngine implements StartGate {
   heard(id: number, feedback: ProviderFeedback, startedAt: number): void {
     const now = this.clock.now();
     const receipt = this.#running.get(id);
+    if (feedback.usage) {
+      this.#budgets.used(feedback.usage, receipt, startedAt);
+    }
     if (feedback.headers) {
       this.#stated(statedLimitsOf(feedback.headers, now), receipt, startedAt, now);
-    }
-    if (feedback.usage) {
-      this.#budgets.used(feedback.usage, receipt);
     }
     this.changed();
   }
@@ -347,8 +347,9 @@ export class LimiterEngine implements StartGate {
   ): void {
     if (limits.length > 0) {
       const startsSince = receipt ? this.#starts.count - receipt.startNumber : 0;
-      this.#budgets.stated(limits, startedAt, receipt, startsSince, now);
-      this.#controller.stated(this.#budgets.spacing);
+      if (this.#budgets.stated(limits, startedAt, receipt, startsSince, now)) {
+        this.#controller.stated(this.#budgets.spacing);
+      }
     }
   }
 

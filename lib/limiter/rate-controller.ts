@@ -13,13 +13,26 @@ const carefulBelow = 50;
 const growth = 2;
 
 /** Milliseconds for which a rate stays after refusals: found by measuring, guessed at, and known to be stated. */
-const steadyTime = 10_000;
+const steadyTime = 8000;
 const guessedTime = 2000;
 const hiddenTime = 60_000;
 const longestHiddenTime = 960_000;
 
-/** Share of a measured rate that is asked of the provider. */
+/** Share of a measured rate that is asked of the provider, of a guessed one, and what refusals take off it. */
 const share = 0.97;
+const leastShare = 0.85;
+const guessShare = 0.7;
+const calm = 0.01;
+const caution = 3;
+
+/** Starts over which the share of refused calls is averaged. */
+const refusalMemory = 300;
+
+/** Seconds in which a whole window is spent at least: the faster, the more calls meet its end. */
+const windowSeconds = 10;
+
+/** Milliseconds between two episodes over which a measured rate can be relied on. */
+const longSpan = 8000;
 
 /** What is known of a call that was refused. */
 export interface Refusal {
@@ -62,6 +75,10 @@ export class RateController {
   #paceHeldAt = -Infinity;
   #learnedHeldAt = -Infinity;
   #refusals = 0;
+  #refusedShare = 0;
+  #countedStarts = 0;
+  #sustained = 0;
+  #shortSpans = 0;
   #hiddenRefusals = 0;
   /** Where the last episode began: when, and how many calls had been admitted until then. */
   #mark: { readonly at: number; readonly admitted: number } | undefined;
@@ -139,9 +156,12 @@ export class RateController {
     return this.#admitted(startNumber) - (this.#mark?.admitted ?? 0);
   }
 
-  /** Takes note of a refusal that belongs to an episode that has been answered. */
+  /** Takes note of a refusal; one that belongs to an episode that has been answered changes no more. */
   refusedAgain(): void {
     this.#refusals++;
+    const starts = this.#starts.count - this.#countedStarts;
+    this.#countedStarts += starts;
+    this.#refusedShare = this.#refusedShare * Math.exp(-starts / refusalMemory) + 1 / refusalMemory;
   }
 
   /** Cuts the rate: the provider refused a call, which begins an episode. */
@@ -149,7 +169,7 @@ export class RateController {
     const { startedAt, startNumber } = refusal;
     const admitted = this.#admitted(startNumber);
     const since = admitted - (this.#mark?.admitted ?? 0);
-    this.#refusals++;
+    this.refusedAgain();
     this.#lastCutAt = now;
     this.#lastStepAt = now;
     if (!this.#adaptive) {
@@ -166,7 +186,8 @@ export class RateController {
     }
     this.#mark = { at: startedAt, admitted };
     const recent = startNumber === undefined ? 0 : this.#starts.rateBefore(startNumber, startedAt, 1000);
-    const current = Math.max(recent, this.learned.isKnown ? this.learned.perSecond : 0);
+    // Less than the learned rate where less was asked for; never more, as a late timer may have made it look.
+    const current = this.learned.isKnown ? Math.min(this.learned.perSecond, recent || Infinity) : recent;
     if (current === 0 || since <= 0) {
       this.#interval = this.#clamp(this.#interval * growth);
       return;
@@ -204,28 +225,44 @@ export class RateController {
       return stated;
     }
     if (refusal.countsByWindows) {
-      const rate = 0.95 * current;
+      const rate = Math.min(0.95 * current, admitted / windowSeconds);
       this.learned.set(rate, current, steadyTime, now);
       return rate;
     }
     if (time <= 0) {
-      const rate = current / 2;
+      const rate = guessShare * current;
       this.learned.set(rate, current, guessedTime, now);
       return rate;
     }
-    const measured = (admitted * 1000) / time;
-    let knee: number;
-    if (admitted < 5) {
-      knee = Math.min(0.9 * current, Math.max(((admitted + 1) * 1000) / time, current / 4));
-    } else if (this.learned.hasGrown) {
-      // The bucket may have been full meanwhile, and so more was possible than was used.
-      knee = Math.max(measured, 0.85 * current);
-    } else {
-      knee = Math.min(measured, current);
-    }
-    const rate = Math.min(share, 1 - 0.5 / Math.max(1, admitted)) * knee;
+    const knee = this.#kneeOf((admitted * 1000) / time, current, admitted, time);
+    const rate = Math.min(this.#share, 1 - 0.5 / Math.max(1, admitted)) * knee;
     this.learned.set(rate, knee, steadyTime, now);
     return rate;
+  }
+
+  /**
+   * The rate at which refusals begin. What was measured between two episodes is never more than it, and less only
+   * where a bucket was full in between.
+   */
+  #kneeOf(measured: number, current: number, admitted: number, time: number): number {
+    if (time >= longSpan) {
+      this.#sustained = measured;
+      this.#shortSpans = 0;
+      return this.learned.hasGrown ? Math.max(measured, 0.95 * current) : Math.min(measured, current);
+    }
+    if (this.#shortSpans++ === 0 && this.#sustained > 0) {
+      // What went well for long: it was the last step up that was one too many, unless it happens again.
+      return Math.min(current, Math.max(measured, this.#sustained));
+    }
+    this.#sustained = 0;
+    return admitted < 5
+      ? Math.min(0.9 * current, Math.max(((admitted + 1) * 1000) / time, current / 4))
+      : Math.min(measured, current);
+  }
+
+  /** Share of the knee that is asked of the provider: the less, the more of the last calls were refused. */
+  get #share(): number {
+    return Math.max(leastShare, share - Math.max(0, this.#refusedShare - calm) * caution);
   }
 
   #admitted(startNumber: number | undefined): number {
