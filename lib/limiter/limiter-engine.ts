@@ -163,6 +163,7 @@ export class LimiterEngine implements StartGate {
     if (asks !== 'permit') {
       this.#lastStartAt = now;
       this.#breaker.started(id, now);
+      this.#hold.started(now);
     }
     if (asks !== 'start') {
       this.#lastPermitAt = now;
@@ -312,7 +313,7 @@ export class LimiterEngine implements StartGate {
       return;
     }
     const startNumber = receipt?.startNumber;
-    this.#hold.refused(now, retryAfter, controller.admittedSince(startNumber), period);
+    this.#hold.refused(now, now - startedAt, retryAfter, controller.admittedSince(startNumber), period);
     const refusal = {
       startedAt,
       startNumber,

@@ -4,32 +4,38 @@ import type { StartLog } from './start-log';
 /** Milliseconds of quiet after which what was learned about the interval is forgotten. */
 const idleAfter = 60_000;
 
-/** How much the interval shrinks in a second of success under demand: at first, above twenty a second, and below what was stated. */
+/** How much the interval shrinks in a second of success under demand: at first, above forty a second, and below what was stated. */
 const slowStart = 2;
 const carefulStart = 1.25;
-const carefulBelow = 50;
+const carefulBelow = 25;
 
 /** How much it grows on a refusal where no rate could be measured. */
 const growth = 2;
 
 /** Milliseconds for which a rate stays after refusals: found by measuring, guessed at, and known to be stated. */
-const steadyTime = 8000;
+const steadyTime = 4000;
 const guessedTime = 2000;
 const hiddenTime = 60_000;
 const longestHiddenTime = 960_000;
 
 /** Share of a measured rate that is asked of the provider, of a guessed one, and what refusals take off it. */
 const share = 0.97;
-const leastShare = 0.85;
+const leastShare = 0.8;
 const guessShare = 0.7;
 const calm = 0.01;
-const caution = 3;
+const caution = 6;
 
 /** Starts over which the share of refused calls is averaged. */
 const refusalMemory = 300;
 
+/** Milliseconds for which a rate stays that only spends windows. */
+const windowTime = 300_000;
+
 /** Seconds in which a whole window is spent at least: the faster, the more calls meet its end. */
 const windowSeconds = 10;
+
+/** What is left of a rate that went well for long with each further refusal soon after the last. */
+const shortSpanFactor = 0.6;
 
 /** Milliseconds between two episodes over which a measured rate can be relied on. */
 const longSpan = 8000;
@@ -218,7 +224,7 @@ export class RateController {
 
   #rateAfter(refusal: Refusal, current: number, admitted: number, time: number, now: number): number {
     const stated = refusal.statedSpacing > 0 ? 1000 / refusal.statedSpacing : 0;
-    if (stated > 0 && current > 1.02 * stated) {
+    if (stated > 0 && Math.max(current, this.learned.perSecond) > 1.001 * stated) {
       // A limit that is not stated keeps the stored burst back: so the stated rate it is.
       const steady = Math.min(longestHiddenTime, hiddenTime * 2 ** this.#hiddenRefusals++);
       this.learned.set(stated, stated, steady, now);
@@ -226,7 +232,7 @@ export class RateController {
     }
     if (refusal.countsByWindows) {
       const rate = Math.min(0.95 * current, admitted / windowSeconds);
-      this.learned.set(rate, current, steadyTime, now);
+      this.learned.set(rate, current, windowTime, now);
       return rate;
     }
     if (time <= 0) {
@@ -236,7 +242,8 @@ export class RateController {
     }
     const knee = this.#kneeOf((admitted * 1000) / time, current, admitted, time);
     const rate = Math.min(this.#share, 1 - 0.5 / Math.max(1, admitted)) * knee;
-    this.learned.set(rate, knee, steadyTime, now);
+    // The more was refused, the longer it takes until the next attempt at more.
+    this.learned.set(rate, knee, steadyTime * (1 + this.#refusedShare / calm), now);
     return rate;
   }
 
@@ -248,13 +255,13 @@ export class RateController {
     if (time >= longSpan) {
       this.#sustained = measured;
       this.#shortSpans = 0;
-      return this.learned.hasGrown ? Math.max(measured, 0.95 * current) : Math.min(measured, current);
+      return this.learned.hasGrown ? (Math.max(measured, current) + measured) / 2 : Math.min(measured, current);
     }
-    if (this.#shortSpans++ === 0 && this.#sustained > 0) {
-      // What went well for long: it was the last step up that was one too many, unless it happens again.
-      return Math.min(current, Math.max(measured, this.#sustained));
+    if (this.#sustained > 0) {
+      // What went well for long, less and less of it if it happens again and again: the limit may have fallen.
+      const trusted = this.#sustained * shortSpanFactor ** this.#shortSpans++;
+      return Math.min(current, Math.max(measured, trusted));
     }
-    this.#sustained = 0;
     return admitted < 5
       ? Math.min(0.9 * current, Math.max(((admitted + 1) * 1000) / time, current / 4))
       : Math.min(measured, current);
