@@ -8,6 +8,8 @@ const floors = {
   operators: '^lib/operators/',
   engines: '^lib/(limiter|cache|stats|provider)/',
   core: '^lib/core/',
+  /** Stands beside the house: the core below it, its own face above. */
+  testing: '^lib/testing/',
 };
 
 const upward = (name, from, to) => ({ name, severity: 'error', from: { path: from }, to: { path: to } });
@@ -22,6 +24,13 @@ module.exports = {
     ),
     upward('operators-import-only-below', floors.operators, '^lib/(optimizer/|[^/]+\\.ts$)'),
     upward('optimizer-imports-no-face', floors.optimizer, floors.faces),
+    upward('testing-imports-only-core', floors.testing, '^lib/(?!(testing|core)/)'),
+    {
+      name: 'testing-is-for-tests',
+      severity: 'error',
+      from: { path: '^lib/', pathNot: '^lib/testing(\\.ts$|/)' },
+      to: { path: '^lib/testing(\\.ts$|/)' },
+    },
     { name: 'no-circles', severity: 'error', from: {}, to: { circular: true } },
     {
       name: 'rxjs-only-on-top',

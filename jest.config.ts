@@ -13,6 +13,7 @@ const config: Config = {
   moduleNameMapper: {
     '^rxllm$': '<rootDir>/lib/index.ts',
     '^rxllm/openai$': '<rootDir>/lib/openai.ts',
+    '^rxllm/testing$': '<rootDir>/lib/testing.ts',
   },
 };
 

@@ -1,0 +1,16 @@
+export type {
+  LatencyConfig,
+  SimulatedHeaders,
+  SimulatedLimit,
+  SimulatedNeighbour,
+  SimulatedOutage,
+  SimulatedProviderConfig,
+  SimulatedRetryAfter,
+} from './testing/provider-config';
+export { SimulatedProviderError } from './testing/simulated-error';
+export {
+  SimulatedProvider,
+  type SimulatedAnswer,
+  type SimulatedCallContext,
+  type SimulatedProviderStatistics,
+} from './testing/simulated-provider';

@@ -1,0 +1,59 @@
+import type { NeighbourSettings } from './provider-config';
+import { seededRandom, type Random } from './random';
+import { costOf, type CallCost } from './simulated-limit';
+
+const minute = 60_000;
+
+/** One of the others on the account: when it comes, and what it wants. */
+class Neighbour {
+  readonly cost: CallCost;
+  readonly #settings: NeighbourSettings;
+  readonly #interval: number;
+  readonly #random: Random | undefined;
+  #arrivals = 0;
+  /** When it comes next, in milliseconds since the provider was made. */
+  comesAt: number;
+
+  constructor(settings: NeighbourSettings, seed: number) {
+    this.#settings = settings;
+    this.#interval = minute / settings.requestsPerMinute;
+    this.#random = settings.arrivals === 'poisson' ? seededRandom(seed) : undefined;
+    this.cost = costOf({ input: settings.tokensPerRequest, output: 0 });
+    this.comesAt = settings.from;
+    this.moveOn();
+  }
+
+  moveOn(): void {
+    this.#arrivals++;
+    const next = this.#random
+      ? this.comesAt - Math.log(1 - this.#random()) * this.#interval
+      : this.#settings.from + this.#arrivals * this.#interval;
+    this.comesAt = next < this.#settings.until ? next : Infinity;
+  }
+}
+
+/** All others on the account, in the order they come. */
+export class Neighbours {
+  readonly #all: readonly Neighbour[];
+
+  constructor(settings: readonly NeighbourSettings[], seed: number) {
+    this.#all = settings.map((one, index) => new Neighbour(one, seed + index + 1));
+  }
+
+  /** Lets everybody come who comes until `now`. */
+  comeUntil(now: number, visit: (cost: CallCost, at: number) => void): void {
+    for (;;) {
+      let first: Neighbour | undefined;
+      for (const one of this.#all) {
+        if (one.comesAt <= (first ? first.comesAt : now)) {
+          first = first?.comesAt === one.comesAt ? first : one;
+        }
+      }
+      if (!first) {
+        return;
+      }
+      visit(first.cost, first.comesAt);
+      first.moveOn();
+    }
+  }
+}

@@ -1,0 +1,309 @@
+import { Observable, type Subscriber } from 'rxjs';
+import type { ProviderFeedback } from '../core/call';
+import type { Cancel, Clock } from '../core/clock';
+import { clockFrom } from '../core/scheduler-clock';
+import { failure, refusal } from './error-answers';
+import { headerWriters } from './header-writers';
+import { Neighbours } from './neighbours';
+import { settingsOf, type ProviderSettings, type SimulatedProviderConfig } from './provider-config';
+import { seededRandom, type Random } from './random';
+import { checkedTokens, estimatedTokens, type RequestTokens } from './request-tokens';
+import type { SimulatedProviderError } from './simulated-error';
+import { costOf, limitFrom, type CallCost, type SimulatedLimit } from './simulated-limit';
+import { Timetable } from './timetable';
+
+/** What a simulated provider answers. */
+export interface SimulatedAnswer {
+  /** `answer 1` to the first call that the provider was sent, `answer 2` to the second, and so on. */
+  readonly content: string;
+  /** The tokens that the call was billed. */
+  readonly usage: { readonly inputTokens: number; readonly outputTokens: number };
+}
+
+/** The part of rxllm's `CallContext` that a simulated call uses; calls outside rxllm's operators may leave it out. */
+export interface SimulatedCallContext {
+  /** Hears headers and usage just before the answer. */
+  readonly report?: (feedback: ProviderFeedback) => void;
+  /** Aborting it cancels the answer, which then errors with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** The calls of a simulated provider so far: `calls` is the sum of all others but `mostRunning`. */
+export interface SimulatedProviderStatistics {
+  /** Calls it was sent. */
+  readonly calls: number;
+  /** Calls that were answered well. */
+  readonly answered: number;
+  /** Calls that heard a 429. */
+  readonly refused: number;
+  /** Calls that heard a 5xx of an outage. */
+  readonly failed: number;
+  /** Calls whose caller left before hearing anything. */
+  readonly aborted: number;
+  /** Calls that have not heard anything yet, those that will be refused included. */
+  readonly running: number;
+  /** The most calls that ran at any time. */
+  readonly mostRunning: number;
+}
+
+/** What the books decided about a call. */
+interface Verdict {
+  readonly kind: 'answered' | 'refused' | 'failed';
+  readonly error?: SimulatedProviderError;
+  readonly headers: Record<string, string>;
+}
+
+/**
+ * An LLM provider that is not there: limits, headers, refusals, latency, outages and neighbours as the real ones have
+ * them, in the time of a scheduler. So a pipeline's behaviour under rate limits can be marble-tested, and an hour of
+ * it takes milliseconds. A wrong config is a `TypeError` or `RangeError` that names the field.
+ *
+ * Levels are worked out from the time that went by; the one thing that is ever scheduled is the answer of a call.
+ * Limits decide first, an outage strikes only calls that were admitted, and what a call was billed stays billed
+ * whatever becomes of it.
+ *
+ * @example
+ * testScheduler.run(({ cold, expectObservable }) => {
+ *   // One request a second, and no more than one at once.
+ *   const provider = new SimulatedProvider<string>({
+ *     limits: [{ of: 'requests', limit: 60, depth: 1 }],
+ *     latency: { base: 300, perOutputToken: 0, refusal: 100 },
+ *   });
+ *   const answers$ = cold('(ab|)').pipe(
+ *     mergeWithConcurrency(provider.call, { retry: true }),
+ *     unwrapOutcomes(),
+ *     map((answer) => answer.content),
+ *   );
+ *   // The second call is refused after 100 ms, told to wait for a second, and answered 300 ms after that.
+ *   expectObservable(answers$).toBe('300ms a 1099ms (b|)', { a: 'answer 1', b: 'answer 3' });
+ * });
+ */
+export class SimulatedProvider<R = unknown> {
+  readonly #settings: ProviderSettings<R>;
+  readonly #clock: Clock;
+  readonly #madeAt: number;
+  readonly #limits: readonly SimulatedLimit[];
+  readonly #statedLimits: readonly SimulatedLimit[];
+  readonly #neighbours: Neighbours;
+  readonly #outageRandom: Random;
+  readonly #timetable: Timetable;
+  #served = 0;
+  #calls = 0;
+  #running = 0;
+  #mostRunning = 0;
+  readonly #ended = { answered: 0, refused: 0, failed: 0, aborted: 0 };
+
+  constructor(config?: SimulatedProviderConfig<R>) {
+    this.#settings = settingsOf(config);
+    this.#clock = clockFrom(this.#settings.scheduler);
+    this.#madeAt = this.#clock.now();
+    this.#limits = this.#settings.limits.map(limitFrom);
+    this.#statedLimits = this.#limits.filter(({ hidden }) => !hidden);
+    this.#neighbours = new Neighbours(this.#settings.neighbours, this.#settings.seed);
+    this.#outageRandom = seededRandom(this.#settings.seed);
+    this.#timetable = new Timetable(this.#clock);
+  }
+
+  /**
+   * A call for rxllm's operators, usable unbound. Cold: each subscription is one HTTP call, and is billed at once. The
+   * answer, or a {@link SimulatedProviderError}, comes after its latency. Headers (as of the moment the call was
+   * billed) and usage are reported just before the answer; those of a refusal are on its error. Unsubscribing, or
+   * aborting the context's signal, cancels the answer and not the bill.
+   *
+   * @example
+   * requests$.pipe(mergeWithConcurrency(provider.call));
+   *
+   * @param request what is asked; only its tokens matter
+   * @param context where to report to, as rxllm's operators pass it
+   */
+  readonly call = (request: R, context?: SimulatedCallContext): Observable<SimulatedAnswer> =>
+    new Observable((subscriber) => this.#start(request, context, subscriber));
+
+  /**
+   * When the books would admit this request if it came then and nothing else came before: now or later, in whole
+   * milliseconds from now on the scheduler's clock, and during an outage not before its end. Changes of limits are
+   * foreseen, neighbours are not: ask again when the time has come. `Infinity` if an outage never ends.
+   *
+   * @example
+   * timer(provider.admitsAt(request) - scheduler.now()).pipe(mergeMap(() => provider.call(request)));
+   */
+  admitsAt(request: R): number {
+    const now = this.#advance();
+    const cost = costOf(this.#tokensOf(request));
+    const limits = this.#limits.map((limit) => limit.copy());
+    let at = now;
+    for (;;) {
+      let next = at;
+      for (const limit of limits) {
+        limit.advance(at);
+        const wait = limit.waitFor(cost[limit.of]);
+        if (wait > 0) {
+          next = Math.max(next, Math.min(now + Math.ceil(at + wait - now - 1e-6), limit.changesAt));
+        }
+      }
+      for (const { from, until, failureRate } of this.#settings.outages) {
+        if (failureRate > 0 && from <= next && next < until) {
+          next = until;
+        }
+      }
+      if (next === at) {
+        return this.#madeAt + next;
+      }
+      at = next;
+    }
+  }
+
+  /** What became of the calls so far: a plain snapshot. */
+  get statistics(): SimulatedProviderStatistics {
+    return { calls: this.#calls, ...this.#ended, running: this.#running, mostRunning: this.#mostRunning };
+  }
+
+  #start(
+    request: R,
+    context: SimulatedCallContext | undefined,
+    subscriber: Subscriber<SimulatedAnswer>,
+  ): void {
+    const signal = context?.signal;
+    if (signal?.aborted) {
+      subscriber.error(signal.reason);
+      return;
+    }
+    const tokens = this.#tokensOf(request);
+    const number = ++this.#calls;
+    const verdict = this.#judge(costOf(tokens));
+    const isServed = verdict.kind === 'answered';
+    this.#served += isServed ? 1 : 0;
+    this.#running++;
+    this.#mostRunning = Math.max(this.#mostRunning, this.#running);
+    const end = (how: Verdict['kind'] | 'aborted') => {
+      this.#ended[how]++;
+      this.#running--;
+      this.#served -= isServed ? 1 : 0;
+    };
+
+    let cancel: Cancel | undefined = this.#timetable.set(this.#latencyOf(verdict, tokens), () => {
+      cancel = undefined;
+      end(verdict.kind);
+      if (verdict.kind === 'answered') {
+        answer(number, tokens, verdict.headers, context, subscriber);
+      } else {
+        subscriber.error(verdict.error);
+      }
+    });
+    const onAbort = () => subscriber.error(signal?.reason);
+    signal?.addEventListener('abort', onAbort, { once: true });
+    subscriber.add(() => {
+      signal?.removeEventListener('abort', onAbort);
+      if (cancel) {
+        cancel();
+        end('aborted');
+      }
+    });
+  }
+
+  /** Bills a call or refuses it. */
+  #judge(cost: CallCost): Verdict {
+    const now = this.#advance();
+    if (this.#limits.every((limit) => limit.admits(cost[limit.of]))) {
+      for (const limit of this.#limits) {
+        limit.take(cost[limit.of]);
+      }
+      const headers = this.#headers(cost);
+      const outage = this.#settings.outages.find(
+        ({ from, until, failureRate }) => from <= now && now < until && this.#outageRandom() < failureRate,
+      );
+      if (!outage) {
+        return { kind: 'answered', headers };
+      }
+      const { status, retryAfter } = outage;
+      return {
+        kind: 'failed',
+        headers,
+        error: failure(status, retryAfter, this.#settings.retryAfter, headers),
+      };
+    }
+    if (this.#settings.refusedCallsCount) {
+      for (const limit of this.#limits) {
+        if (limit.of === 'requests') {
+          limit.drain(1);
+        }
+      }
+    }
+    return this.#refuse(cost);
+  }
+
+  /** Told after the refusal was billed too, so that who comes back when told is admitted if nobody else came. */
+  #refuse(cost: CallCost): Verdict {
+    let wait = -1;
+    let tightest!: SimulatedLimit;
+    for (const limit of this.#limits) {
+      const own = limit.waitFor(cost[limit.of]);
+      if (own > wait) {
+        wait = own;
+        tightest = limit;
+      }
+    }
+    const headers = this.#headers(cost);
+    return {
+      kind: 'refused',
+      headers,
+      error: refusal(tightest, cost, wait, this.#settings.retryAfter, headers),
+    };
+  }
+
+  #headers(cost: CallCost): Record<string, string> {
+    return headerWriters[this.#settings.headers](this.#statedLimits, cost, this.#clock.now());
+  }
+
+  /** Brings the books up to date and returns the milliseconds since the provider was made. */
+  #advance(): number {
+    const now = this.#clock.now() - this.#madeAt;
+    this.#neighbours.comeUntil(now, (cost, at) => {
+      for (const limit of this.#limits) {
+        limit.advance(at);
+      }
+      if (this.#limits.every((limit) => limit.admits(cost[limit.of]))) {
+        for (const limit of this.#limits) {
+          limit.take(cost[limit.of]);
+        }
+      }
+    });
+    for (const limit of this.#limits) {
+      limit.advance(now);
+    }
+    return now;
+  }
+
+  #tokensOf(request: R): RequestTokens {
+    const { tokensOf } = this.#settings;
+    return tokensOf ? checkedTokens(tokensOf(request)) : estimatedTokens(request);
+  }
+
+  #latencyOf({ kind }: Verdict, { output }: RequestTokens): number {
+    const { base, perOutputToken, refusal: refusalLatency, knee } = this.#settings.latency;
+    return Math.round(
+      kind === 'answered'
+        ? (base + perOutputToken * output) * Math.max(1, this.#served / knee)
+        : refusalLatency,
+    );
+  }
+}
+
+function answer(
+  number: number,
+  { input, output }: RequestTokens,
+  headers: Record<string, string>,
+  context: SimulatedCallContext | undefined,
+  subscriber: Subscriber<SimulatedAnswer>,
+): void {
+  const usage = { inputTokens: input, outputTokens: output };
+  try {
+    context?.report?.({ headers, usage });
+  } catch (error) {
+    // One caller's mistake must not keep the others that are due now from their answers.
+    subscriber.error(error);
+    return;
+  }
+  subscriber.next({ content: `answer ${number}`, usage });
+  subscriber.complete();
+}
