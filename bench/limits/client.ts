@@ -1,0 +1,59 @@
+import { lastValueFrom, mergeMap, reduce, type Observable } from 'rxjs';
+import type { Shape, ShapeRequest } from './shapes';
+import type { WatchedProvider } from './watched-provider';
+
+/** What became of the requests, as the client told its user. */
+export interface Tally {
+  readonly answered: number;
+  readonly givenUp: number;
+}
+
+/** A way to make many calls to a provider that limits them. */
+export interface Client {
+  /** As `--client` takes it. */
+  readonly name: string;
+  readonly title: string;
+  /** How it is set up, in one sentence. */
+  readonly setUp: string;
+  /** Whether headers or Retry-After make any difference to it. */
+  readonly readsAnswers: boolean;
+  /** Whether it knows priorities. */
+  readonly hasPriorities: boolean;
+  /** Has every request answered, or gives it up; requests that wait are all there or arrive one by one. */
+  run(requests$: Observable<ShapeRequest>, provider: WatchedProvider, shape: Shape): Promise<Tally>;
+}
+
+/** Runs a client that answers with promises. */
+export function tallyOf(
+  requests$: Observable<ShapeRequest>,
+  answer: (request: ShapeRequest) => Promise<unknown>,
+  concurrent = Infinity,
+): Promise<Tally> {
+  return tallied(
+    requests$.pipe(
+      mergeMap(
+        (request) =>
+          answer(request).then(
+            () => true,
+            () => false,
+          ),
+        concurrent,
+      ),
+    ),
+  );
+}
+
+/** Counts what went well and what did not. */
+export function tallied(settled$: Observable<boolean>): Promise<Tally> {
+  const none: Tally = { answered: 0, givenUp: 0 };
+  return lastValueFrom(
+    settled$.pipe(
+      reduce(
+        ({ answered, givenUp }, wentWell) =>
+          wentWell ? { answered: answered + 1, givenUp } : { answered, givenUp: givenUp + 1 },
+        none,
+      ),
+    ),
+    { defaultValue: none },
+  );
+}

@@ -1,0 +1,28 @@
+import pRetry from 'p-retry';
+import pThrottle from 'p-throttle';
+import { tallyOf, type Client } from '../client';
+import type { ShapeRequest } from '../shapes';
+import { expectedTokens } from '../told-limit';
+
+// p-throttle's readme: `strict` throttles "each call individually, ensuring the limit is not exceeded for any
+// interval"; `weight` is "useful for rate limiting APIs that use point-based or cost-based limits". `pRetry` stands
+// around the throttled function, so that a retry is throttled too.
+export const pThrottleTold: Client = {
+  name: 'p-throttle',
+  title: 'p-throttle + p-retry',
+  setUp:
+    '`limit` and `interval` told the true limit (in tokens by `weight` where tokens bind), `strict: true`; ' +
+    '`pRetry` with its defaults around it',
+  readsAnswers: false,
+  hasPriorities: false,
+  run(requests$, provider, { told }) {
+    const throttle = pThrottle({
+      limit: told.cap,
+      interval: told.interval,
+      strict: true,
+      ...(told.of === 'tokens' && { weight: (request: ShapeRequest) => expectedTokens(request) }),
+    });
+    const throttled = throttle((request: ShapeRequest) => provider.ask(request));
+    return tallyOf(requests$, (request) => pRetry(() => throttled(request)));
+  },
+};

@@ -1,0 +1,127 @@
+/**
+ * How close to the limit: rxllm and its rivals against one simulated provider, in virtual time, next to an oracle.
+ *
+ * Run it: npm run bench:limits -- --help
+ */
+import { startedAt } from './virtual-time';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { format, resolveConfig } from 'prettier';
+import type { Client } from './client';
+import { clients } from './clients/index';
+import { oracleOf, type OracleFigures } from './oracle';
+import { help, readOptions, UsageError, type Options } from './options';
+import { judge, page, terminalJudgment, terminalTable, type Cell, type ShapeReport } from './report';
+import { run } from './run';
+import { shapes, type Shape, type SignalsName } from './shapes';
+import { readTrace, TraceError } from './trace';
+import { realMilliseconds } from './virtual-time';
+
+const measured = [
+  'rxjs',
+  'p-queue',
+  'p-retry',
+  'bottleneck',
+  'p-throttle',
+  '@langchain/core',
+  '@smithy/core',
+  'openai',
+];
+const pagePath = fileURLToPath(new URL('../../docs/limits.md', import.meta.url));
+
+try {
+  const options = readOptions(process.argv.slice(2));
+  if (options) await bench(options);
+  else process.stdout.write(help);
+} catch (error) {
+  if (!(error instanceof UsageError || error instanceof TraceError)) throw error;
+  const isUsage = error instanceof UsageError;
+  process.stderr.write(`${error.message}.\n${isUsage ? 'See npm run bench:limits -- --help\n' : ''}`);
+  process.exitCode = isUsage ? 2 : 1;
+}
+
+async function bench(options: Options): Promise<void> {
+  const chosen = shapesOf(options);
+  process.once('SIGINT', () => {
+    process.stderr.write(process.stderr.isTTY ? '\r\u001b[K' : '\n');
+    process.stderr.write('Stopped; the tables above are whole, and no page was written.\n');
+    process.exit(130);
+  });
+  const realStart = realMilliseconds();
+  const reports: ShapeReport[] = [];
+  for (const shape of chosen) {
+    const report = await measure(shape, options);
+    reports.push(report);
+    progress('');
+    process.stdout.write(`${terminalTable(report)}\n`);
+  }
+  if (options.trace === undefined && (options.quick || !options.only)) {
+    process.stdout.write('trace: left out, since no --trace FILE was given\n\n');
+  }
+  const judgments = reports.flatMap(judge);
+  if (judgments.length > 0) process.stdout.write(terminalJudgment(judgments));
+  if (options.isFull) {
+    await writePage(reports, options.trace !== undefined);
+    process.stderr.write(`Written: ${pagePath}\n`);
+  }
+  process.stderr.write(`${(realMilliseconds(realStart) / 1_000).toFixed(0)} s\n`);
+  if (options.check && judgments.some(({ missed }) => missed.length > 0)) process.exitCode = 1;
+}
+
+function shapesOf({ only, trace }: Options): Shape[] {
+  const isChosen = (name: string) => only?.includes(name) ?? true;
+  const chosen = shapes.filter(({ name }) => isChosen(name));
+  return trace !== undefined && isChosen('trace') ? [...chosen, readTrace(trace)] : chosen;
+}
+
+async function measure(shape: Shape, options: Options): Promise<ShapeReport> {
+  const best = oracleOf(shape);
+  const cells: Cell[] = [];
+  for (const client of clients.filter(({ name }) => options.client?.includes(name) ?? true)) {
+    for (const signals of client.readsAnswers ? options.signals : [undefined]) {
+      cells.push(await measureClient(client, shape, signals, best));
+    }
+  }
+  return { shape, oracle: best, cells };
+}
+
+async function measureClient(
+  client: Client,
+  shape: Shape,
+  signals: SignalsName | undefined,
+  best: OracleFigures,
+): Promise<Cell> {
+  progress(`${shape.name}: ${client.title}${signals ? `, ${signals}` : ''}`);
+  const figures = await run(client, shape, signals ?? 'bare');
+  // Where requests arrive one by one, there may be no backlog to overtake.
+  const urgent =
+    client.hasPriorities && !shape.arrivals
+      ? await run(client, shape, signals ?? 'bare', [0.1 * best.finished, 0.6 * best.finished])
+      : undefined;
+  tookSeconds(figures.wall + (urgent?.wall ?? 0));
+  return { client, signals, figures, ...(urgent && { urgent }) };
+}
+
+/** One line that is written over and over; lines below each other where nobody watches. */
+function progress(text: string): void {
+  process.stderr.write(process.stderr.isTTY ? `\r\u001b[K${text}` : text);
+}
+
+/** How long what the last line of progress says has taken. */
+function tookSeconds(milliseconds: number): void {
+  if (!process.stderr.isTTY) process.stderr.write(`: ${(milliseconds / 1_000).toFixed(1)} s\n`);
+}
+
+async function writePage(reports: readonly ShapeReport[], hasTrace: boolean): Promise<void> {
+  const { devDependencies } = JSON.parse(
+    readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+  ) as { devDependencies: Record<string, string> };
+  const text = page(reports, {
+    date: startedAt.toISOString().slice(0, 10),
+    node: process.versions.node,
+    versions: measured.map((name) => [name, devDependencies[name] ?? 'unknown']),
+    hasTrace,
+    clients,
+  });
+  writeFileSync(pagePath, await format(text, { ...(await resolveConfig(pagePath)), filepath: pagePath }));
+}

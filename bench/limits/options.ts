@@ -1,0 +1,114 @@
+import { parseArgs } from 'node:util';
+import { clients } from './clients/index';
+import { shapes, signals, type SignalsName } from './shapes';
+
+/** What the user asked for. */
+export interface Options {
+  readonly quick: boolean;
+  /** Fails if rxllm misses a bound. */
+  readonly check: boolean;
+  readonly trace: string | undefined;
+  /** Undefined: all. */
+  readonly only: readonly string[] | undefined;
+  readonly signals: readonly SignalsName[];
+  /** Undefined: all. */
+  readonly client: readonly string[] | undefined;
+  /** Whether nothing that could run was left out, except the trace. */
+  readonly isFull: boolean;
+}
+
+/** The command line cannot be understood; the message says why in one sentence. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+const quickShapes = ['batch-600', 'tokens', 'minute-deep', 'outage'];
+const shapeNames = [...shapes.map(({ name }) => name), 'trace'];
+const signalsNames = Object.keys(signals) as SignalsName[];
+const clientNames = clients.map(({ name }) => name);
+
+export const help = `How close to the limit: rxllm and its rivals against one simulated provider, in virtual time.
+
+Usage: npm run bench:limits -- [flags]
+
+  --trace FILE      also real arrivals: a CSV with TIMESTAMP, ContextTokens, GeneratedTokens
+  --quick           only ${quickShapes.join(', ')}
+  --only NAME       only this shape; may be repeated
+                    (${shapeNames.join(', ')})
+  --signals NAME    only where the provider says this much; may be repeated
+                    (${signalsNames.join(', ')})
+  --client NAME     only this client; may be repeated
+                    (${clientNames.join(', ')})
+  --check           fail if rxllm misses a bound
+  --help            this text
+
+Without --quick, --only, --signals and --client it writes docs/limits.md.
+
+Exit codes: 0 done, 1 could not run or (with --check) a bound is missed, 2 wrong flags, 130 stopped by Ctrl-C.
+`;
+
+/**
+ * Reads the command line.
+ * @returns undefined if it asks for help
+ * @throws UsageError saying what is wrong
+ */
+export function readOptions(argumentsGiven: readonly string[]): Options | undefined {
+  const values = parse(argumentsGiven);
+  if (values.help === true) return undefined;
+  const { trace, quick = false, check = false } = values;
+  if (trace?.trim() === '') throw new UsageError('--trace must not be empty');
+  if (quick && values.only) throw new UsageError('--quick and --only cannot be used together');
+  const only = quick ? [...quickShapes, 'trace'] : choices('only', values.only, shapeNames);
+  if (values.only?.includes('trace') && trace === undefined) {
+    throw new UsageError('--only trace needs --trace FILE');
+  }
+  const client = choices('client', values.client, clientNames);
+  if (check && client && !client.includes('rxllm')) {
+    throw new UsageError('--check judges rxllm, which --client leaves out');
+  }
+  const signalsChosen = choices('signals', values.signals, signalsNames);
+  return {
+    quick,
+    check,
+    trace,
+    only,
+    signals: signalsChosen ?? signalsNames,
+    client,
+    isFull: !only && !client && !signalsChosen,
+  };
+}
+
+function parse(argumentsGiven: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...argumentsGiven],
+      options: {
+        trace: { type: 'string' },
+        only: { type: 'string', multiple: true },
+        signals: { type: 'string', multiple: true },
+        client: { type: 'string', multiple: true },
+        quick: { type: 'boolean' },
+        check: { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    }).values;
+  } catch (error) {
+    // After its first sentence parseArgs only explains positional arguments, of which there are none.
+    const [sentence = ''] = (error as Error).message.split(/\. |\.$|\n/);
+    throw new UsageError(sentence);
+  }
+}
+
+function choices<T extends string>(
+  flag: string,
+  given: readonly string[] | undefined,
+  known: readonly T[],
+): T[] | undefined {
+  return given?.map((name) => {
+    const choice = known.find((one) => one === name);
+    if (choice === undefined) {
+      throw new UsageError(`--${flag} must be one of ${known.join(', ')}, but is "${name}"`);
+    }
+    return choice;
+  });
+}
