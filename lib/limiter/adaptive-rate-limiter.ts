@@ -8,6 +8,8 @@ import { choiceSetting, configObject, functionSetting, numberSetting, switchSett
 import { Ticket, type TicketOwner } from '../core/ticket';
 import { readTraits, type CallTraits } from '../core/traits';
 import type { ErrorClassifier } from '../provider/classify-error';
+import type { BudgetState } from './budget';
+import type { NextStart } from './next-start';
 import { SlotPool } from './slot-pool';
 import { LimiterEngine, type HoldReason, type KnownBudget } from './limiter-engine';
 
@@ -72,7 +74,13 @@ export interface RateLimiterState {
   /** When the hold that a refusal caused ends, in milliseconds on the limiter's clock. */
   readonly heldUntil?: number;
   readonly holdReason?: HoldReason;
-  /** What is left of a known or stated limit. */
+  /** Which gate holds the next request, until when, and why; absent where nothing waits. */
+  readonly next?: NextStart;
+  /** Calls per second that refusals have taught, where no header states a limit. */
+  readonly learnedRate?: number;
+  /** Every limit that is known or was stated, by the provider's name for it. */
+  readonly budgets: readonly BudgetState[];
+  /** What is left of the known or stated limit of that name. */
   readonly requests?: { readonly perMinute: number; readonly remaining: number };
   readonly tokens?: { readonly perMinute: number; readonly remaining: number };
 }
@@ -237,7 +245,7 @@ export class AdaptiveRateLimiter {
   /** What the limiter is doing now. */
   get state(): RateLimiterState {
     const engine = this[engineOf];
-    const { queue, heldUntil, holdReason } = engine;
+    const { queue, heldUntil, holdReason, next, learnedRate } = engine;
     const requestBudget = engine.budgetOf('requests');
     const tokenBudget = engine.budgetOf('tokens');
     return {
@@ -253,6 +261,9 @@ export class AdaptiveRateLimiter {
       isPaused: engine.isPaused,
       ...(heldUntil !== undefined && { heldUntil }),
       ...(holdReason && { holdReason }),
+      ...(next && { next }),
+      ...(learnedRate > 0 && { learnedRate }),
+      budgets: engine.budgets,
       ...(requestBudget && { requests: requestBudget }),
       ...(tokenBudget && { tokens: tokenBudget }),
     };

@@ -67,6 +67,19 @@ export class AdmissionQueue {
     return this.#wakeTime;
   }
 
+  /** The request that is next: what it asks for, or that no slot is free for any. */
+  get head(): { rank: PriorityRank; tokens: number | undefined; asks: Asks } | 'no-slot' | undefined {
+    const leaf = this.#paid.next() ?? this.#unpaid.next();
+    if (!leaf) {
+      return this.waiting > 0 ? 'no-slot' : undefined;
+    }
+    leaf.firstArrivedAt();
+    const item = leaf.ring.first();
+    const ticket = item instanceof Ticket ? item : undefined;
+    const { rank } = leaf.lane.priorityClass;
+    return { rank, tokens: ticket?.tokens, asks: ticket?.asks ?? 'permit-and-start' };
+  }
+
   /** Whether a request of this pool that arrived now would start at once. */
   wouldStart(pool: SlotPool, rank: PriorityRank, tokens: number | undefined, asks: Asks): boolean {
     // Those who wait for a slot of another pool are in nobody's way.

@@ -41,15 +41,8 @@ export class Budgets {
     this.#binding = undefined;
     let opens = -Infinity;
     if (this.#all.length > 0) {
-      const possible = this.#estimate.possible(tokens);
-      const expected = this.#estimate.expected(tokens);
       for (const budget of this.#all) {
-        const caution = budget.depth * largestCaution;
-        const cost = Math.max(
-          costIn(budget.dimension, expected),
-          Math.min(costIn(budget.dimension, possible), tokens === undefined ? caution : Infinity),
-        );
-        const time = budget.opensAt(cost, now);
+        const time = budget.opensAt(this.costIn(budget, tokens), now);
         if (time > opens) {
           opens = time;
           this.#binding = budget;
@@ -57,6 +50,17 @@ export class Budgets {
       }
     }
     return opens;
+  }
+
+  /** What must be there of a budget before a call of so many announced tokens starts. */
+  costIn(budget: Budget, tokens: number | undefined): number {
+    const { dimension, depth } = budget;
+    const expected = costIn(dimension, this.#estimate.expected(tokens));
+    if (tokens !== undefined || dimension === 'requests') {
+      return expected;
+    }
+    const possible = costIn(dimension, this.#estimate.possible(undefined));
+    return Math.max(expected, Math.min(possible, depth * largestCaution));
   }
 
   take(tokens: number | undefined, startNumber: number, now: number): Receipt {

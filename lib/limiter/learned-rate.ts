@@ -1,6 +1,9 @@
 /** Milliseconds of starts that a late timer may catch up. */
 const lateness = 20;
 
+/** By how much the rate has grown where it is no longer the one that was set. */
+const grown = 1.02;
+
 /** How much more often a second may see starts, by how far the rate is from where refusals began. */
 const growthBelowKnee = 0.1;
 const growthAtKnee = 0.01;
@@ -35,9 +38,9 @@ export class LearnedRate {
     return this.#rate > 0 ? 1 / this.#rate : 0;
   }
 
-  /** Whether the rate has grown by more than a little since it was set. */
+  /** Whether the rate has grown since it was set. */
   get hasGrown(): boolean {
-    return this.#rate > 1.1 * this.#steadyRate;
+    return this.#rate > grown * this.#steadyRate;
   }
 
   opensAt(now: number): number {

@@ -1,13 +1,14 @@
 import type { ProviderFeedback } from '../core/call';
 import type { Clock } from '../core/clock';
 import type { CallEvent } from '../core/events';
-import { waitMultipliers, type PriorityRank } from '../core/priority';
+import { prioritiesByRank, waitMultipliers, type PriorityRank } from '../core/priority';
 import type { Asks } from '../core/ticket';
 import { classifyError, type ErrorClassification, type ErrorClassifier } from '../provider/classify-error';
 import { statedLimitsOf, type LimitedDimension, type StatedLimit } from '../provider/rate-limit-headers';
 import { AdmissionQueue, type StartGate } from './admission-queue';
 import { Budget, type BudgetState } from './budget';
 import { Budgets, type Receipt } from './budgets';
+import { reasonOf, type GateName, type NextStart } from './next-start';
 import { OutageBreaker } from './outage-breaker';
 import { RateController } from './rate-controller';
 import { RateMeter } from './rate-meter';
@@ -34,17 +35,6 @@ export interface EngineSettings {
 
 /** Why nothing may start at the moment. */
 export type HoldReason = 'rate-limited' | 'overloaded';
-
-/** What may hold a request back, besides slots. */
-export type GateName = 'pause' | 'hold' | 'outage' | 'pace' | 'learned-rate' | 'budget';
-
-/** What holds a request back, and until when. */
-export interface Verdict {
-  readonly gate: GateName | undefined;
-  /** The budget, where the gate is one. */
-  readonly budget?: Budget | undefined;
-  readonly opensAt: number;
-}
 
 /** Calls that may run at once before the limiter forgets the oldest: those whose end it never heard of. */
 const mostRunning = 100_000;
@@ -139,6 +129,8 @@ export class LimiterEngine implements StartGate {
         this.#controller.paceHeld(now);
       } else if (this.#gate === 'learned-rate') {
         this.#controller.learnedHeld(now);
+      } else if (this.#gate === 'budget' && !this.#budgets.binding!.countsByWindows) {
+        this.#controller.budgetHeld(this.#budgets.spacing, now);
       }
     }
     if (opens !== Infinity) {
@@ -148,15 +140,37 @@ export class LimiterEngine implements StartGate {
     return opens;
   }
 
-  /** What holds a request back that asks this now. */
-  verdictOn(rank: PriorityRank, tokens: number | undefined, asks: Asks): Verdict {
-    const now = this.clock.now();
-    const opensAt = this.#opensAt(rank, tokens, asks, now);
-    if (opensAt <= now) {
-      return { gate: undefined, opensAt: now };
+  /** What the next request waits for; undefined where none waits, or none has to. */
+  get next(): NextStart | undefined {
+    const { head } = this.queue;
+    if (!head) {
+      return undefined;
     }
-    const budget = this.#gate === 'budget' ? this.#budgets.binding : undefined;
-    return { gate: this.#gate, opensAt, ...(budget && { budget }) };
+    const now = this.clock.now();
+    const { rank, tokens, asks } =
+      head === 'no-slot' ? { rank: 0 as const, tokens: undefined, asks: 'start' as const } : head;
+    const opensAt = this.#opensAt(rank, tokens, asks, now);
+    const gate = head === 'no-slot' ? 'slots' : opensAt > now ? this.#gate : undefined;
+    if (!gate) {
+      return undefined;
+    }
+    const budget = gate === 'budget' ? this.#budgets.binding : undefined;
+    const reason = reasonOf(gate, {
+      rank,
+      wait: opensAt - now,
+      interval: this.#controller.interval(now),
+      learnedRate: this.learnedRate,
+      isOverloaded: this.#holdReason === 'overloaded',
+      budget: budget?.state(now),
+      cost: budget ? this.#budgets.costIn(budget, tokens) : 0,
+    });
+    const hasTime = gate !== 'slots' && opensAt < Infinity;
+    return {
+      gate,
+      ...(gate !== 'slots' && { priority: prioritiesByRank[rank]! }),
+      ...(hasTime && { opensAt }),
+      reason,
+    };
   }
 
   pass(_rank: PriorityRank, tokens: number | undefined, asks: Asks, now: number, id: number): void {
@@ -349,7 +363,7 @@ export class LimiterEngine implements StartGate {
     if (limits.length > 0) {
       const startsSince = receipt ? this.#starts.count - receipt.startNumber : 0;
       if (this.#budgets.stated(limits, startedAt, receipt, startsSince, now)) {
-        this.#controller.stated(this.#budgets.spacing);
+        this.#controller.stated(this.#budgets.spacing, now);
       }
     }
   }

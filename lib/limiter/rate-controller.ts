@@ -15,7 +15,10 @@ const growth = 2;
 /** Milliseconds for which a rate stays after refusals: found by measuring, guessed at, and known to be stated. */
 const steadyTime = 4000;
 const guessedTime = 2000;
-const hiddenTime = 60_000;
+const longestSteadyTime = 20_000;
+const steadyPower = 1;
+const sameKnee = 0.1;
+const hiddenTime = 120_000;
 const longestHiddenTime = 960_000;
 
 /** Share of a measured rate that is asked of the provider, of a guessed one, and what refusals take off it. */
@@ -23,7 +26,7 @@ const share = 0.97;
 const leastShare = 0.8;
 const guessShare = 0.7;
 const calm = 0.01;
-const caution = 6;
+const caution = 3;
 
 /** Starts over which the share of refused calls is averaged. */
 const refusalMemory = 300;
@@ -33,6 +36,9 @@ const windowTime = 300_000;
 
 /** Seconds in which a whole window is spent at least: the faster, the more calls meet its end. */
 const windowSeconds = 10;
+
+/** How far beyond what was measured the knee lies, of the way to the rate that was refused, where that had grown. */
+const trust = 0.7;
 
 /** What is left of a rate that went well for long with each further refusal soon after the last. */
 const shortSpanFactor = 0.6;
@@ -80,9 +86,13 @@ export class RateController {
   #lastActiveAt = -Infinity;
   #paceHeldAt = -Infinity;
   #learnedHeldAt = -Infinity;
+  #budgetHeldAt = -Infinity;
+  #refillSpacing = 0;
   #refusals = 0;
   #refusedShare = 0;
   #countedStarts = 0;
+  #lastKnee = 0;
+  #sameKnees = 0;
   #sustained = 0;
   #shortSpans = 0;
   #hiddenRefusals = 0;
@@ -125,6 +135,12 @@ export class RateController {
     this.#paceHeldAt = now;
   }
 
+  /** A budget is what holds the next request, at so many milliseconds between starts as it refills. */
+  budgetHeld(spacing: number, now: number): void {
+    this.#budgetHeldAt = now;
+    this.#refillSpacing = spacing;
+  }
+
   /** The learned rate is what holds the next request. */
   learnedHeld(now: number): void {
     this.#learnedHeldAt = now;
@@ -149,6 +165,11 @@ export class RateController {
       const shrunk = this.#interval * (isCareful ? carefulStart : slowStart) ** (-passed / 1000);
       // Below a millisecond timers cannot tell intervals apart.
       this.#interval = this.#clamp(shrunk < 1 ? 0 : shrunk);
+    } else if (this.#budgetHeldAt > since || this.#budgetHeldAt === now) {
+      // What is stored by and by, or given back, is not to be spent in one burst.
+      this.#lastStepAt = now;
+      const relaxed = Math.max(1, this.#interval) * carefulStart ** (passed / 1000);
+      this.#interval = this.#clamp(Math.max(this.#interval, Math.min(this.#refillSpacing, relaxed)));
     }
   }
 
@@ -203,10 +224,11 @@ export class RateController {
   }
 
   /** The provider stated how many milliseconds apart requests may be. */
-  stated(spacing: number): void {
+  stated(spacing: number, now: number): void {
     if (this.#adaptive && spacing > 0 && spacing !== this.#stated) {
       this.#stated = spacing;
       this.#interval = this.#clamp(spacing);
+      this.#lastStepAt = now;
       // It was learned under another limit.
       this.learned.forget();
       this.#mark = undefined;
@@ -224,7 +246,9 @@ export class RateController {
 
   #rateAfter(refusal: Refusal, current: number, admitted: number, time: number, now: number): number {
     const stated = refusal.statedSpacing > 0 ? 1000 / refusal.statedSpacing : 0;
-    if (stated > 0 && Math.max(current, this.learned.perSecond) > 1.001 * stated) {
+    const wasFaster =
+      Math.max(current, this.learned.perSecond) > 1.001 * stated || this.#interval < 0.999 * refusal.statedSpacing;
+    if (stated > 0 && wasFaster) {
       // A limit that is not stated keeps the stored burst back: so the stated rate it is.
       const steady = Math.min(longestHiddenTime, hiddenTime * 2 ** this.#hiddenRefusals++);
       this.learned.set(stated, stated, steady, now);
@@ -243,7 +267,7 @@ export class RateController {
     const knee = this.#kneeOf((admitted * 1000) / time, current, admitted, time);
     const rate = Math.min(this.#share, 1 - 0.5 / Math.max(1, admitted)) * knee;
     // The more was refused, the longer it takes until the next attempt at more.
-    this.learned.set(rate, knee, steadyTime * (1 + this.#refusedShare / calm), now);
+    this.learned.set(rate, knee, this.#steadyTimeAt(knee), now);
     return rate;
   }
 
@@ -255,7 +279,9 @@ export class RateController {
     if (time >= longSpan) {
       this.#sustained = measured;
       this.#shortSpans = 0;
-      return this.learned.hasGrown ? (Math.max(measured, current) + measured) / 2 : Math.min(measured, current);
+      return this.learned.hasGrown
+        ? measured + trust * Math.max(0, current - measured)
+        : Math.min(measured, current);
     }
     if (this.#sustained > 0) {
       // What went well for long, less and less of it if it happens again and again: the limit may have fallen.
@@ -265,6 +291,15 @@ export class RateController {
     return admitted < 5
       ? Math.min(0.9 * current, Math.max(((admitted + 1) * 1000) / time, current / 4))
       : Math.min(measured, current);
+  }
+
+  /** The more was refused, and the more often the same knee was found, the longer it takes until more is tried. */
+  #steadyTimeAt(knee: number): number {
+    const isSame = Math.abs(knee / this.#lastKnee - 1) <= sameKnee;
+    this.#sameKnees = isSame ? this.#sameKnees + 1 : 0;
+    this.#lastKnee = knee;
+    const factor = 1 + (this.#refusedShare / calm) ** steadyPower;
+    return Math.min(longestSteadyTime, steadyTime * factor * 1.5 ** this.#sameKnees);
   }
 
   /** Share of the knee that is asked of the provider: the less, the more of the last calls were refused. */

@@ -1,0 +1,78 @@
+import { waitMultipliers, type CallPriority, type PriorityRank } from '../core/priority';
+import type { BudgetState } from './budget';
+
+/**
+ * What may hold a request back:
+ * - `slots`: every slot of its pipeline is taken;
+ * - `pause`: the limiter is paused;
+ * - `hold`: a refusal holds everybody;
+ * - `outage`: most calls failed, and only a probe is let through now and then;
+ * - `pace`: the last start is less than the interval times the priority's multiplier ago;
+ * - `learned-rate`: refusals taught that the provider takes no more;
+ * - `budget`: a known or stated limit is spent.
+ */
+export type GateName = 'slots' | 'pause' | 'hold' | 'outage' | 'pace' | 'learned-rate' | 'budget';
+
+/** What the next request waits for. */
+export interface NextStart {
+  /** The gate that opens last. */
+  readonly gate: GateName;
+  /** Whose turn it is; absent where none has a free slot. */
+  readonly priority?: CallPriority;
+  /** When it opens, in milliseconds on the limiter's clock; absent where that hangs on something else than time. */
+  readonly opensAt?: number;
+  /** The same in a sentence, with the figures. */
+  readonly reason: string;
+}
+
+/** What a gate is explained by. */
+export interface GateFigures {
+  readonly rank: PriorityRank;
+  /** Milliseconds until it opens. */
+  readonly wait: number;
+  readonly interval: number;
+  readonly learnedRate: number;
+  readonly isOverloaded: boolean;
+  readonly budget: BudgetState | undefined;
+  /** What the next call may take of the budget. */
+  readonly cost: number;
+}
+
+/** Says in a sentence what a gate waits for. */
+export function reasonOf(gate: GateName, figures: GateFigures): string {
+  const { rank, wait, interval, learnedRate, isOverloaded, budget, cost } = figures;
+  switch (gate) {
+    case 'slots':
+      return 'Every slot is taken (maxConcurrent): one of the running calls must end first.';
+    case 'pause':
+      return 'The limiter is paused: resume() lets requests start again.';
+    case 'hold':
+      return isOverloaded
+        ? `The provider has no room and asked to wait: ${seconds(wait)} are left.`
+        : `The provider refused a call (429), so everybody waits: ${seconds(wait)} are left.`;
+    case 'outage':
+      return 'Half of the last twenty calls failed: single probes are let through until they succeed.';
+    case 'pace':
+      return (
+        `The pace is a start every ${interval.toFixed(0)} ms, times ${waitMultipliers[rank]} for this priority; ` +
+        'it quickens while calls succeed and others wait.'
+      );
+    case 'learned-rate':
+      return (
+        `Refusals taught that the provider takes about ${learnedRate.toFixed(2)} calls a second; ` +
+        'more is tried from time to time.'
+      );
+    case 'budget': {
+      const { name, limit, window, remaining, foreignPerMinute } = budget!;
+      const others = foreignPerMinute > 0 ? `, others spend ${foreignPerMinute.toFixed(0)} a minute of it` : '';
+      return (
+        `The limit '${name}' of ${limit} in ${seconds(window)} has ${Math.floor(remaining)} left, ` +
+        `the next call may take ${Math.ceil(cost)}${others}.`
+      );
+    }
+  }
+}
+
+function seconds(milliseconds: number): string {
+  return `${(milliseconds / 1000).toFixed(1)} s`;
+}
