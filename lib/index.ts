@@ -21,6 +21,8 @@ export {
   type RateLimiterConfig,
   type RateLimiterState,
 } from './limiter/adaptive-rate-limiter';
+export type { BudgetState } from './limiter/budget';
+export type { GateName, NextStart } from './limiter/next-start';
 export {
   LLMResultCache,
   type CacheStatistics,
@@ -38,6 +40,7 @@ export {
 } from './stats/call-stats';
 export type { CallMetrics, ModelPrice, PriceTable } from './stats/call-metrics';
 export { classifyError, type ErrorClassification, type ErrorClassifier } from './provider/classify-error';
+export type { LimitedDimension, StatedLimit } from './provider/rate-limit-headers';
 export type { RetryConfig } from './provider/retry-policy';
 
 export type {

@@ -7,6 +7,7 @@ const grown = 1.02;
 /** How much more often a second may see starts, by how far the rate is from where refusals began. */
 const growthBelowKnee = 0.1;
 const growthAtKnee = 0.01;
+const nearKnee = 1.1;
 const growthAboveKnee = 0.08;
 const growthFarAboveKnee = 0.25;
 
@@ -93,7 +94,7 @@ export class LearnedRate {
     if (ratio < 0.95) {
       return growthBelowKnee;
     }
-    if (ratio < 1.1) {
+    if (ratio < nearKnee) {
       return growthAtKnee;
     }
     return ratio < 1.5 ? growthAboveKnee : growthFarAboveKnee;

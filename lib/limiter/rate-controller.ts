@@ -16,7 +16,10 @@ const growth = 2;
 const steadyTime = 4000;
 const guessedTime = 2000;
 const longestSteadyTime = 20_000;
-const steadyPower = 1;
+const longestCalm = 60_000;
+const alarming = 0.015;
+const confidence = 0.7;
+const alarmPower = 3;
 const sameKnee = 0.1;
 const hiddenTime = 120_000;
 const longestHiddenTime = 960_000;
@@ -39,6 +42,11 @@ const windowSeconds = 10;
 
 /** How far beyond what was measured the knee lies, of the way to the rate that was refused, where that had grown. */
 const trust = 0.7;
+
+/** Episodes that are remembered, and the milliseconds over which they tell a rate that lasts. */
+const mostMarks = 16;
+const longestMemory = 120_000;
+const shortestMemory = 30_000;
 
 /** What is left of a rate that went well for long with each further refusal soon after the last. */
 const shortSpanFactor = 0.6;
@@ -97,6 +105,7 @@ export class RateController {
   #shortSpans = 0;
   #hiddenRefusals = 0;
   /** Where the last episode began: when, and how many calls had been admitted until then. */
+  readonly #marks: { readonly at: number; readonly admitted: number }[] = [];
   #mark: { readonly at: number; readonly admitted: number } | undefined;
 
   constructor(
@@ -212,6 +221,10 @@ export class RateController {
       return;
     }
     this.#mark = { at: startedAt, admitted };
+    this.#marks.push(this.#mark);
+    if (this.#marks.length > mostMarks) {
+      this.#marks.shift();
+    }
     const recent = startNumber === undefined ? 0 : this.#starts.rateBefore(startNumber, startedAt, 1000);
     // Less than the learned rate where less was asked for; never more, as a late timer may have made it look.
     const current = this.learned.isKnown ? Math.min(this.learned.perSecond, recent || Infinity) : recent;
@@ -232,6 +245,7 @@ export class RateController {
       // It was learned under another limit.
       this.learned.forget();
       this.#mark = undefined;
+      this.#marks.length = 0;
     }
   }
 
@@ -265,9 +279,10 @@ export class RateController {
       return rate;
     }
     const knee = this.#kneeOf((admitted * 1000) / time, current, admitted, time);
+    const steady = this.#steadyTimeAt(knee);
     const rate = Math.min(this.#share, 1 - 0.5 / Math.max(1, admitted)) * knee;
-    // The more was refused, the longer it takes until the next attempt at more.
-    this.learned.set(rate, knee, this.#steadyTimeAt(knee), now);
+    const lasting = this.#lastingRate(refusal.startedAt, refusal.startNumber);
+    this.learned.set(rate, Math.max(knee, lasting), steady, now);
     return rate;
   }
 
@@ -293,18 +308,31 @@ export class RateController {
       : Math.min(measured, current);
   }
 
+  /** What was admitted per second over several episodes: the cost of single calls does not show in it. */
+  #lastingRate(startedAt: number, startNumber: number | undefined): number {
+    for (const { at, admitted } of this.#marks) {
+      const time = startedAt - at;
+      if (time <= longestMemory) {
+        return time >= shortestMemory ? ((this.#admitted(startNumber) - admitted) * 1000) / time : 0;
+      }
+    }
+    return 0;
+  }
+
   /** The more was refused, and the more often the same knee was found, the longer it takes until more is tried. */
   #steadyTimeAt(knee: number): number {
     const isSame = Math.abs(knee / this.#lastKnee - 1) <= sameKnee;
     this.#sameKnees = isSame ? this.#sameKnees + 1 : 0;
     this.#lastKnee = knee;
-    const factor = 1 + (this.#refusedShare / calm) ** steadyPower;
-    return Math.min(longestSteadyTime, steadyTime * factor * 1.5 ** this.#sameKnees);
+    const refused = this.#refusedShare;
+    const time = Math.min(longestSteadyTime, steadyTime * (1 + refused / calm) * 1.5 ** this.#sameKnees);
+    return Math.min(longestCalm, time * Math.max(1, refused / alarming) ** alarmPower);
   }
 
   /** Share of the knee that is asked of the provider: the less, the more of the last calls were refused. */
   get #share(): number {
-    return Math.max(leastShare, share - Math.max(0, this.#refusedShare - calm) * caution);
+    const found = 1 - (1 - share) * confidence ** this.#sameKnees;
+    return Math.max(leastShare, found - Math.max(0, this.#refusedShare - calm) * caution);
   }
 
   #admitted(startNumber: number | undefined): number {

@@ -1,122 +1,181 @@
-import type { HeadersLike } from '../core/call';
-import { CallTimeoutError } from '../core/errors';
-import { retryAfterOf } from './rate-limit-headers';
+import {
+  CallTimeoutError,
+  ClosedError,
+  DeadlineExceededError,
+  MissingOutcomeError,
+  QueueOverflowError,
+} from '../core/errors';
+import { day, hour, minute } from './durations';
+import {
+  abortNames,
+  connectionCodes,
+  connectionMessages,
+  connectionNames,
+  kindsByCode,
+  spentQuotaCodes,
+} from './error-codes';
+import type { ErrorClassification } from './error-classification';
+import { errorShapeOf, fieldOf, layerOf, type ErrorShape, type Layer } from './error-shape';
+import { headerOf } from './header-reader';
+import { retryAfterOf, spentUntil, statedLimitsOf } from './rate-limit-headers';
+import { refusalBodyOf, type RefusalBody } from './refusal-body';
+import type { StatedLimit } from './stated-limit';
 
-/**
- * What an error of a call means for what comes next.
- * - `stop`: it cannot succeed (bad key, bad request, spent quota): never retried.
- * - `wait`: the provider refused for now (429): everybody who shares the limiter waits, then it is retried.
- * - `overloaded`: the provider is short of capacity (503, 529): like `wait`.
- * - `transient`: this call failed (5xx, a lost connection, a timeout): retried a bounded number of times.
- * - `unknown`: not an error rxllm knows: not retried.
- */
-export interface ErrorClassification {
-  readonly kind: 'stop' | 'wait' | 'overloaded' | 'transient' | 'unknown';
-  /** Milliseconds the provider asked to wait. */
-  readonly retryAfter?: number;
-}
+export type { ErrorClassification } from './error-classification';
 
 /** Decides what an error means; pass your own as `classifyError` to change it. */
 export type ErrorClassifier = (error: unknown) => ErrorClassification;
 
-/** Codes of errors that come with 429 but that waiting does not heal. */
-const spentQuotaCodes: ReadonlySet<unknown> = new Set([
-  'insufficient_quota',
-  'billing_hard_limit_reached',
-  'billing_not_active',
-]);
-
-/** Codes that Node, undici and the SDKs give a connection that failed. */
-const connectionCodes: ReadonlySet<unknown> = new Set([
-  'ECONNRESET',
-  'ECONNREFUSED',
-  'ECONNABORTED',
-  'EPIPE',
-  'ETIMEDOUT',
-  'ENETUNREACH',
-  'EHOSTUNREACH',
-  'EAI_AGAIN',
-  'UND_ERR_SOCKET',
-  'UND_ERR_CONNECT_TIMEOUT',
-  'UND_ERR_HEADERS_TIMEOUT',
-  'UND_ERR_BODY_TIMEOUT',
-]);
-
-const connectionNames: ReadonlySet<unknown> = new Set([
-  'APIConnectionError',
-  'APIConnectionTimeoutError',
-  'TimeoutError',
-]);
-
-interface ErrorShape {
-  readonly status?: unknown;
-  readonly statusCode?: unknown;
-  readonly code?: unknown;
-  readonly type?: unknown;
-  readonly name?: unknown;
-  readonly message?: unknown;
-  readonly headers?: unknown;
-  readonly responseHeaders?: unknown;
-  readonly response?: unknown;
-  readonly cause?: unknown;
-  readonly error?: unknown;
-}
+/** Errors may wrap errors, which may wrap each other. */
+const deepestCause = 4;
 
 /**
- * The default classification: by HTTP status, error code and the provider's wait hint, in the shapes of the OpenAI
- * and Anthropic SDKs, the AI SDK, `fetch` wrappers that keep `status` or `response`, and Node's connection errors.
+ * The default classification: by HTTP status, error code and the provider's wait hint, in the shapes of the SDKs of
+ * OpenAI, Anthropic, Google and Amazon, the AI SDK, axios, `fetch` wrappers that keep `status` or `response`, and Node's
+ * connection errors. An error that says nothing by itself means what its `cause` means. It never throws: what cannot be
+ * read is `unknown`.
  *
  * @example
  * const classify: ErrorClassifier = (error) =>
  *   error instanceof MyQuotaError ? { kind: 'stop' } : classifyError(error);
+ *
+ * @param now milliseconds since the epoch by the caller's clock; only used for moments in a response without `date`
  */
-export function classifyError(error: unknown): ErrorClassification {
+export function classifyError(error: unknown, now?: number): ErrorClassification {
+  try {
+    let current: unknown = error;
+    for (let depth = 0; depth <= deepestCause; depth++) {
+      const layer = layerOf(current);
+      const classification = layer && classificationOf(layer, now);
+      if (classification || !layer) {
+        return classification ?? { kind: 'unknown' };
+      }
+      // The AI SDK's error of spent retries keeps the last one under this name.
+      current = fieldOf(layer, 'cause') ?? fieldOf(layer, 'lastError');
+    }
+  } catch {
+    // An error that cannot even be looked at.
+  }
+  return { kind: 'unknown' };
+}
+
+/** What the error itself means; undefined where it says nothing. */
+function classificationOf(error: Layer, now: number | undefined): ErrorClassification | undefined {
   if (error instanceof CallTimeoutError) {
     return { kind: 'transient' };
   }
-  const shape = shapeOf(error);
-  if (!shape) {
+  const shape = errorShapeOf(error);
+  // Of our own errors the cause is what an earlier attempt had failed with.
+  const isFinal = [DeadlineExceededError, MissingOutcomeError, QueueOverflowError, ClosedError].some(
+    (own) => error instanceof own,
+  );
+  if (isFinal || (shape.status === undefined && shape.codes.some((code) => abortNames.has(code)))) {
     return { kind: 'unknown' };
   }
-  const response = shapeOf(shape.response);
-  const status = [shape.status, shape.statusCode, response?.status].find((one) => typeof one === 'number');
-  const headers = shapeOf(shape.headers ?? shape.responseHeaders ?? response?.headers);
-  const retryAfter = headers && retryAfterOf(headers as HeadersLike);
-  // Zero is no hint: it has been seen beside budgets that were empty.
-  const hint = retryAfter ? { retryAfter } : {};
+  const body = refusalBodyOf(shape);
+  const told = kindOf(shape);
+  const isRefused = told === 'wait' || told === 'overloaded';
+  const isSpent = shape.codes.some((code) => spentQuotaCodes.has(code));
+  if (isSpent || (isRefused && (body.isHopeless || body.isSpent))) {
+    return { kind: 'stop' };
+  }
+  const kind = wished(told, shape);
+  if (kind === undefined) {
+    return undefined;
+  }
+  return kind === 'stop' || kind === 'unknown' ? { kind } : { kind, ...hintsOf(kind, shape, body, now) };
+}
+
+/** Statuses under which Amazon and Google also refuse, and servers also say that they are overloaded. */
+const isVague = (status: number): boolean => status === 400 || status === 403 || status >= 500;
+
+function kindOf({ status, codes, messages }: ErrorShape): ErrorClassification['kind'] | undefined {
+  const coded = codes.map((code) => kindsByCode.get(code)).find((kind) => kind !== undefined);
+  const isRefusal = coded === 'wait' || coded === 'overloaded';
   if (status === undefined) {
-    return { kind: isConnectionError(shape) ? 'transient' : 'unknown' };
+    const isConnection =
+      codes.some((code) => connectionCodes.has(code) || connectionNames.has(code)) ||
+      (codes.includes('TypeError') && messages.some((message) => connectionMessages.has(message)));
+    return coded ?? (isConnection ? 'transient' : undefined);
   }
   if (status === 429) {
-    const body = shapeOf(shape.error);
-    // Larger than the whole limit: no wait makes room for it.
-    if (typeof shape.message === 'string' && /\brequest too large\b/i.test(shape.message)) {
-      return { kind: 'stop' };
+    return coded === 'overloaded' && !codes.includes('slow_down') ? 'overloaded' : 'wait';
+  }
+  // 498 is Groq's for its flex tier.
+  if (status === 503 || status === 529 || status === 498) {
+    return 'overloaded';
+  }
+  if (isRefusal && isVague(status)) {
+    return coded;
+  }
+  const isRetryable =
+    status === 408 || status === 409 || status >= 500 || codes.includes('ModelStreamErrorException');
+  return isRetryable ? 'transient' : 'stop';
+}
+
+/** What the provider's word on retries makes of a kind. */
+function wished(kind: ErrorClassification['kind'] | undefined, { headers }: ErrorShape): typeof kind {
+  switch (first(headers, (one) => headerOf(one, 'x-should-retry'))) {
+    case 'false':
+      return 'stop';
+    case 'true':
+      return kind === undefined || kind === 'stop' ? 'transient' : kind;
+    default:
+      return kind;
+  }
+}
+
+function hintsOf(
+  kind: 'wait' | 'overloaded' | 'transient',
+  { headers }: ErrorShape,
+  body: RefusalBody,
+  now: number | undefined,
+): Omit<ErrorClassification, 'kind'> {
+  const retryAfter =
+    first(headers, (one) => retryAfterOf(one, now)) ??
+    body.retryAfter ??
+    (kind === 'wait' ? first(headers, (one) => spentUntil(one, now)) : undefined);
+  const hint = retryAfter === undefined ? {} : { retryAfter };
+  if (kind === 'transient') {
+    return hint;
+  }
+  const limits = new Map<string, StatedLimit>();
+  for (const limit of [...headers.flatMap((one) => statedLimitsOf(one, now)), ...body.limits]) {
+    if (!limits.has(limit.name)) {
+      limits.set(limit.name, limit);
     }
-    const isSpent = [shape.code, shape.type, body?.code, body?.type].some((code) =>
-      spentQuotaCodes.has(code),
-    );
-    return isSpent ? { kind: 'stop' } : { kind: 'wait', ...hint };
   }
-  if (status === 503 || status === 529) {
-    return { kind: 'overloaded', ...hint };
-  }
-  if (status === 408 || status === 409 || status >= 500) {
-    return { kind: 'transient', ...hint };
-  }
-  return { kind: status >= 400 ? 'stop' : 'unknown' };
+  const stated = [...limits.values()];
+  const period = kind === 'wait' ? periodOf(retryAfter, body, stated) : undefined;
+  return { ...hint, ...(period && { period }), ...(stated.length > 0 && { limits: stated }) };
 }
 
-function isConnectionError(shape: ErrorShape): boolean {
-  const cause = shapeOf(shape.cause);
-  return (
-    connectionCodes.has(shape.code) ||
-    (cause !== undefined && connectionCodes.has(cause.code)) ||
-    connectionNames.has(shape.name) ||
-    connectionNames.has((shape as { constructor?: { name?: unknown } }).constructor?.name)
-  );
+function periodOf(
+  retryAfter: number | undefined,
+  body: RefusalBody,
+  limits: readonly StatedLimit[],
+): 'minute' | 'day' | undefined {
+  if (retryAfter !== undefined && retryAfter > hour) {
+    return 'day';
+  }
+  if (body.period) {
+    return body.period;
+  }
+  // The body of a refusal speaks of the limit that refused; headers tell by what is spent.
+  const spent = body.limits.length > 0 ? body.limits : limits.filter(({ remaining }) => remaining === 0);
+  const [window, ...others] = new Set(spent.map((limit) => limit.window));
+  if (others.length > 0) {
+    return undefined;
+  }
+  return window === day ? 'day' : window === minute ? 'minute' : undefined;
 }
 
-function shapeOf(value: unknown): ErrorShape | undefined {
-  return typeof value === 'object' && value !== null ? value : undefined;
+function first<T, U>(values: readonly T[], read: (value: T) => U | undefined): U | undefined {
+  for (const value of values) {
+    const found = read(value);
+    if (found !== undefined) {
+      return found;
+    }
+  }
+  return undefined;
 }

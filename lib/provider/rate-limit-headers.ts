@@ -1,125 +1,230 @@
 import type { HeadersLike } from '../core/call';
+import {
+  day,
+  durationOf,
+  epochOf,
+  goDurationOf,
+  hour,
+  httpDateOf,
+  internetDateOf,
+  millisecondsOf,
+  minute,
+  secondsOf,
+  untilOf,
+} from './durations';
+import { countOf, headerReader, type HeaderReader } from './header-reader';
+import { resetWithin, windowOf, windowSuffix, type StatedFigures, type StatedReset } from './limit-window';
+import { statedPolicyOf } from './rate-limit-policy';
+import type { LimitedDimension, StatedLimit } from './stated-limit';
 
-/** One limit as a provider states it in its headers. */
-export interface StatedLimit {
-  /** Requests or tokens per window. */
-  readonly limit: number;
-  /** What can be spent now, where the provider says so. */
-  readonly remaining: number | undefined;
-  /** Milliseconds until all of it is there again, where the provider says so. */
-  readonly reset: number | undefined;
-  /** Length of the window in milliseconds: a minute, or a day where the figures only fit a day. */
-  readonly window: number;
+export type { LimitedDimension, StatedLimit } from './stated-limit';
+
+interface KnownLimit {
+  readonly name: string;
+  readonly dimension: LimitedDimension;
+  /** Milliseconds, where the name tells. */
+  readonly window?: number;
+  /** What remains is rounded to a multiple of this. */
+  readonly roundedTo?: number;
+  readonly headers: { readonly limit: string; readonly remaining: string; readonly reset?: string };
+  /** Names the header with the seconds of the period that is enforced. */
+  readonly renewal?: string;
 }
 
-/** What a response's headers say about rate limits; what is not understood is left out. */
-export interface StatedLimits {
-  readonly requests?: StatedLimit;
-  readonly tokens?: StatedLimit;
+/** OpenAI's names, which Azure, Groq, Cerebras, Mistral and others share or extend. */
+function openAILimit(name: string, dimension: LimitedDimension, window?: number): KnownLimit {
+  const [limit, remaining, reset] = ['limit', 'remaining', 'reset'].map(
+    (figure) => `x-ratelimit-${figure}-${name}`,
+  ) as [string, string, string];
+  return {
+    name,
+    dimension,
+    ...(window === undefined ? { renewal: `x-ratelimit-renewalperiod-${name}` } : { window }),
+    headers: { limit, remaining, reset },
+  };
 }
 
-const minute = 60_000;
-const day = 86_400_000;
-
-/** Reads one header, whatever the headers come as; undefined where it is absent or empty. */
-export function headerOf(headers: HeadersLike, name: string): string | undefined {
-  if (typeof headers.get === 'function') {
-    return headers.get(name) || undefined;
-  }
-  const record = headers as Readonly<Record<string, string | readonly string[] | undefined>>;
-  const own = Object.hasOwn(record, name)
-    ? name
-    : Object.keys(record).find((key) => key.toLowerCase() === name);
-  const value = own === undefined ? undefined : record[own];
-  return (typeof value === 'string' ? value : value?.[0]) || undefined;
-}
-
-/** A whole number of at least 0; the sentinel -1 and all else are unknown. */
-function countOf(text: string | undefined): number | undefined {
-  return text !== undefined && /^\d{1,15}$/.test(text.trim()) ? Number(text) : undefined;
-}
-
-const goUnits: Readonly<Record<string, number>> = {
-  h: 3_600_000,
-  m: 60_000,
-  s: 1000,
-  ms: 1,
-  us: 1e-3,
-  µs: 1e-3,
-  ns: 1e-6,
-};
-
-/**
- * Milliseconds of a duration as providers write it: bare seconds (`56`, `0.5`), or Go's and protobuf's durations
- * (`6m0s`, `8.64s`, `20ms`, `34.4s`). Undefined for what is neither.
- */
-export function durationOf(text: string | undefined): number | undefined {
-  const trimmed = text?.trim() ?? '';
-  if (/^\d{1,12}(\.\d+)?$/.test(trimmed)) {
-    return Number(trimmed) * 1000;
-  }
-  if (!/^(\d{1,12}(\.\d+)?(h|ms|m|s|us|µs|ns))+$/.test(trimmed)) {
-    return undefined;
-  }
-  let total = 0;
-  for (const [, amount, unit] of trimmed.matchAll(/(\d+(?:\.\d+)?)(h|ms|m|s|us|µs|ns)/g)) {
-    total += Number(amount) * goUnits[unit!]!;
-  }
-  return total;
+function anthropicLimit(dimension: LimitedDimension): KnownLimit {
+  const prefix = `anthropic-ratelimit-${dimension}`;
+  return {
+    name: dimension,
+    dimension,
+    ...(dimension !== 'requests' && { roundedTo: 1000 }),
+    headers: { limit: `${prefix}-limit`, remaining: `${prefix}-remaining`, reset: `${prefix}-reset` },
+  };
 }
 
 /**
- * Milliseconds that a refused caller is asked to wait: `retry-after-ms`, else `retry-after` in seconds or as an HTTP
- * date (counted from the `date` header, so that the caller's clock does not matter).
+ * Where limits are stated. Left out on purpose: Mistral's budgets per month (a month has no one length), Anthropic's
+ * `priority`, `fast` and `unified` figures (they bound a part of the calls, or have no limit to count down from), and
+ * bare `x-ratelimit-limit`, which OpenRouter and many gateways send without saying for how long.
  */
-export function retryAfterOf(headers: HeadersLike): number | undefined {
-  const exact = headerOf(headers, 'retry-after-ms');
-  if (exact !== undefined && /^\d{1,12}(\.\d+)?$/.test(exact.trim())) {
-    return Number(exact);
-  }
-  const text = headerOf(headers, 'retry-after');
-  const duration = durationOf(text);
-  if (duration !== undefined || text === undefined) {
-    return duration;
-  }
-  const until = /[a-z]{3},? \d/i.test(text) ? Date.parse(text) : NaN;
-  const from = Date.parse(headerOf(headers, 'date') ?? '');
-  return until >= from ? until - from : undefined;
-}
-
-/** The names under which providers state a limit: OpenAI's (Azure, Groq and others share them), then Anthropic's. */
-const families: readonly ((dimension: string, figure: string) => string)[] = [
-  (dimension, figure) => `x-ratelimit-${figure}-${dimension}`,
-  (dimension, figure) => `anthropic-ratelimit-${dimension}-${figure}`,
+const knownLimits: readonly KnownLimit[] = [
+  openAILimit('requests', 'requests'),
+  openAILimit('tokens', 'tokens'),
+  openAILimit('project-tokens', 'tokens'),
+  openAILimit('input-tokens', 'input-tokens'),
+  openAILimit('output-tokens', 'output-tokens'),
+  openAILimit('requests-minute', 'requests', minute),
+  openAILimit('requests-hour', 'requests', hour),
+  openAILimit('requests-day', 'requests', day),
+  openAILimit('req-minute', 'requests', minute),
+  openAILimit('tokens-minute', 'tokens', minute),
+  openAILimit('tokens-hour', 'tokens', hour),
+  openAILimit('tokens-day', 'tokens', day),
+  anthropicLimit('requests'),
+  anthropicLimit('input-tokens'),
+  anthropicLimit('output-tokens'),
+  anthropicLimit('tokens'),
+  {
+    name: 'tokens',
+    dimension: 'tokens',
+    window: minute,
+    headers: {
+      limit: 'ratelimitbysize-limit',
+      remaining: 'ratelimitbysize-remaining',
+      reset: 'ratelimitbysize-reset',
+    },
+  },
+  {
+    name: 'tokens-minute',
+    dimension: 'tokens',
+    window: minute,
+    headers: {
+      limit: 'x-ratelimitbysize-limit-minute',
+      remaining: 'x-ratelimitbysize-remaining-minute',
+    },
+  },
 ];
 
-/** Reads the rate-limit headers of a response. */
-export function statedLimitsOf(headers: HeadersLike): StatedLimits {
-  const requests = limitOf(headers, 'requests');
-  const tokens = limitOf(headers, 'tokens');
-  return { ...(requests && { requests }), ...(tokens && { tokens }) };
-}
+/** The one header of Anthropic that means now this, now that limit: the most restrictive one at the moment. */
+const mostRestrictive = 'anthropic-ratelimit-tokens-limit';
 
-function limitOf(headers: HeadersLike, dimension: string): StatedLimit | undefined {
-  for (const nameOf of families) {
-    const limit = countOf(headerOf(headers, nameOf(dimension, 'limit')));
-    if (limit !== undefined && limit > 0) {
-      const stated = countOf(headerOf(headers, nameOf(dimension, 'remaining')));
-      const remaining = stated === undefined ? undefined : Math.min(stated, limit);
-      const reset = durationOf(headerOf(headers, nameOf(dimension, 'reset')));
-      return { limit, remaining, reset, window: windowOf(limit, remaining, reset) };
+/**
+ * Reads the rate-limit headers of a response: those of OpenAI, Azure OpenAI, Anthropic, Groq, Mistral, Cerebras and
+ * whoever shares their names, and those of the IETF draft. What is absent, unknown (-1), contradictory or not in the
+ * format it should be in is left out. It never throws.
+ *
+ * @param now milliseconds since the epoch by the caller's clock; only used for moments in a response without `date`
+ */
+export function statedLimitsOf(headers: HeadersLike, now?: number): readonly StatedLimit[] {
+  const read = headerReader(headers);
+  const from = readMomentOf(read, now);
+  const limits: StatedLimit[] = [];
+  const add = (stated: StatedLimit | undefined): void => {
+    if (stated && limits.every(({ name }) => name !== stated.name)) {
+      limits.push(stated);
+    }
+  };
+  for (const known of knownLimits) {
+    const isShifting =
+      known.headers.limit === mostRestrictive &&
+      limits.some(({ dimension }) => dimension === 'input-tokens' || dimension === 'output-tokens');
+    if (!isShifting) {
+      add(statedLimitOf(known, read, from));
     }
   }
-  return undefined;
+  statedPolicyOf(read).forEach(add);
+  return limits;
+}
+
+function statedLimitOf(
+  known: KnownLimit,
+  read: HeaderReader,
+  from: () => number | undefined,
+): StatedLimit | undefined {
+  const limit = countOf(read(known.headers.limit));
+  if (!limit) {
+    return undefined;
+  }
+  const left = countOf(read(known.headers.remaining));
+  // More left than there can be: one of the two is wrong, and nothing tells which.
+  if (left !== undefined && left - limit > (known.roundedTo ?? 0) / 2) {
+    return undefined;
+  }
+  const figures: StatedFigures = {
+    limit,
+    remaining: left === undefined ? undefined : Math.min(left, limit),
+    reset: known.headers.reset === undefined ? undefined : resetOf(read(known.headers.reset), from),
+  };
+  const named = known.window ?? (known.renewal && renewalWindowOf(read(known.renewal)));
+  const window = named || windowOf(figures);
+  if (window === undefined) {
+    return undefined;
+  }
+  return {
+    name: known.window === undefined ? `${known.name}${windowSuffix(window)}` : known.name,
+    dimension: known.dimension,
+    limit,
+    remaining: figures.remaining,
+    reset: resetWithin(window, figures),
+    window,
+  };
 }
 
 /**
- * A bucket that refills continuously resets in (limit - remaining) / rate, so the figures tell the window: Groq's
- * `-requests` headers are per day although they are named like OpenAI's per minute.
+ * Azure states over which period a limit is enforced, not for which it is reckoned: 9,000 requests with a period of 10
+ * seconds have been seen beside 1,500,000 tokens a minute, for which Azure grants 9,000 requests a minute.
  */
-function windowOf(limit: number, remaining: number | undefined, reset: number | undefined): number {
-  if (remaining === undefined || reset === undefined || remaining >= limit) {
-    return minute;
+function renewalWindowOf(text: string | undefined): number | undefined {
+  const period = secondsOf(text);
+  if (period === undefined || period === 0) {
+    return undefined;
   }
-  return (reset * limit) / (limit - remaining) > day / 2 ? day : minute;
+  return period <= minute ? minute : [hour, day].find((window) => window === period);
+}
+
+/**
+ * Milliseconds that a refused caller is asked to wait: `retry-after-ms` or `x-ms-retry-after-ms`, else `retry-after` in
+ * seconds or as a date (counted from the `date` header, so that the caller's clock matters only without one). Zero is
+ * no hint: Azure has been seen to send `retry-after-ms: 0` beside `retry-after: 1`. Undefined without a hint; it never
+ * throws.
+ *
+ * @param now milliseconds since the epoch by the caller's clock; only used for a date in a response without `date`
+ */
+export function retryAfterOf(headers: HeadersLike, now?: number): number | undefined {
+  const read = headerReader(headers);
+  const text = read('retry-after');
+  const moment = (): number | undefined => httpDateOf(text) ?? internetDateOf(text);
+  return (
+    hintOf(millisecondsOf(read('retry-after-ms'))) ??
+    hintOf(millisecondsOf(read('x-ms-retry-after-ms'))) ??
+    hintOf(durationOf(text)) ??
+    hintOf(untilOf(moment(), readMomentOf(read, now)()))
+  );
+}
+
+/**
+ * Milliseconds until a fixed window that is spent ends, where a response says so only in the headers that many
+ * gateways, and OpenRouter, send: nothing remains, and a moment at which it will.
+ */
+export function spentUntil(headers: HeadersLike, now?: number): number | undefined {
+  const read = headerReader(headers);
+  return countOf(read('x-ratelimit-remaining')) === 0
+    ? hintOf(untilOf(epochOf(read('x-ratelimit-reset')), readMomentOf(read, now)()))
+    : undefined;
+}
+
+/** Zero is no hint. */
+function hintOf(milliseconds: number | undefined): number | undefined {
+  return milliseconds === 0 ? undefined : milliseconds;
+}
+
+function resetOf(text: string | undefined, from: () => number | undefined): StatedReset | undefined {
+  const seconds = secondsOf(text);
+  if (seconds !== undefined) {
+    return { milliseconds: seconds, precision: text!.includes('.') ? 1 : 1000, form: 'count' };
+  }
+  const duration = goDurationOf(text);
+  if (duration !== undefined) {
+    return { milliseconds: duration, precision: 1, form: 'duration' };
+  }
+  const moment = internetDateOf(text) ?? epochOf(text) ?? httpDateOf(text);
+  const until = moment === undefined ? undefined : untilOf(moment, from());
+  return until === undefined ? undefined : { milliseconds: until, precision: 1000, form: 'moment' };
+}
+
+/** When the response was made. */
+function readMomentOf(read: HeaderReader, now: number | undefined): () => number | undefined {
+  return () => httpDateOf(read('date')) ?? (Number.isFinite(now) ? now : undefined);
 }

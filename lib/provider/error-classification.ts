@@ -1,0 +1,19 @@
+import type { StatedLimit } from './stated-limit';
+
+/**
+ * What an error of a call means for what comes next.
+ * - `stop`: it cannot succeed (bad key, bad request, spent quota): never retried.
+ * - `wait`: the provider refused for now (429): everybody who shares the limiter waits, then it is retried.
+ * - `overloaded`: the provider is short of capacity (503, 529): like `wait`.
+ * - `transient`: this call failed (5xx, a lost connection, a timeout): retried a bounded number of times.
+ * - `unknown`: not an error rxllm knows: not retried.
+ */
+export interface ErrorClassification {
+  readonly kind: 'stop' | 'wait' | 'overloaded' | 'transient' | 'unknown';
+  /** Milliseconds the provider asked to wait; above 0. Absent without a hint. */
+  readonly retryAfter?: number;
+  /** Of a `wait`: how long the spent limit lasts. Absent where that is not known. */
+  readonly period?: 'minute' | 'day';
+  /** Of a `wait` and of `overloaded`: what the refusal states of the limits, in headers, body or message. */
+  readonly limits?: readonly StatedLimit[];
+}

@@ -1,0 +1,45 @@
+import type { HeadersLike } from '../core/call';
+
+/** Reads one header by its name in lower case; undefined where it is absent, empty or cannot be read. */
+export type HeaderReader = (name: string) => string | undefined;
+
+/** No header that says something about limits is longer; nothing longer is looked at. */
+const longestValue = 1024;
+
+/** Reads headers, whatever they come as and however they misbehave. */
+export function headerReader(headers: HeadersLike): HeaderReader {
+  let lookUp: ((name: string) => unknown) | undefined;
+  return (name) => {
+    try {
+      lookUp ??= lookUpIn(headers);
+      const found = lookUp(name);
+      const value: unknown = Array.isArray(found) ? found[0] : found;
+      return typeof value === 'string' && value.length <= longestValue ? value || undefined : undefined;
+    } catch {
+      return undefined;
+    }
+  };
+}
+
+function lookUpIn(headers: HeadersLike): (name: string) => unknown {
+  if (typeof headers.get === 'function') {
+    return (name) => (headers as { get(name: string): unknown }).get(name);
+  }
+  const record = headers as Readonly<Record<string, unknown>>;
+  const names = new Map(Object.keys(record).map((key) => [key.toLowerCase(), key]));
+  return (name) => {
+    const key = Object.hasOwn(record, name) ? name : names.get(name);
+    return key === undefined ? undefined : record[key];
+  };
+}
+
+/** Reads one header by its name in lower case, whatever the headers come as; undefined where it is absent or empty. */
+export function headerOf(headers: HeadersLike, name: string): string | undefined {
+  return headerReader(headers)(name);
+}
+
+/** A whole number of at least 0; the sentinel -1 and all else are unknown. */
+export function countOf(text: string | undefined): number | undefined {
+  const trimmed = text?.trim() ?? '';
+  return /^\d{1,15}$/.test(trimmed) ? Number(trimmed) : undefined;
+}

@@ -1,0 +1,190 @@
+import { day, goDurationOf, hour, minute, secondsOf } from './durations';
+import { fieldOf, listOf, textOf, type ErrorShape } from './error-shape';
+import { countOf } from './header-reader';
+import { windowSuffix } from './limit-window';
+import type { LimitedDimension, StatedLimit } from './stated-limit';
+
+/** What the body of a refusal says, beside its headers. */
+export interface RefusalBody {
+  /** Milliseconds it asks to wait. */
+  readonly retryAfter: number | undefined;
+  readonly period: 'minute' | 'day' | undefined;
+  readonly limits: readonly StatedLimit[];
+  /** No wait makes room for the request: it is larger than the whole limit, or the limit is 0. */
+  readonly isHopeless: boolean;
+  /** There is no money left. */
+  readonly isSpent: boolean;
+}
+
+/** Reads what providers write into the bodies of refusals: messages with figures, and Google's details. */
+export function refusalBodyOf({ layers, messages }: ErrorShape): RefusalBody {
+  const details = layers.flatMap((layer) => [
+    ...listOf(fieldOf(layer, 'details')),
+    ...listOf(fieldOf(layer, 'errorDetails')),
+  ]);
+  const violations = details.flatMap((detail) => listOf(fieldOf(detail, 'violations')));
+  const quotas = violations.flatMap((violation) => textOf(fieldOf(violation, 'quotaId')) ?? []);
+  const texts = [...messages, ...quotas];
+  const figures = messages.map(figuresOf);
+  const isHopeless =
+    figures.some((one) => one !== undefined && one.requested > one.limit) ||
+    violations.some((violation) => fieldOf(violation, 'quotaValue') === '0') ||
+    messages.some((message) =>
+      /\brequest too large\b|\bquota exceeded\b[^\n]{0,300}\blimit: 0\b/i.test(message),
+    );
+  return {
+    retryAfter:
+      first(details, (detail) => goDurationOf(textOf(fieldOf(detail, 'retryDelay')))) ??
+      first(messages, hintOf),
+    period: periodOf(texts),
+    limits: [
+      ...messages.flatMap((message, index) => limitOfMessage(message, figures[index], layers) ?? []),
+      ...violations.flatMap((violation) => limitOfQuota(violation) ?? []),
+    ].filter((one, index, all) => all.findIndex(({ name }) => name === one.name) === index),
+    isHopeless,
+    isSpent: messages.some((message) => spentMessage.test(message)),
+  };
+}
+
+/**
+ * Google answers spent minutes with "You exceeded your current quota, please check your plan and billing details", as
+ * OpenAI does an empty account: those words tell nothing.
+ */
+const spentMessage =
+  /\bused all available credits\b|\bcredits are depleted\b|\bcredit balance is too low\b|\binsufficient (?:account )?balance\b/i;
+
+/** The first result above 0. */
+function first<T>(values: readonly T[], read: (value: T) => number | undefined): number | undefined {
+  for (const value of values) {
+    const found = read(value);
+    if (found) {
+      return found;
+    }
+  }
+  return undefined;
+}
+
+const wordUnits: Readonly<Record<string, number>> = { millisecond: 1, second: 1000, minute, hour, day };
+
+/** Milliseconds of "Please try again in 6m0s", "Please retry after 20 seconds", "Please retry in 45.837906927s." */
+function hintOf(message: string): number | undefined {
+  const hint = /\b(?:try again|retry) (?:in|after) ([\d.]{1,20}\d|\d)( ?)([a-zµμ][\da-zµμ.]{0,30})/i.exec(
+    message,
+  );
+  if (!hint) {
+    return undefined;
+  }
+  const [, amount, space, rest] = hint as unknown as [string, string, string, string];
+  if (space === '') {
+    return goDurationOf(`${amount}${rest}`.replace(/\.$/, ''));
+  }
+  const unit = wordUnits[rest.replace(/\.$/, '').replace(/s$/, '').toLowerCase()];
+  const seconds = secondsOf(amount);
+  return unit === undefined || seconds === undefined
+    ? undefined
+    : goDurationOf(`${(seconds / 1000) * unit}ms`);
+}
+
+function periodOf(texts: readonly string[]): 'minute' | 'day' | undefined {
+  const isDay = texts.some((text) => /\bper[ -]day\b|\bdaily\b|\((?:R|T|IT|OT)PD\)|PerDay/i.test(text));
+  const isMinute = texts.some((text) => /\bper[ -]min(?:ute)?\b|\((?:R|T|IT|OT)PM\)|PerMinute/i.test(text));
+  // Of two spent quotas the longer one holds.
+  return isDay ? 'day' : isMinute ? 'minute' : undefined;
+}
+
+interface MessageFigures {
+  readonly limit: number;
+  readonly used: number | undefined;
+  readonly requested: number;
+}
+
+/** The figures of "Limit 200000, Used 199821, Requested 2295", with or without the second. */
+function figuresOf(message: string): MessageFigures | undefined {
+  const found = /\bLimit:? (\d{1,15}), (?:Used:? (\d{1,15}), )?Requested:? (\d{1,15})\b/.exec(message);
+  return found
+    ? {
+        limit: Number(found[1]),
+        used: found[2] === undefined ? undefined : Number(found[2]),
+        requested: Number(found[3]),
+      }
+    : undefined;
+}
+
+const wordWindows: Readonly<Record<string, number>> = { min: minute, minute, hour, day };
+
+/** What is counted, and for how long, in "on input tokens per min (ITPM)" and "of 40,000 input tokens per minute". */
+function subjectOf(text: string): { dimension: LimitedDimension; window: number } | undefined {
+  const words = /\b(?:(input|output) )?(requests|tokens) per (minute|min|hour|day)\b/i.exec(text);
+  if (!words) {
+    return undefined;
+  }
+  const [side, counted, window] = [words[1], words[2]!, words[3]!].map((word) => word?.toLowerCase());
+  return {
+    dimension: (side === undefined || counted === 'requests'
+      ? counted
+      : `${side}-${counted}`) as LimitedDimension,
+    window: wordWindows[window!]!,
+  };
+}
+
+function limitOfMessage(
+  message: string,
+  figures: MessageFigures | undefined,
+  layers: ErrorShape['layers'],
+): StatedLimit | undefined {
+  if (figures?.used === undefined) {
+    const stated = /\brate limit of (\d{1,3}(?:,\d{3}){1,4}|\d{1,15}) ([a-z ]{1,40})/i.exec(message);
+    const subject = stated ? subjectOf(stated[2]!) : undefined;
+    return subject && limitOf(subject, Number(stated![1]!.replaceAll(',', '')), undefined);
+  }
+  const { limit, used, requested } = figures;
+  const subject = subjectOf(message.slice(0, message.search(/\bLimit:? \d/))) ?? reckonedSubject();
+  return subject && limitOf(subject, limit, Math.max(0, limit - used));
+
+  /** The bucket refills continuously, so the wait for what is missing tells the window. */
+  function reckonedSubject(): { dimension: LimitedDimension; window: number } | undefined {
+    const counted = layers
+      .map((layer) => fieldOf(layer, 'type'))
+      .find((type) => type === 'requests' || type === 'tokens');
+    const wait = hintOf(message);
+    const missing = used + requested - limit;
+    if (wait === undefined || missing <= 0) {
+      return undefined;
+    }
+    const refill = (wait * limit) / missing;
+    const window = [minute, hour, day].find((one) => Math.abs(refill / one - 1) <= 0.02);
+    const dimension = (counted as LimitedDimension | undefined) ?? (requested > 1 ? 'tokens' : undefined);
+    return window === undefined || dimension === undefined ? undefined : { dimension, window };
+  }
+}
+
+/** Google's `quotaId` such as `GenerateRequestsPerDayPerProjectPerModel-FreeTier`. */
+function limitOfQuota(violation: object): StatedLimit | undefined {
+  const id = textOf(fieldOf(violation, 'quotaId'))?.slice(0, 200) ?? '';
+  const limit = countOf(textOf(fieldOf(violation, 'quotaValue')));
+  const counted = /(Requests|InputTokens|OutputTokens|Tokens)(?:Per|Count)/.exec(id)?.[1];
+  const window = id.includes('PerDay') ? day : id.includes('PerMinute') ? minute : undefined;
+  if (!limit || counted === undefined || window === undefined) {
+    return undefined;
+  }
+  const dimension = quotaDimensions[counted]!;
+  // Of tokens something may be left, only not enough for this request.
+  return limitOf({ dimension, window }, limit, dimension === 'requests' ? 0 : undefined);
+}
+
+const quotaDimensions: Readonly<Record<string, LimitedDimension>> = {
+  Requests: 'requests',
+  Tokens: 'tokens',
+  InputTokens: 'input-tokens',
+  OutputTokens: 'output-tokens',
+};
+
+function limitOf(
+  { dimension, window }: { dimension: LimitedDimension; window: number },
+  limit: number,
+  remaining: number | undefined,
+): StatedLimit | undefined {
+  return limit > 0
+    ? { name: `${dimension}${windowSuffix(window)}`, dimension, limit, remaining, reset: undefined, window }
+    : undefined;
+}
