@@ -263,8 +263,8 @@ export const shapes: readonly Shape[] = [
   ),
   batchShape(
     'hidden-second',
-    '1,000 requests at 600 a minute, one minute deep, and a hidden limit of 10 in each second',
-    1_000,
+    '2,000 requests at 600 a minute, one minute deep, and a hidden limit of 10 in each second',
+    2_000,
     [
       { of: 'requests', limit: 600 },
       { of: 'requests', limit: 10, window: 1_000, kind: 'fixed-window', hidden: true },

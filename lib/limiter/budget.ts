@@ -1,4 +1,5 @@
 import type { LimitedDimension, StatedLimit } from '../provider/rate-limit-headers';
+import type { Spending } from './spending-log';
 
 /** Milliseconds of refill that are never spent: what the books cannot know is paid from them. */
 const reserveTime = 500;
@@ -13,6 +14,9 @@ const mostForeign = 0.95;
 
 /** Milliseconds by which a stated time may be off: some are whole seconds. */
 const rounding = 1000;
+
+/** What a bucket would have been refilled by in between at least, for whole numbers to show it. */
+const leastRefill = 2;
 
 /** Milliseconds that two statements must be apart to tell a bucket from a fixed window by them. */
 const longestDoubt = 3000;
@@ -47,8 +51,7 @@ export class Budget {
   #depth: number;
   #level: number;
   #at: number;
-  /** All that was ever taken: what was taken since a moment is a difference of two readings. */
-  #taken = 0;
+  #isDepthKnown = false;
   #syncedTo = -Infinity;
   #syncedAt = -Infinity;
   /** What others spend per millisecond, as it seems and as it is reckoned with. */
@@ -94,10 +97,6 @@ export class Budget {
     return this.#depth;
   }
 
-  get taken(): number {
-    return this.#taken;
-  }
-
   get countsByWindows(): boolean {
     return this.#windowEnd !== undefined;
   }
@@ -135,7 +134,6 @@ export class Budget {
   take(cost: number, now: number): void {
     this.#refill(now);
     this.#level -= cost;
-    this.#taken += cost;
   }
 
   /**
@@ -147,14 +145,14 @@ export class Budget {
       return;
     }
     this.#level = Math.min(this.#depth, this.#level + reserved - used);
-    this.#taken += used - reserved;
   }
 
   /**
    * Takes over what the provider stated in answer to a call that started at `startedAt`: what is left now is what it
-   * stated, less what calls that started later have taken. Statements about earlier calls than the last one are old.
+   * stated, with what was refilled since, less what calls that started later have taken. Statements about earlier
+   * calls than the last one are old.
    */
-  sync(stated: StatedLimit, startedAt: number, takenSince: number, now: number): void {
+  sync(stated: StatedLimit, startedAt: number, since: readonly Spending[], now: number): void {
     if (startedAt < this.#syncedTo) {
       return;
     }
@@ -182,13 +180,12 @@ export class Budget {
     }
     if (this.#windowEnd !== undefined) {
       if (startedAt >= this.#windowEnd - this.#window) {
-        this.#level = remaining - takenSince;
+        this.#level = since.reduce((left, { cost }) => left - cost, remaining);
       }
       return;
     }
     const left = reset === undefined ? remaining : this.#leftBy(remaining, reset);
-    const refilled = left + (this.#rate - this.#foreign) * (now - startedAt);
-    const level = Math.min(this.#depth, refilled - takenSince);
+    const level = this.#replayed(left, startedAt, since, now);
     this.#noticeOthers(this.#level - level, now);
     this.#level = level;
   }
@@ -198,13 +195,29 @@ export class Budget {
     return now - this.#syncedAt < foreignSmoothing ? this.#foreign : 0;
   }
 
+  /** A full bucket takes no more in, so that it matters when the later calls started. */
+  #replayed(left: number, from: number, since: readonly Spending[], now: number): number {
+    const rate = this.#rate - this.#foreign;
+    let level = left;
+    let at = from;
+    for (const spending of since) {
+      level = Math.min(this.#depth, level + rate * (spending.at - at)) - spending.cost;
+      at = spending.at;
+    }
+    return Math.min(this.#depth, level + rate * (now - at));
+  }
+
   /** What is left is stated in whole numbers; the time until all is there again tells it more precisely. */
   #leftBy(remaining: number, reset: number): number {
     const depth = Math.max(1, Math.min(this.#limit, remaining + reset * this.#rate));
-    if (depth > this.#depth || depth < this.#depth - 1) {
+    const isDebt = remaining === 0 && this.#isDepthKnown;
+    if (!isDebt && (depth > this.#depth || depth < this.#depth - 1)) {
       this.#depth = depth;
     }
-    return Math.min(remaining + 1, Math.max(remaining, this.#depth - reset * this.#rate));
+    this.#isDepthKnown ||= remaining > 0;
+    const left = this.#depth - reset * this.#rate;
+    // Nothing is the least that is stated, even where more than all was spent.
+    return Math.min(remaining + 1, isDebt ? left : Math.max(remaining, left));
   }
 
   /** What is missing of the books' own account was spent by others. */
@@ -241,7 +254,7 @@ export class Budget {
         // Another window, or after all a bucket.
         this.#windowEnd = Math.abs(moved - this.#window) <= rounding ? statement.resetAt : undefined;
       }
-    } else if (passed >= longestDoubt) {
+    } else if (passed >= longestDoubt && passed * this.#rate >= leastRefill) {
       this.#anchor = statement;
       if (Math.abs(moved) <= 0.4 * passed && statement.remaining <= anchor.remaining) {
         this.#windowEnd = statement.resetAt;

@@ -1,6 +1,7 @@
 import type { TokenUsage } from '../core/call';
-import type { LimitedDimension, StatedLimit } from '../provider/rate-limit-headers';
+import type { StatedLimit } from '../provider/rate-limit-headers';
 import { Budget, type BudgetState } from './budget';
+import { costIn, SpendingLog } from './spending-log';
 import { TokenEstimate, type TokenCost } from './token-estimate';
 
 /** Largest share of a token budget's depth that is waited for in case a call of unknown cost is dear. */
@@ -8,12 +9,10 @@ const largestCaution = 0.25;
 
 /** What a call has taken, to settle it and to read its headers rightly. */
 export interface Receipt {
-  /** Starts up to and including this one. */
-  readonly startNumber: number;
-  /** What each budget had lent in all when this call had taken its share. */
-  readonly taken: readonly number[];
+  /** Its number among the starts that the budgets know. */
+  readonly number: number;
   readonly cost: TokenCost;
-  /** Tokens already settled, as usage may be reported in parts. */
+  /** Whether its tokens are settled already, as usage may be reported in parts. */
   isSettled: boolean;
 }
 
@@ -21,6 +20,7 @@ export interface Receipt {
 export class Budgets {
   readonly #all: Budget[] = [];
   readonly #estimate = new TokenEstimate();
+  readonly #log = new SpendingLog();
   #binding: Budget | undefined;
 
   add(budget: Budget): void {
@@ -63,13 +63,12 @@ export class Budgets {
     return Math.max(expected, Math.min(possible, depth * largestCaution));
   }
 
-  take(tokens: number | undefined, startNumber: number, now: number): Receipt {
+  take(tokens: number | undefined, now: number): Receipt {
     const cost = this.#estimate.expected(tokens);
     for (const budget of this.#all) {
       budget.take(costIn(budget.dimension, cost), now);
     }
-    const taken = this.#all.map((budget) => budget.taken);
-    return { startNumber, taken, cost, isSettled: false };
+    return { number: this.#log.add(now, cost), cost, isSettled: false };
   }
 
   /** Takes over what the provider stated in answer to a call; returns whether that is news. */
@@ -77,26 +76,19 @@ export class Budgets {
     limits: readonly StatedLimit[],
     startedAt: number,
     receipt: Receipt | undefined,
-    startsSince: number,
     now: number,
   ): boolean {
     let isNews = false;
     for (const limit of limits) {
-      let index = this.#all.findIndex(({ name }) => name === limit.name);
-      if (index < 0) {
-        index = this.#all.push(new Budget(limit, limit.limit, now)) - 1;
+      let budget = this.find(limit.name);
+      if (!budget) {
+        budget = new Budget(limit, limit.limit, now);
+        this.#all.push(budget);
         isNews = true;
       }
-      const budget = this.#all[index]!;
-      const before = receipt?.taken[index];
-      // A budget that is new has not seen what was taken by those who started since.
-      const takenSince = !receipt
-        ? 0
-        : before !== undefined
-          ? budget.taken - before
-          : startsSince * costIn(budget.dimension, this.#estimate.expected(undefined));
       isNews ||= budget.limit !== limit.limit;
-      budget.sync(limit, startedAt, takenSince, now);
+      const since = receipt ? this.#log.since(receipt.number, budget.dimension) : [];
+      budget.sync(limit, startedAt, since, now);
     }
     return isNews;
   }
@@ -111,7 +103,7 @@ export class Budgets {
     const output = usage.outputTokens ?? 0;
     const used: TokenCost = { total: input + output, input, output };
     // Not a number, and the budget would never open again.
-    if (!(used.total > 0 && used.total < Infinity)) {
+    if (!(used.total > 0 && used.total <= Number.MAX_SAFE_INTEGER)) {
       return;
     }
     for (const budget of this.#all) {
@@ -152,18 +144,5 @@ export class Budgets {
 
   states(now: number): BudgetState[] {
     return this.#all.map((budget) => budget.state(now));
-  }
-}
-
-function costIn(dimension: LimitedDimension, tokens: TokenCost): number {
-  switch (dimension) {
-    case 'requests':
-      return 1;
-    case 'tokens':
-      return tokens.total;
-    case 'input-tokens':
-      return tokens.input;
-    case 'output-tokens':
-      return tokens.output;
   }
 }

@@ -39,6 +39,13 @@ export type HoldReason = 'rate-limited' | 'overloaded';
 /** Calls that may run at once before the limiter forgets the oldest: those whose end it never heard of. */
 const mostRunning = 100_000;
 
+/** What is remembered of a call while it runs. */
+interface RunningStart {
+  /** Its number among all starts. */
+  readonly number: number;
+  readonly receipt: Receipt;
+}
+
 /** The limiter without its RxJS face: the admission queue with pace, hold and budgets as its gate. */
 export class LimiterEngine implements StartGate {
   readonly clock: Clock;
@@ -50,7 +57,7 @@ export class LimiterEngine implements StartGate {
   readonly #hold = new RefusalHold();
   readonly #breaker = new OutageBreaker();
   readonly #classify: ErrorClassifier;
-  readonly #running = new Map<number, Receipt>();
+  readonly #running = new Map<number, RunningStart>();
   #lastPermitAt = -Infinity;
   #lastStartAt = -Infinity;
   #holdReason: HoldReason | undefined;
@@ -167,7 +174,7 @@ export class LimiterEngine implements StartGate {
     const hasTime = gate !== 'slots' && opensAt < Infinity;
     return {
       gate,
-      ...(gate !== 'slots' && { priority: prioritiesByRank[rank]! }),
+      ...(gate !== 'slots' && { priority: prioritiesByRank[rank] }),
       ...(hasTime && { opensAt }),
       reason,
     };
@@ -184,7 +191,7 @@ export class LimiterEngine implements StartGate {
       this.#meter.add(now);
       this.#starts.add(now);
       this.#controller.learned.take(now);
-      this.#running.set(id, this.#budgets.take(tokens, this.#starts.count, now));
+      this.#running.set(id, { number: this.#starts.count, receipt: this.#budgets.take(tokens, now) });
       if (this.#running.size > mostRunning) {
         const [oldest] = this.#running.keys();
         this.#running.delete(oldest!);
@@ -251,7 +258,7 @@ export class LimiterEngine implements StartGate {
 
   heard(id: number, feedback: ProviderFeedback, startedAt: number): void {
     const now = this.clock.now();
-    const receipt = this.#running.get(id);
+    const receipt = this.#running.get(id)?.receipt;
     if (feedback.usage) {
       this.#budgets.used(feedback.usage, receipt, startedAt);
     }
@@ -313,12 +320,13 @@ export class LimiterEngine implements StartGate {
 
   #refused(id: number, classification: ErrorClassification, startedAt: number, now: number): void {
     const { limits = [], retryAfter, period } = classification;
-    const receipt = this.#running.get(id);
-    this.#stated(limits, receipt, startedAt, now);
+    const running = this.#running.get(id);
+    this.#stated(limits, running?.receipt, startedAt, now);
     this.#breaker.succeeded(id);
     const controller = this.#controller;
     this.#holdReason = 'rate-limited';
-    if (!controller.isNewEpisode(startedAt)) {
+    const startNumber = running?.number;
+    if (!controller.isNewEpisode(startedAt, startNumber)) {
       controller.refusedAgain();
       if (retryAfter !== undefined) {
         // The same episode, but perhaps the longer hint.
@@ -326,7 +334,6 @@ export class LimiterEngine implements StartGate {
       }
       return;
     }
-    const startNumber = receipt?.startNumber;
     this.#hold.refused(now, now - startedAt, retryAfter, controller.admittedSince(startNumber), period);
     const refusal = {
       startedAt,
@@ -334,6 +341,7 @@ export class LimiterEngine implements StartGate {
       isExplained: this.#budgets.isSpent(limits),
       statedSpacing: this.#budgets.spacing,
       countsByWindows: this.#hold.countsByWindows,
+      holdEnd: this.#hold.until,
     };
     controller.cut(refusal, now);
     controller.activeUntil(this.#hold.until);
@@ -342,13 +350,14 @@ export class LimiterEngine implements StartGate {
   #broke(id: number, classification: ErrorClassification, startedAt: number, now: number): void {
     const { kind, retryAfter } = classification;
     const isOutage = this.#breaker.failed(id, now);
+    const startNumber = this.#running.get(id)?.number;
     if (kind === 'overloaded' && retryAfter !== undefined) {
       this.#holdReason = 'overloaded';
       this.#hold.extend(now, retryAfter);
       this.#controller.activeUntil(this.#hold.until);
     }
     if (isOutage || (kind === 'overloaded' && retryAfter !== undefined)) {
-      if (this.#controller.isNewEpisode(startedAt)) {
+      if (this.#controller.isNewEpisode(startedAt, startNumber)) {
         this.#controller.slowDown(now);
       }
     }
@@ -361,8 +370,7 @@ export class LimiterEngine implements StartGate {
     now: number,
   ): void {
     if (limits.length > 0) {
-      const startsSince = receipt ? this.#starts.count - receipt.startNumber : 0;
-      if (this.#budgets.stated(limits, startedAt, receipt, startsSince, now)) {
+      if (this.#budgets.stated(limits, startedAt, receipt, now)) {
         this.#controller.stated(this.#budgets.spacing, now);
       }
     }

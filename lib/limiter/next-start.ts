@@ -64,7 +64,8 @@ export function reasonOf(gate: GateName, figures: GateFigures): string {
       );
     case 'budget': {
       const { name, limit, window, remaining, foreignPerMinute } = budget!;
-      const others = foreignPerMinute > 0 ? `, others spend ${foreignPerMinute.toFixed(0)} a minute of it` : '';
+      const others =
+        foreignPerMinute > 0 ? `, others spend ${foreignPerMinute.toFixed(0)} a minute of it` : '';
       return (
         `The limit '${name}' of ${limit} in ${seconds(window)} has ${Math.floor(remaining)} left, ` +
         `the next call may take ${Math.ceil(cost)}${others}.`

@@ -15,24 +15,25 @@ const growth = 2;
 /** Milliseconds for which a rate stays after refusals: found by measuring, guessed at, and known to be stated. */
 const steadyTime = 4000;
 const guessedTime = 2000;
-const longestSteadyTime = 20_000;
+const longestSteadyTime = 16_000;
 const longestCalm = 60_000;
-const alarming = 0.015;
-const confidence = 0.7;
+const alarming = 0.012;
+const confidence = 0.5;
 const alarmPower = 3;
 const sameKnee = 0.1;
 const hiddenTime = 120_000;
 const longestHiddenTime = 960_000;
 
 /** Share of a measured rate that is asked of the provider, of a guessed one, and what refusals take off it. */
-const share = 0.97;
+const share = 0.975;
 const leastShare = 0.8;
-const guessShare = 0.7;
+const guessShare = 0.6;
 const calm = 0.01;
-const caution = 3;
+const caution = 6;
+const tolerated = 0.015;
 
 /** Starts over which the share of refused calls is averaged. */
-const refusalMemory = 300;
+const refusalMemory = 800;
 
 /** Milliseconds for which a rate stays that only spends windows. */
 const windowTime = 300_000;
@@ -42,6 +43,10 @@ const windowSeconds = 10;
 
 /** How far beyond what was measured the knee lies, of the way to the rate that was refused, where that had grown. */
 const trust = 0.7;
+const farApart = 1.25;
+const nearby = 1.07;
+const nothingStored = 1.06;
+const justBelow = 0.99;
 
 /** Episodes that are remembered, and the milliseconds over which they tell a rate that lasts. */
 const mostMarks = 16;
@@ -65,6 +70,16 @@ export interface Refusal {
   readonly statedSpacing: number;
   /** Whether the limit lets a number through and then nobody for long: the hold keeps it, no rate does. */
   readonly countsByWindows: boolean;
+  /** When the hold that answers it ends. */
+  readonly holdEnd: number;
+}
+
+/** What happened between two episodes. */
+interface Span {
+  readonly admitted: number;
+  /** Milliseconds, with and without the hold at its beginning. */
+  readonly time: number;
+  readonly active: number;
 }
 
 /**
@@ -90,6 +105,7 @@ export class RateController {
   #interval: number;
   #stated = 0;
   #lastCutAt = -Infinity;
+  #lastCutNumber = 0;
   #lastStepAt = -Infinity;
   #lastActiveAt = -Infinity;
   #paceHeldAt = -Infinity;
@@ -106,12 +122,10 @@ export class RateController {
   #hiddenRefusals = 0;
   /** Where the last episode began: when, and how many calls had been admitted until then. */
   readonly #marks: { readonly at: number; readonly admitted: number }[] = [];
+  #holdEnd = -Infinity;
   #mark: { readonly at: number; readonly admitted: number } | undefined;
 
-  constructor(
-    settings: { base: number; min: number; max: number; adaptive: boolean },
-    starts: StartLog,
-  ) {
+  constructor(settings: { base: number; min: number; max: number; adaptive: boolean }, starts: StartLog) {
     this.#base = settings.base;
     this.#min = settings.min;
     this.#max = settings.max;
@@ -183,8 +197,9 @@ export class RateController {
   }
 
   /** Whether a refusal begins an episode; those of calls that began before the last cut belong to it. */
-  isNewEpisode(startedAt: number): boolean {
-    return startedAt >= this.#lastCutAt;
+  isNewEpisode(startedAt: number, startNumber: number | undefined): boolean {
+    // Several start within one millisecond: their numbers tell which of them came after the cut.
+    return startNumber === undefined ? startedAt >= this.#lastCutAt : startNumber > this.#lastCutNumber;
   }
 
   /** Calls admitted since the last episode, as a refusal begins one. */
@@ -207,6 +222,7 @@ export class RateController {
     const since = admitted - (this.#mark?.admitted ?? 0);
     this.refusedAgain();
     this.#lastCutAt = now;
+    this.#lastCutNumber = this.#starts.count;
     this.#lastStepAt = now;
     if (!this.#adaptive) {
       return;
@@ -220,6 +236,8 @@ export class RateController {
       // Nothing came through since: the hold was too short, which says nothing of the rate.
       return;
     }
+    const active = startedAt - Math.max(last?.at ?? -Infinity, this.#holdEnd);
+    this.#holdEnd = refusal.holdEnd;
     this.#mark = { at: startedAt, admitted };
     this.#marks.push(this.#mark);
     if (this.#marks.length > mostMarks) {
@@ -232,7 +250,8 @@ export class RateController {
       this.#interval = this.#clamp(this.#interval * growth);
       return;
     }
-    const rate = this.#rateAfter(refusal, current, since, last ? startedAt - last.at : 0, now);
+    const span = { admitted: since, time: last ? startedAt - last.at : 0, active };
+    const rate = this.#rateAfter(refusal, current, span, now);
     this.#interval = this.#clamp(Math.max(this.#interval, 1000 / rate));
   }
 
@@ -252,16 +271,19 @@ export class RateController {
   /** The provider has no room: one step back, however long it lasts. */
   slowDown(now: number): void {
     this.#lastCutAt = now;
+    this.#lastCutNumber = this.#starts.count;
     this.#lastStepAt = now;
     if (this.#adaptive) {
       this.#interval = this.#clamp(this.#interval * growth);
     }
   }
 
-  #rateAfter(refusal: Refusal, current: number, admitted: number, time: number, now: number): number {
+  #rateAfter(refusal: Refusal, current: number, span: Span, now: number): number {
+    const { admitted, time } = span;
     const stated = refusal.statedSpacing > 0 ? 1000 / refusal.statedSpacing : 0;
     const wasFaster =
-      Math.max(current, this.learned.perSecond) > 1.001 * stated || this.#interval < 0.999 * refusal.statedSpacing;
+      Math.max(current, this.learned.perSecond) > 1.001 * stated ||
+      this.#interval < 0.999 * refusal.statedSpacing;
     if (stated > 0 && wasFaster) {
       // A limit that is not stated keeps the stored burst back: so the stated rate it is.
       const steady = Math.min(longestHiddenTime, hiddenTime * 2 ** this.#hiddenRefusals++);
@@ -278,11 +300,11 @@ export class RateController {
       this.learned.set(rate, current, guessedTime, now);
       return rate;
     }
-    const knee = this.#kneeOf((admitted * 1000) / time, current, admitted, time);
+    const knee = this.#kneeOf(current, span);
     const steady = this.#steadyTimeAt(knee);
     const rate = Math.min(this.#share, 1 - 0.5 / Math.max(1, admitted)) * knee;
     const lasting = this.#lastingRate(refusal.startedAt, refusal.startNumber);
-    this.learned.set(rate, Math.max(knee, lasting), steady, now);
+    this.learned.set(rate, Math.max(knee, lasting), steady, now, this.#sameKnees);
     return rate;
   }
 
@@ -290,13 +312,16 @@ export class RateController {
    * The rate at which refusals begin. What was measured between two episodes is never more than it, and less only
    * where a bucket was full in between.
    */
-  #kneeOf(measured: number, current: number, admitted: number, time: number): number {
+  #kneeOf(current: number, span: Span): number {
+    const { admitted, time } = span;
+    const measured = (admitted * 1000) / time;
+    const likely = this.learned.hasGrown
+      ? this.#kneeBetween(measured, current, span)
+      : Math.min(measured, current);
     if (time >= longSpan) {
       this.#sustained = measured;
       this.#shortSpans = 0;
-      return this.learned.hasGrown
-        ? measured + trust * Math.max(0, current - measured)
-        : Math.min(measured, current);
+      return likely;
     }
     if (this.#sustained > 0) {
       // What went well for long, less and less of it if it happens again and again: the limit may have fallen.
@@ -305,7 +330,20 @@ export class RateController {
     }
     return admitted < 5
       ? Math.min(0.9 * current, Math.max(((admitted + 1) * 1000) / time, current / 4))
-      : Math.min(measured, current);
+      : likely;
+  }
+
+  /**
+   * Where the rate had grown, the knee lies between what was measured and what was refused: near the former, unless
+   * they are so far apart that the limit must have risen, or the bucket was full for long.
+   */
+  #kneeBetween(measured: number, refused: number, { admitted, active }: Span): number {
+    if (refused * active < nothingStored * 1000 * admitted) {
+      // Refused as soon as it was too much: nothing is stored, and nothing was gained by the hold.
+      return justBelow * refused;
+    }
+    const between = measured + trust * Math.max(0, refused - measured);
+    return refused > farApart * measured ? between : Math.min(between, nearby * measured);
   }
 
   /** What was admitted per second over several episodes: the cost of single calls does not show in it. */
@@ -332,7 +370,7 @@ export class RateController {
   /** Share of the knee that is asked of the provider: the less, the more of the last calls were refused. */
   get #share(): number {
     const found = 1 - (1 - share) * confidence ** this.#sameKnees;
-    return Math.max(leastShare, found - Math.max(0, this.#refusedShare - calm) * caution);
+    return Math.max(leastShare, found - Math.max(0, this.#refusedShare - tolerated) * caution);
   }
 
   #admitted(startNumber: number | undefined): number {

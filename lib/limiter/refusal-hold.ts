@@ -1,5 +1,6 @@
 /** Milliseconds of the first hold for a refusal that does not say how long to wait. */
-const firstHold = 500;
+const firstHold = 800;
+const holdGrowth = 2;
 
 /** Milliseconds: no hold of our own is longer, at first and after a minute of refusals. */
 const longestHold = 8000;
@@ -107,6 +108,6 @@ export class RefusalHold {
       return Math.max(firstHold, untilNext);
     }
     const longest = now - this.#wallSince < minute ? longestHold : longestLateHold;
-    return Math.min(longest, firstHold * 2 ** this.#holds++);
+    return Math.min(longest, firstHold * holdGrowth ** this.#holds++);
   }
 }

@@ -13,8 +13,6 @@ export interface TokenCost {
   readonly output: number;
 }
 
-export const noTokens: TokenCost = { total: 0, input: 0, output: 0 };
-
 /** Learns from usage what calls cost whose requests do not say it. */
 export class TokenEstimate {
   #input = 0;
@@ -62,5 +60,5 @@ export class TokenEstimate {
 
 /** Usage comes from the user's code: what is no amount must not poison the means. */
 function amount(tokens: number | undefined): number {
-  return tokens !== undefined && tokens > 0 && tokens < Infinity ? tokens : 0;
+  return tokens !== undefined && tokens > 0 && tokens <= Number.MAX_SAFE_INTEGER ? tokens : 0;
 }

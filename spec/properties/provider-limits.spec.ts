@@ -1,0 +1,624 @@
+import * as fc from 'fast-check';
+import { from, map, mergeMap, Subject, timer, type Observable } from 'rxjs';
+import type { CallContext, CallOutcome, HeadersLike, TokenUsage } from '../../lib/core/call';
+import type { CallEvent } from '../../lib/core/events';
+import { prioritiesByRank, type CallPriority } from '../../lib/core/priority';
+import {
+  AdaptiveRateLimiter,
+  type Permit,
+  type RateLimiterState,
+} from '../../lib/limiter/adaptive-rate-limiter';
+import { mergeWithConcurrency } from '../../lib/operators/merge-with-concurrency';
+import { LLMCallOptimizer } from '../../lib/optimizer/llm-call-optimizer';
+import {
+  SimulatedProvider,
+  type SimulatedHeaders,
+  type SimulatedLimit,
+  type SimulatedProviderConfig,
+} from '../../lib/testing';
+import { inVirtualTime, rethrow, type WatchedTestScheduler } from '../test-scheduler';
+
+interface Request {
+  readonly number: number;
+  readonly at: number;
+  readonly priority: CallPriority;
+  readonly tokens: number;
+}
+
+interface Start {
+  readonly at: number;
+  readonly cost: number;
+}
+
+const minute = 60_000;
+
+/** Requests that announce up to so many tokens; many come at once, others one by one. */
+function requestsOf(mostTokens: number, span: number): fc.Arbitrary<Request[]> {
+  const request = fc.record({
+    at: fc.oneof(fc.constant(0), fc.nat(span)),
+    priority: fc.constantFrom(...prioritiesByRank),
+    tokens: fc.integer({ min: 1, max: mostTokens }),
+  });
+  return fc
+    .array(request, { minLength: 1, maxLength: 60 })
+    .map((planned) =>
+      planned.sort((one, other) => one.at - other.at).map((one, number) => ({ ...one, number })),
+    );
+}
+
+/** The requests at their times, those of one moment in their order. */
+function arriving(planned: readonly Request[], scheduler: WatchedTestScheduler): Observable<Request> {
+  return from(planned).pipe(mergeMap((request) => timer(request.at, scheduler).pipe(map(() => request))));
+}
+
+/**
+ * How far starts went beyond a limit in any window. A bucket admits a start if it holds its cost, or is full: so all
+ * starts of a window but the last, and as much of the last as a bucket can hold, are never more than what the bucket
+ * held at first and what has come in since.
+ */
+function excess(starts: readonly Start[], depth: number, perMinute: number): number {
+  let worst = -Infinity;
+  // Of all windows that end with a start, the worst is found from that of the start before.
+  let missing = 0;
+  let last: Start | undefined;
+  for (const start of starts) {
+    if (last) {
+      missing = Math.max(0, missing + last.cost - ((start.at - last.at) * perMinute) / minute);
+    }
+    worst = Math.max(worst, missing + Math.min(start.cost, depth) - depth);
+    last = start;
+  }
+  return worst;
+}
+
+describe('whatever is asked of a limit, and in whatever window one looks', () => {
+  it('what starts never exceeds the depth and the refill of a limit that is known', () => {
+    const knownLimits = fc.record({
+      requestsPerMinute: fc.integer({ min: 10, max: 3000 }),
+      tokensPerMinute: fc.integer({ min: 100, max: 20_000 }),
+      requestsPerDay: fc.integer({ min: 10, max: 100 }),
+    });
+    fc.assert(
+      fc.property(
+        requestsOf(2000, 30_000),
+        knownLimits,
+        fc.nat(200),
+        fc.integer({ min: 1, max: 100 }),
+        fc.nat(2000),
+        (planned, limits, baseInterval, maxConcurrent, latency) => {
+          const starts: { at: number; request: Request }[] = [];
+          inVirtualTime((scheduler) => {
+            const limiter = new AdaptiveRateLimiter({ baseInterval, limits, scheduler });
+            arriving(planned, scheduler)
+              .pipe(
+                mergeWithConcurrency(
+                  (request, { report }) => {
+                    starts.push({ at: scheduler.now(), request });
+                    return timer(latency, scheduler).pipe(
+                      map(() => report({ usage: { inputTokens: request.tokens } })),
+                    );
+                  },
+                  { limiter, maxConcurrent },
+                ),
+              )
+              .subscribe({ error: rethrow });
+            scheduler.flush();
+          });
+          const requests = starts.map(({ at }) => ({ at, cost: 1 }));
+          const tokens = starts.map(({ at, request }) => ({ at, cost: request.tokens }));
+          const { requestsPerMinute, tokensPerMinute, requestsPerDay } = limits;
+          expect(starts).toHaveLength(planned.length);
+          expect(excess(requests, Math.max(1, requestsPerMinute / 60), requestsPerMinute)).toBeLessThan(1e-3);
+          expect(excess(tokens, tokensPerMinute, tokensPerMinute)).toBeLessThan(1e-3);
+          expect(excess(requests, requestsPerDay, requestsPerDay / 1440)).toBeLessThan(1e-3);
+        },
+      ),
+      { numRuns: 150 },
+    );
+  });
+
+  it('what starts never exceeds the depth and the refill of a limit that was stated', () => {
+    const givenProvider = fc.record({
+      requestsPerMinute: fc.integer({ min: 10, max: 3000 }),
+      requestDepth: fc.double({ min: 0.02, max: 1, noNaN: true }),
+      tokensPerMinute: fc.integer({ min: 100, max: 20_000 }),
+      tokenDepth: fc.double({ min: 0.02, max: 1, noNaN: true }),
+      base: fc.nat(2000),
+    });
+    fc.assert(
+      fc.property(
+        requestsOf(1000, 90_000),
+        givenProvider,
+        fc.nat(1000),
+        fc.integer({ min: 1, max: 100 }),
+        (planned, given, baseInterval, maxConcurrent) => {
+          const { requestsPerMinute, tokensPerMinute } = given;
+          const requestDepth = Math.max(1, given.requestDepth * requestsPerMinute);
+          const tokenDepth = Math.max(1, given.tokenDepth * tokensPerMinute);
+          // What is spent beyond the depth is not stated, so no call costs more.
+          const costOf = ({ tokens }: Request) => Math.ceil((tokens / 1000) * Math.floor(tokenDepth));
+          const starts: Start[] = [];
+          let statedAt = Infinity;
+          inVirtualTime((scheduler) => {
+            const provider = new SimulatedProvider<Request>({
+              limits: [
+                { of: 'requests', limit: requestsPerMinute, depth: requestDepth },
+                { of: 'tokens', limit: tokensPerMinute, depth: tokenDepth },
+              ],
+              tokensOf: (request) => ({ input: costOf(request), output: 0 }),
+              latency: { base: given.base, refusal: 50 },
+              scheduler,
+            });
+            const limiter = new AdaptiveRateLimiter({ baseInterval, scheduler });
+            arriving(planned, scheduler)
+              .pipe(
+                mergeWithConcurrency(
+                  (request, context) => {
+                    starts.push({ at: scheduler.now(), cost: costOf(request) });
+                    return provider.call(request, context);
+                  },
+                  {
+                    limiter,
+                    maxConcurrent,
+                    traits: (request) => ({ priority: request.priority, tokens: costOf(request) }),
+                    retry: { random: () => 0.5, maxElapsed: Infinity },
+                    events: {
+                      next: () => {
+                        if (limiter.state.budgets.length > 0) {
+                          statedAt = Math.min(statedAt, scheduler.now());
+                        }
+                      },
+                    },
+                  },
+                ),
+              )
+              .subscribe({ error: rethrow });
+            scheduler.flush();
+            expect(provider.statistics.answered).toBe(planned.length);
+          });
+          const tokens = starts.filter(({ at }) => at > statedAt);
+          const requests = tokens.map(({ at }) => ({ at, cost: 1 }));
+          // What is left is stated in whole units, and when all is there again in whole milliseconds.
+          const milliseconds = 5 / minute;
+          expect(excess(requests, requestDepth, requestsPerMinute)).toBeLessThan(
+            milliseconds * requestsPerMinute,
+          );
+          expect(excess(tokens, tokenDepth, tokensPerMinute)).toBeLessThan(
+            1 + milliseconds * tokensPerMinute,
+          );
+        },
+      ),
+      { numRuns: 150 },
+    );
+  });
+});
+
+describe('however many calls are refused at once', () => {
+  const refusal = (headers: Record<string, string>) =>
+    Object.assign(new Error('refused'), { status: 429, headers });
+
+  it('the rate is cut once, in whatever order the refusals arrive', () => {
+    const call = fc.record({ startsAfter: fc.nat(50), refusedAfter: fc.nat(3000) });
+    const hint = fc.constantFrom<Record<string, string>>(
+      {},
+      { 'retry-after': '2' },
+      { 'retry-after-ms': '700' },
+    );
+    fc.assert(
+      fc.property(
+        fc.array(call, { minLength: 1, maxLength: 60 }),
+        fc.nat(20),
+        hint,
+        (calls, answered, headers) => {
+          const states: RateLimiterState[] = [];
+          inVirtualTime((scheduler) => {
+            const limiter = new AdaptiveRateLimiter({ baseInterval: 0, minInterval: 0, scheduler });
+            const start = (then: (permit: Permit) => void) =>
+              limiter.acquire().subscribe({ next: then, error: rethrow });
+            for (let index = 0; index < answered; index++) {
+              scheduler.schedule(() => {
+                start((permit) => {
+                  permit.report({ usage: { inputTokens: 10 } });
+                  permit.release();
+                });
+              }, index * 50);
+            }
+            let startsAt = answered * 50;
+            for (const { startsAfter } of calls) {
+              startsAt += startsAfter;
+            }
+            // All of them are on their way before the first refusal is heard.
+            const refusedFrom = startsAt;
+            startsAt = answered * 50;
+            for (const { startsAfter, refusedAfter } of calls) {
+              startsAt += startsAfter;
+              scheduler.schedule(() => {
+                start((permit) => {
+                  scheduler.schedule(
+                    () => {
+                      permit.report({ error: refusal(headers) });
+                      states.push(limiter.state);
+                    },
+                    refusedFrom + refusedAfter - scheduler.now(),
+                  );
+                });
+              }, startsAt);
+            }
+            scheduler.flush();
+          });
+          expect(states).toHaveLength(calls.length);
+          for (const { currentInterval, learnedRate } of states) {
+            expect({ currentInterval, learnedRate }).toEqual({
+              currentInterval: states[0]!.currentInterval,
+              learnedRate: states[0]!.learnedRate,
+            });
+          }
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+
+  it('a storm of them costs no more of the rate than one', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 2, max: 200 }), (count) => {
+        const intervalAfter = (refusals: number) =>
+          inVirtualTime((scheduler) => {
+            const limiter = new AdaptiveRateLimiter({ baseInterval: 100, scheduler });
+            for (let index = 0; index < refusals; index++) {
+              const startedAt = -1 - index;
+              const error = refusal({});
+              limiter.observe({
+                type: 'finished',
+                at: 0,
+                id: startedAt,
+                attempt: 1,
+                result: 'failed',
+                latency: 1,
+                startedAt,
+                error,
+              });
+            }
+            return limiter.state.currentInterval;
+          });
+        expect(intervalAfter(count)).toBe(intervalAfter(1));
+        expect(intervalAfter(1)).toBeGreaterThan(100);
+      }),
+      { numRuns: 20 },
+    );
+  });
+});
+
+describe('whatever nonsense is heard', () => {
+  const amount = fc.oneof(
+    fc.double(),
+    fc.integer({ min: -5, max: 5000 }),
+    fc.constantFrom(NaN, Infinity, -Infinity, -1, 0, Number.MAX_VALUE, Number.MIN_VALUE),
+  );
+  const usage: fc.Arbitrary<TokenUsage> = fc.record(
+    { inputTokens: amount, outputTokens: amount },
+    { requiredKeys: [] },
+  );
+  const figure = fc.oneof(
+    fc.nat(3000).map(String),
+    fc.constantFrom(
+      '',
+      '-1',
+      '0',
+      'NaN',
+      '1e999',
+      '0.5',
+      '6m0s',
+      '20ms',
+      '-3s',
+      '1h',
+      '99999999999999999999',
+      'x',
+    ),
+    fc.string({ maxLength: 4 }),
+    fc.nat(100).map((count) => `${count}s`),
+  );
+  const headers: fc.Arbitrary<HeadersLike> = fc.dictionary(
+    fc.constantFrom(
+      'x-ratelimit-limit-requests',
+      'x-ratelimit-remaining-requests',
+      'x-ratelimit-reset-requests',
+      'x-ratelimit-limit-tokens',
+      'x-ratelimit-remaining-tokens',
+      'x-ratelimit-reset-tokens',
+      'anthropic-ratelimit-input-tokens-limit',
+      'anthropic-ratelimit-input-tokens-remaining',
+      'anthropic-ratelimit-output-tokens-limit',
+      'x-ratelimit-limit-requests-day',
+      'retry-after',
+      'retry-after-ms',
+    ),
+    figure,
+    { maxKeys: 8 },
+  );
+  const step = fc.record({
+    wait: fc.oneof(fc.nat(50), fc.nat(5000), fc.nat(100_000)),
+    answer: fc.constantFrom('well', 'well', 'refused', 'down', 'unavailable', 'silent'),
+    takes: fc.nat(3000),
+    tokens: fc.option(fc.nat(5000), { nil: undefined }),
+    headers,
+    usage,
+  });
+
+  /** What of a state nobody could wait for, or could not read. */
+  function nonsenseIn(state: RateLimiterState, max: number): string[] {
+    const { currentInterval, callRate, learnedRate, heldUntil = 0, next, budgets } = state;
+    const isAmount = (number: number) => number >= 0 && number < Infinity;
+    const found: [string, boolean][] = [
+      ['currentInterval', isAmount(currentInterval) && currentInterval <= max],
+      ['callRate', isAmount(callRate)],
+      ['learnedRate', learnedRate === undefined || (learnedRate > 0 && isAmount(learnedRate))],
+      ['heldUntil', isAmount(heldUntil)],
+      ['next.opensAt', isAmount(next?.opensAt ?? 0)],
+      ['next.reason', !/NaN|Infinity|undefined/.test(next?.reason ?? '')],
+      ...budgets.map(({ name, limit, window, remaining, foreignPerMinute }): [string, boolean] => [
+        `the budget ${name}`,
+        limit > 0 && window > 0 && Number.isFinite(remaining) && isAmount(foreignPerMinute),
+      ]),
+    ];
+    return found.filter(([, isSane]) => !isSane).map(([name]) => `${name} in ${JSON.stringify(state)}`);
+  }
+
+  it('no interval, rate or level is ever a number that cannot be waited for', () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 40 }), fc.boolean(), (steps, isKnown) => {
+        const found: string[] = [];
+        inVirtualTime((scheduler) => {
+          const limiter = new AdaptiveRateLimiter({
+            baseInterval: 100,
+            maxInterval: 5000,
+            ...(isKnown && { limits: { requestsPerMinute: 300, tokensPerMinute: 50_000 } }),
+            scheduler,
+          });
+          let at = 0;
+          for (const { wait, answer, takes, tokens, headers, usage } of steps) {
+            at += wait;
+            const hear = (permit: Permit) => {
+              const status = { refused: 429, down: 500, unavailable: 503 }[answer as 'refused'];
+              permit.report({ headers, usage });
+              found.push(...nonsenseIn(limiter.state, 5000));
+              if (status) {
+                permit.report({ error: Object.assign(new Error('failed'), { status, headers }) });
+              } else if (answer === 'well') {
+                permit.release();
+              }
+              found.push(...nonsenseIn(limiter.state, 5000));
+            };
+            scheduler.schedule(() => {
+              limiter.acquire({ ...(tokens !== undefined && { tokens }), maxWait: 20_000 }).subscribe({
+                next: (permit) => scheduler.schedule(() => hear(permit), takes),
+                error: () => undefined,
+              });
+              found.push(...nonsenseIn(limiter.state, 5000));
+            }, at);
+          }
+          scheduler.flush();
+          found.push(...nonsenseIn(limiter.state, 5000));
+        });
+        expect(found).toEqual([]);
+      }),
+      { numRuns: 400 },
+    );
+  });
+});
+
+describe('whatever the provider does', () => {
+  const limits: fc.Arbitrary<SimulatedLimit[]> = fc.array(
+    fc.record(
+      {
+        of: fc.constantFrom('requests' as const, 'tokens' as const, 'output-tokens' as const),
+        limit: fc.integer({ min: 30, max: 3000 }),
+        kind: fc.constantFrom('bucket' as const, 'fixed-window' as const),
+        hidden: fc.boolean(),
+      },
+      { requiredKeys: ['of', 'limit'] },
+    ),
+    { maxLength: 3 },
+  );
+  const outages = fc.array(
+    fc
+      .record({
+        from: fc.nat(5000),
+        lasts: fc.nat(10_000),
+        failureRate: fc.double({ min: 0, max: 1, noNaN: true }),
+        status: fc.constantFrom(500, 503, 529),
+      })
+      .map(({ lasts, ...outage }) => ({ ...outage, until: outage.from + lasts })),
+    { maxLength: 2 },
+  );
+  const plan = fc.record({
+    requests: requestsOf(300, 10_000),
+    provider: fc.record({
+      limits,
+      outages,
+      headers: fc.constantFrom<SimulatedHeaders>('openai', 'anthropic', 'azure', 'groq', 'mistral', 'none'),
+      retryAfter: fc.constantFrom(
+        'seconds' as const,
+        'milliseconds' as const,
+        'body' as const,
+        'none' as const,
+      ),
+      refusedCallsCount: fc.boolean(),
+      neighbours: fc.constantFrom([], [{ requestsPerMinute: 60, tokensPerRequest: 10 }]),
+      seed: fc.nat(1000),
+    }),
+    maxConcurrent: fc.integer({ min: 1, max: 20 }),
+    timeout: fc.constantFrom(Infinity, 700),
+    maxWait: fc.constantFrom(Infinity, 5000),
+    baseInterval: fc.nat(300),
+    lanes: fc.integer({ min: 1, max: 3 }),
+  });
+  type Plan = typeof plan extends fc.Arbitrary<infer T> ? T : never;
+
+  interface Run {
+    readonly outcomes: readonly CallOutcome<Request, unknown>[];
+    readonly isComplete: boolean;
+    readonly events: readonly CallEvent[];
+    readonly provider: SimulatedProvider<Request>;
+    readonly limiter: AdaptiveRateLimiter;
+    readonly lastWorkAt: number;
+  }
+
+  function runPlan(given: Plan, leavesAt?: number, closesAt?: number): Run {
+    const outcomes: CallOutcome<Request, unknown>[] = [];
+    const events: CallEvent[] = [];
+    let isComplete = false;
+    return inVirtualTime((scheduler) => {
+      const config: SimulatedProviderConfig<Request> = {
+        ...given.provider,
+        tokensOf: ({ tokens }) => ({ input: tokens, output: 20 }),
+        scheduler,
+      };
+      const provider = new SimulatedProvider(config);
+      const optimizer = new LLMCallOptimizer({
+        baseInterval: given.baseInterval,
+        maxConcurrent: given.maxConcurrent,
+        timeout: given.timeout,
+        maxWait: given.maxWait,
+        retry: { random: () => 0.5 },
+        traits: ({ priority, number }: Request) => ({ priority, lane: `tenant ${number % given.lanes}` }),
+        scheduler,
+      });
+      const subscription = arriving(given.requests, scheduler)
+        .pipe(
+          optimizer.optimize(
+            (request: Request, context: CallContext) =>
+              // Some callers never ask for the signal: leaving must end their calls too.
+              provider.call(request, request.number % 2 ? context : { report: context.report }),
+            { events: { next: (event) => events.push(event) } },
+          ),
+        )
+        .subscribe({
+          next: (outcome) => outcomes.push(outcome),
+          error: rethrow,
+          complete: () => (isComplete = true),
+        });
+      if (leavesAt !== undefined) {
+        scheduler.schedule(() => subscription.unsubscribe(), leavesAt);
+      }
+      if (closesAt !== undefined) {
+        scheduler.schedule(() => optimizer.close(), closesAt);
+      }
+      scheduler.flush();
+      const { lastWorkAt } = scheduler;
+      return { outcomes, isComplete, events, provider, limiter: optimizer.limiter!, lastWorkAt };
+    });
+  }
+
+  function expectNothingLeft({ provider, limiter, lastWorkAt, events }: Run, ...deeds: number[]): void {
+    const { calls, answered, refused, failed, aborted, running } = provider.statistics;
+    expect(running).toBe(0);
+    expect(calls).toBe(answered + refused + failed + aborted);
+    expect(limiter.state.queued).toBe(0);
+    expect(limiter.state.next).toBeUndefined();
+    expect(lastWorkAt).toBeLessThanOrEqual(Math.max(0, ...events.map(({ at }) => at), ...deeds));
+  }
+
+  it('every request yields one outcome, and no timer is left', () => {
+    fc.assert(
+      fc.property(plan, (given) => {
+        const run = runPlan(given);
+        const numbers = run.outcomes.map(({ request }) => request.number);
+        expect(run.isComplete).toBe(true);
+        expect(numbers.sort((one, other) => one - other)).toEqual(given.requests.map(({ number }) => number));
+        expect(run.provider.statistics.answered).toBeGreaterThanOrEqual(
+          run.outcomes.filter(({ ok }) => ok).length,
+        );
+        expectNothingLeft(run);
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it('who leaves takes calls, places and timers along', () => {
+    fc.assert(
+      fc.property(plan, fc.nat(20_000), (given, leavesAt) => {
+        const run = runPlan(given, leavesAt);
+        const ids = run.outcomes.map(({ request }) => request.number);
+        expect(new Set(ids).size).toBe(ids.length);
+        expect(run.events.filter(({ type, at }) => type === 'started' && at > leavesAt)).toEqual([]);
+        expectNothingLeft(run, leavesAt);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it('who is closed answers all and starts nothing more', () => {
+    fc.assert(
+      fc.property(plan, fc.nat(20_000), (given, closesAt) => {
+        const run = runPlan(given, undefined, closesAt);
+        const ids = run.outcomes.map(({ request }) => request.number);
+        expect(run.isComplete).toBe(true);
+        expect(new Set(ids).size).toBe(ids.length);
+        expect(run.events.filter(({ type, at }) => type === 'started' && at > closesAt)).toEqual([]);
+        expectNothingLeft(run, closesAt);
+      }),
+      { numRuns: 100 },
+    );
+  });
+});
+
+describe('however much a tenant asks for', () => {
+  interface TenantRequest {
+    readonly lane: string;
+    readonly number: number;
+    readonly priority?: CallPriority;
+  }
+
+  it('it delays the first request of another by one start at most', () => {
+    fc.assert(
+      fc.property(
+        fc.nat(60_000),
+        fc.constantFrom(1, 3, 100),
+        fc.record({
+          limit: fc.integer({ min: 60, max: 3000 }),
+          depth: fc.constantFrom(1, 50),
+          headers: fc.constantFrom<SimulatedHeaders>('openai', 'none'),
+        }),
+        fc.constantFrom(...prioritiesByRank),
+        (arrivesAt, maxConcurrent, { limit, depth, headers }, priority) => {
+          const startedLanes: string[] = [];
+          let startsAtArrival = NaN;
+          inVirtualTime((scheduler) => {
+            const provider = new SimulatedProvider<TenantRequest>({
+              limits: [{ of: 'requests', limit, depth }],
+              headers,
+              tokensOf: () => ({ input: 10, output: 20 }),
+              scheduler,
+            });
+            const limiter = new AdaptiveRateLimiter({ baseInterval: 100, scheduler });
+            const requests$ = new Subject<TenantRequest>();
+            const subscription = requests$
+              .pipe(
+                mergeWithConcurrency(
+                  (request, context) => {
+                    startedLanes.push(request.lane);
+                    return provider.call(request, context);
+                  },
+                  { limiter, maxConcurrent, retry: { random: () => 0.5 }, scheduler },
+                ),
+              )
+              .subscribe({ error: rethrow });
+            for (let number = 0; number < 10_000; number++) {
+              requests$.next({ lane: 'large', number, priority });
+            }
+            scheduler.schedule(() => {
+              startsAtArrival = startedLanes.length;
+              requests$.next({ lane: 'small', number: 0, priority });
+            }, arrivesAt);
+            scheduler.schedule(() => subscription.unsubscribe(), arrivesAt + 30_000);
+            scheduler.flush();
+          });
+          expect(startedLanes).toContain('small');
+          expect(startedLanes.indexOf('small') - startsAtArrival).toBeLessThanOrEqual(1);
+        },
+      ),
+      { numRuns: 30 },
+    );
+  });
+});
