@@ -1,63 +1,30 @@
+import { KneeEstimate, type Episode } from './knee-estimate';
 import { LearnedRate } from './learned-rate';
 import type { StartLog } from './start-log';
 
 /** Milliseconds of quiet after which what was learned about the interval is forgotten. */
 const idleAfter = 60_000;
 
-/** How much the interval shrinks in a second of success under demand: at first, above forty a second, and below what was stated. */
+/** How much the interval shrinks in a second of success under demand: at first, and where there is something to lose. */
 const slowStart = 2;
 const carefulStart = 1.25;
+
+/** Milliseconds: an interval below that is shrunk with care, as many calls are under way when the first is refused. */
 const carefulBelow = 25;
 
 /** How much it grows on a refusal where no rate could be measured. */
 const growth = 2;
 
-/** Milliseconds for which a rate stays after refusals: found by measuring, guessed at, and known to be stated. */
-const steadyTime = 4000;
-const guessedTime = 2000;
-const longestSteadyTime = 16_000;
-const longestCalm = 60_000;
-const alarming = 0.012;
-const confidence = 0.5;
-const alarmPower = 3;
-const sameKnee = 0.1;
+/** Milliseconds for which a rate stays that keeps within a stated limit because a hidden one refused more. */
 const hiddenTime = 120_000;
 const longestHiddenTime = 960_000;
 
-/** Share of a measured rate that is asked of the provider, of a guessed one, and what refusals take off it. */
-const share = 0.975;
-const leastShare = 0.8;
-const guessShare = 0.6;
-const calm = 0.01;
-const caution = 6;
-const tolerated = 0.015;
-
-/** Starts over which the share of refused calls is averaged. */
-const refusalMemory = 800;
-
-/** Milliseconds for which a rate stays that only spends windows. */
+/** Share of a rate that spends windows, and milliseconds for which it stays. */
+const windowShare = 0.95;
 const windowTime = 300_000;
 
 /** Seconds in which a whole window is spent at least: the faster, the more calls meet its end. */
 const windowSeconds = 10;
-
-/** How far beyond what was measured the knee lies, of the way to the rate that was refused, where that had grown. */
-const trust = 0.7;
-const farApart = 1.25;
-const nearby = 1.07;
-const nothingStored = 1.06;
-const justBelow = 0.99;
-
-/** Episodes that are remembered, and the milliseconds over which they tell a rate that lasts. */
-const mostMarks = 16;
-const longestMemory = 120_000;
-const shortestMemory = 30_000;
-
-/** What is left of a rate that went well for long with each further refusal soon after the last. */
-const shortSpanFactor = 0.6;
-
-/** Milliseconds between two episodes over which a measured rate can be relied on. */
-const longSpan = 8000;
 
 /** What is known of a call that was refused. */
 export interface Refusal {
@@ -74,22 +41,13 @@ export interface Refusal {
   readonly holdEnd: number;
 }
 
-/** What happened between two episodes. */
-interface Span {
-  readonly admitted: number;
-  /** Milliseconds, with and without the hold at its beginning. */
-  readonly time: number;
-  readonly active: number;
-}
-
 /**
  * Keeps the interval between starts, and the rate that refusals teach.
  *
  * The interval starts slowly: it halves with every second in which calls succeed and others wait. Where the provider
- * refuses, the rate is cut once per episode, however many calls are refused. What was admitted between two episodes
- * is what the provider lets through (a bucket is empty at both ends, so that only the refill was spent): from the
- * second one on, the rate is not guessed but measured. It then stays for a while, and grows again on the time scale on
- * which providers count, in the manner of CUBIC (RFC 9438): slowly near where refusals began, fast beyond.
+ * refuses, the rate is cut once per episode, however many calls are refused: at first by a guess, then to what was
+ * measured from episode to episode ({@link KneeEstimate}). It stays so for a while, and grows again on the time scale
+ * on which providers count, in the manner of CUBIC (RFC 9438): slowly near where refusals began, fast beyond.
  *
  * A limit that the provider stated sets the interval at once; what keeps it is its budget. The interval goes on
  * shrinking, more carefully, where the budget would let more through: so stored bursts are spent, and a hidden limit
@@ -113,17 +71,8 @@ export class RateController {
   #budgetHeldAt = -Infinity;
   #refillSpacing = 0;
   #refusals = 0;
-  #refusedShare = 0;
-  #countedStarts = 0;
-  #lastKnee = 0;
-  #sameKnees = 0;
-  #sustained = 0;
-  #shortSpans = 0;
   #hiddenRefusals = 0;
-  /** Where the last episode began: when, and how many calls had been admitted until then. */
-  readonly #marks: { readonly at: number; readonly admitted: number }[] = [];
-  #holdEnd = -Infinity;
-  #mark: { readonly at: number; readonly admitted: number } | undefined;
+  readonly #estimate = new KneeEstimate();
 
   constructor(settings: { base: number; min: number; max: number; adaptive: boolean }, starts: StartLog) {
     this.#base = settings.base;
@@ -204,22 +153,20 @@ export class RateController {
 
   /** Calls admitted since the last episode, as a refusal begins one. */
   admittedSince(startNumber: number | undefined): number {
-    return this.#admitted(startNumber) - (this.#mark?.admitted ?? 0);
+    return this.#admitted(startNumber) - (this.#estimate.last?.admitted ?? 0);
   }
 
   /** Takes note of a refusal; one that belongs to an episode that has been answered changes no more. */
   refusedAgain(): void {
     this.#refusals++;
-    const starts = this.#starts.count - this.#countedStarts;
-    this.#countedStarts += starts;
-    this.#refusedShare = this.#refusedShare * Math.exp(-starts / refusalMemory) + 1 / refusalMemory;
+    this.#estimate.refused(this.#starts.count);
   }
 
   /** Cuts the rate: the provider refused a call, which begins an episode. */
   cut(refusal: Refusal, now: number): void {
     const { startedAt, startNumber } = refusal;
     const admitted = this.#admitted(startNumber);
-    const since = admitted - (this.#mark?.admitted ?? 0);
+    const since = admitted - (this.#estimate.last?.admitted ?? 0);
     this.refusedAgain();
     this.#lastCutAt = now;
     this.#lastCutNumber = this.#starts.count;
@@ -231,27 +178,21 @@ export class RateController {
       this.#interval = this.#clamp(Math.max(this.#interval * carefulStart, refusal.statedSpacing));
       return;
     }
-    const last = this.#mark;
-    if (last && since <= 0 && this.learned.isKnown) {
+    if (this.#estimate.last && since <= 0 && this.learned.isKnown) {
       // Nothing came through since: the hold was too short, which says nothing of the rate.
       return;
     }
-    const active = startedAt - Math.max(last?.at ?? -Infinity, this.#holdEnd);
-    this.#holdEnd = refusal.holdEnd;
-    this.#mark = { at: startedAt, admitted };
-    this.#marks.push(this.#mark);
-    if (this.#marks.length > mostMarks) {
-      this.#marks.shift();
-    }
     const recent = startNumber === undefined ? 0 : this.#starts.rateBefore(startNumber, startedAt, 1000);
     // Less than the learned rate where less was asked for; never more, as a late timer may have made it look.
-    const current = this.learned.isKnown ? Math.min(this.learned.perSecond, recent || Infinity) : recent;
-    if (current === 0 || since <= 0) {
+    const refusedRate = this.learned.isKnown ? Math.min(this.learned.perSecond, recent || Infinity) : recent;
+    const { hasGrown } = this.learned;
+    const episode = { at: startedAt, admitted, refusedRate, hasGrown, holdEnd: refusal.holdEnd };
+    if (refusedRate === 0 || since <= 0) {
+      this.#estimate.passed(episode);
       this.#interval = this.#clamp(this.#interval * growth);
       return;
     }
-    const span = { admitted: since, time: last ? startedAt - last.at : 0, active };
-    const rate = this.#rateAfter(refusal, current, span, now);
+    const rate = this.#learn(refusal, episode, since, now);
     this.#interval = this.#clamp(Math.max(this.#interval, 1000 / rate));
   }
 
@@ -263,8 +204,7 @@ export class RateController {
       this.#lastStepAt = now;
       // It was learned under another limit.
       this.learned.forget();
-      this.#mark = undefined;
-      this.#marks.length = 0;
+      this.#estimate.forget();
     }
   }
 
@@ -278,99 +218,28 @@ export class RateController {
     }
   }
 
-  #rateAfter(refusal: Refusal, current: number, span: Span, now: number): number {
-    const { admitted, time } = span;
-    const stated = refusal.statedSpacing > 0 ? 1000 / refusal.statedSpacing : 0;
-    const wasFaster =
-      Math.max(current, this.learned.perSecond) > 1.001 * stated ||
-      this.#interval < 0.999 * refusal.statedSpacing;
-    if (stated > 0 && wasFaster) {
+  /** Sets the learned rate after an episode; returns it. */
+  #learn(refusal: Refusal, episode: Episode, admitted: number, now: number): number {
+    const { statedSpacing } = refusal;
+    const { refusedRate } = episode;
+    const stated = statedSpacing > 0 ? 1000 / statedSpacing : Infinity;
+    const wasFaster = Math.max(refusedRate, this.learned.perSecond) > 1.001 * stated;
+    if (wasFaster || this.#interval < 0.999 * statedSpacing) {
       // A limit that is not stated keeps the stored burst back: so the stated rate it is.
+      this.#estimate.passed(episode);
       const steady = Math.min(longestHiddenTime, hiddenTime * 2 ** this.#hiddenRefusals++);
       this.learned.set(stated, stated, steady, now);
       return stated;
     }
     if (refusal.countsByWindows) {
-      const rate = Math.min(0.95 * current, admitted / windowSeconds);
-      this.learned.set(rate, current, windowTime, now);
+      this.#estimate.passed(episode);
+      const rate = Math.min(windowShare * refusedRate, admitted / windowSeconds);
+      this.learned.set(rate, refusedRate, windowTime, now);
       return rate;
     }
-    if (time <= 0) {
-      const rate = guessShare * current;
-      this.learned.set(rate, current, guessedTime, now);
-      return rate;
-    }
-    const knee = this.#kneeOf(current, span);
-    const steady = this.#steadyTimeAt(knee);
-    const rate = Math.min(this.#share, 1 - 0.5 / Math.max(1, admitted)) * knee;
-    const lasting = this.#lastingRate(refusal.startedAt, refusal.startNumber);
-    this.learned.set(rate, Math.max(knee, lasting), steady, now, this.#sameKnees);
+    const { rate, knee, steadyFor, confirmations } = this.#estimate.found(episode);
+    this.learned.set(rate, knee, steadyFor, now, confirmations);
     return rate;
-  }
-
-  /**
-   * The rate at which refusals begin. What was measured between two episodes is never more than it, and less only
-   * where a bucket was full in between.
-   */
-  #kneeOf(current: number, span: Span): number {
-    const { admitted, time } = span;
-    const measured = (admitted * 1000) / time;
-    const likely = this.learned.hasGrown
-      ? this.#kneeBetween(measured, current, span)
-      : Math.min(measured, current);
-    if (time >= longSpan) {
-      this.#sustained = measured;
-      this.#shortSpans = 0;
-      return likely;
-    }
-    if (this.#sustained > 0) {
-      // What went well for long, less and less of it if it happens again and again: the limit may have fallen.
-      const trusted = this.#sustained * shortSpanFactor ** this.#shortSpans++;
-      return Math.min(current, Math.max(measured, trusted));
-    }
-    return admitted < 5
-      ? Math.min(0.9 * current, Math.max(((admitted + 1) * 1000) / time, current / 4))
-      : likely;
-  }
-
-  /**
-   * Where the rate had grown, the knee lies between what was measured and what was refused: near the former, unless
-   * they are so far apart that the limit must have risen, or the bucket was full for long.
-   */
-  #kneeBetween(measured: number, refused: number, { admitted, active }: Span): number {
-    if (refused * active < nothingStored * 1000 * admitted) {
-      // Refused as soon as it was too much: nothing is stored, and nothing was gained by the hold.
-      return justBelow * refused;
-    }
-    const between = measured + trust * Math.max(0, refused - measured);
-    return refused > farApart * measured ? between : Math.min(between, nearby * measured);
-  }
-
-  /** What was admitted per second over several episodes: the cost of single calls does not show in it. */
-  #lastingRate(startedAt: number, startNumber: number | undefined): number {
-    for (const { at, admitted } of this.#marks) {
-      const time = startedAt - at;
-      if (time <= longestMemory) {
-        return time >= shortestMemory ? ((this.#admitted(startNumber) - admitted) * 1000) / time : 0;
-      }
-    }
-    return 0;
-  }
-
-  /** The more was refused, and the more often the same knee was found, the longer it takes until more is tried. */
-  #steadyTimeAt(knee: number): number {
-    const isSame = Math.abs(knee / this.#lastKnee - 1) <= sameKnee;
-    this.#sameKnees = isSame ? this.#sameKnees + 1 : 0;
-    this.#lastKnee = knee;
-    const refused = this.#refusedShare;
-    const time = Math.min(longestSteadyTime, steadyTime * (1 + refused / calm) * 1.5 ** this.#sameKnees);
-    return Math.min(longestCalm, time * Math.max(1, refused / alarming) ** alarmPower);
-  }
-
-  /** Share of the knee that is asked of the provider: the less, the more of the last calls were refused. */
-  get #share(): number {
-    const found = 1 - (1 - share) * confidence ** this.#sameKnees;
-    return Math.max(leastShare, found - Math.max(0, this.#refusedShare - tolerated) * caution);
   }
 
   #admitted(startNumber: number | undefined): number {
