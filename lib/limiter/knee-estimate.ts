@@ -8,7 +8,7 @@ const share = 0.975;
 const doubtLeft = 0.5;
 
 /** Share of a rate asked of the provider when it refuses for the first time, and nothing was measured yet. */
-const guessedShare = 0.6;
+const guessedShare = 0.65;
 
 /** Milliseconds for which a guessed rate stays. */
 const guessedTime = 2000;
@@ -22,7 +22,10 @@ const longestCalm = 60_000;
 const steadyGrowth = 1.5;
 const sameKnee = 0.1;
 
-/** Shares of refused calls: one that doubles the steady time, one from which it grows steeply, and one that slows. */
+/**
+ * Shares of refused calls: one that doubles the steady time, one from which it grows steeply, and one from which the
+ * rate is lower.
+ */
 const usualRefusals = 0.01;
 const alarmingRefusals = 0.012;
 const slowingRefusals = 0.015;
@@ -41,6 +44,9 @@ const shortSpanFactor = 0.6;
 
 /** Admitted calls from which on a short span tells a rate. */
 const fewCalls = 5;
+
+/** How often a knee is found again until the rate grows no faster for it. */
+const mostConfirmations = 2;
 
 /** How far from what was measured to what was refused the knee lies, if they are far apart, and at most if not. */
 const trust = 0.7;
@@ -78,8 +84,8 @@ export interface Finding {
   readonly knee: number;
   /** Milliseconds for which to keep that rate. */
   readonly steadyFor: number;
-  /** How often the same knee was found before. */
-  readonly confirmations: number;
+  /** How fast to try more from then on, as a multiple of the usual. */
+  readonly pace: number;
 }
 
 /**
@@ -127,7 +133,7 @@ export class KneeEstimate {
     this.passed(episode);
     if (!last) {
       const rate = guessedShare * refusedRate;
-      return { rate, knee: refusedRate, steadyFor: guessedTime, confirmations: 0 };
+      return { rate, knee: refusedRate, steadyFor: guessedTime, pace: 1 };
     }
     const knee = this.#kneeBetween(last, episode);
     const isSame = Math.abs(knee / this.#knee - 1) <= sameKnee;
@@ -138,7 +144,7 @@ export class KneeEstimate {
       rate: Math.min(this.#share, 1 - 0.5 / Math.max(1, admitted)) * knee,
       knee: Math.max(knee, this.#lastingRate(episode)),
       steadyFor: this.#steadyTime,
-      confirmations: this.#confirmations,
+      pace: this.#pace,
     };
   }
 
@@ -193,6 +199,11 @@ export class KneeEstimate {
     const time = steadyTime * (1 + refused / usualRefusals) * steadyGrowth ** this.#confirmations;
     const alarm = Math.max(1, refused / alarmingRefusals) ** alarmPower;
     return Math.min(longestCalm, Math.min(longestSteadyTime, time) * alarm);
+  }
+
+  /** Where the knee is well known there is less to feel one's way for. */
+  get #pace(): number {
+    return 1 + Math.min(mostConfirmations, this.#confirmations);
   }
 
   /** The more often the same knee was found, the closer to it; the more was refused, the farther from it. */

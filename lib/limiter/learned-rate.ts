@@ -8,7 +8,6 @@ const grown = 1.02;
 const growthBelowKnee = 0.1;
 const growthAtKnee = 0.01;
 const nearKnee = 1.1;
-const mostConfirmations = 2;
 const growthAboveKnee = 0.08;
 const growthFarAboveKnee = 0.25;
 
@@ -66,9 +65,9 @@ export class LearnedRate {
    * @param perSecond starts per second from now on
    * @param knee starts per second at which refusals probably begin
    * @param steadyFor milliseconds before it grows
-   * @param confirmations how often that knee was found before: then there is less to feel one's way for
+   * @param pace how fast it grows near the knee, as a multiple of the usual
    */
-  set(perSecond: number, knee: number, steadyFor: number, now: number, confirmations = 0): void {
+  set(perSecond: number, knee: number, steadyFor: number, now: number, pace = 1): void {
     if (this.#rate === 0) {
       this.#level = 0;
       this.#at = now;
@@ -78,7 +77,7 @@ export class LearnedRate {
     this.#steadyRate = this.#rate;
     this.#knee = knee / 1000;
     this.#steadyUntil = now + steadyFor;
-    this.#growthAtKnee = growthAtKnee * (1 + Math.min(mostConfirmations, confirmations));
+    this.#growthAtKnee = growthAtKnee * pace;
   }
 
   forget(): void {

@@ -7,10 +7,10 @@ const idleAfter = 60_000;
 
 /** How much the interval shrinks in a second of success under demand: at first, and where there is something to lose. */
 const slowStart = 2;
-const carefulStart = 1.25;
+const carefulStart = 1.35;
 
 /** Milliseconds: an interval below that is shrunk with care, as many calls are under way when the first is refused. */
-const carefulBelow = 25;
+const carefulBelow = 50;
 
 /** How much it grows on a refusal where no rate could be measured. */
 const growth = 2;
@@ -237,8 +237,8 @@ export class RateController {
       this.learned.set(rate, refusedRate, windowTime, now);
       return rate;
     }
-    const { rate, knee, steadyFor, confirmations } = this.#estimate.found(episode);
-    this.learned.set(rate, knee, steadyFor, now, confirmations);
+    const { rate, knee, steadyFor, pace } = this.#estimate.found(episode);
+    this.learned.set(rate, knee, steadyFor, now, pace);
     return rate;
   }
 
