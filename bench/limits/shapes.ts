@@ -155,10 +155,10 @@ function batchShape(
 }
 
 function tokenBound(): Shape {
-  const { requests, tokens } = heavyTailedBatch('tokens', 1_000);
+  const { requests, tokens } = heavyTailedBatch('tokens', 2_000);
   return {
     name: 'tokens',
-    title: '1,000 requests of about 900 tokens, heavy-tailed, at 90,000 tokens a minute',
+    title: '2,000 requests of about 900 tokens, heavy-tailed, at 90,000 tokens a minute',
     provider: providerOf(
       [
         { of: 'tokens', limit: 90_000 },
@@ -234,8 +234,8 @@ export const shapes: readonly Shape[] = [
   tokenBound(),
   batchShape(
     'fall',
-    '2,000 requests at 600 a minute, but 120 a minute from 60 s to 180 s',
-    2_000,
+    '3,000 requests at 600 a minute, but 120 a minute from 60 s to 180 s',
+    3_000,
     [
       {
         ...pacedLimit(600),

@@ -57,6 +57,9 @@ const nearby = 1.07;
 const nothingStored = 1.06;
 const justBelow = 0.99;
 
+/** Share of the rate that lasts below which a measured one is left soon. */
+const farBelow = 0.6;
+
 /** Episodes that are remembered, and the milliseconds over which they tell a rate that lasts. */
 const mostEpisodes = 16;
 const longestMemory = 120_000;
@@ -140,12 +143,12 @@ export class KneeEstimate {
     this.#confirmations = isSame ? this.#confirmations + 1 : 0;
     this.#knee = knee;
     const admitted = episode.admitted - last.admitted;
-    return {
-      rate: Math.min(this.#share, 1 - 0.5 / Math.max(1, admitted)) * knee,
-      knee: Math.max(knee, this.#lastingRate(episode)),
-      steadyFor: this.#steadyTime,
-      pace: this.#pace,
-    };
+    const rate = Math.min(this.#share, 1 - 0.5 / Math.max(1, admitted)) * knee;
+    const lastingKnee = Math.max(knee, this.#lastingRate(episode));
+    // What is well below the rate that lasts was a bad moment, not the limit.
+    const longest = rate < farBelow * lastingKnee ? longestSteadyTime : longestCalm;
+    const steadyFor = Math.min(longest, this.#steadyTime);
+    return { rate, knee: lastingKnee, steadyFor, pace: this.#pace };
   }
 
   #kneeBetween(last: Episode, episode: Episode): number {

@@ -1,4 +1,4 @@
-import { Observable, VirtualTimeScheduler } from 'rxjs';
+import { Observable, VirtualTimeScheduler, type SchedulerAction, type Subscription } from 'rxjs';
 import { missedBounds, mostStartsBefore } from '../../bench/limits/bounds';
 import { mostRunning } from '../../bench/limits/most-running';
 import { oracleOf } from '../../bench/limits/oracle';
@@ -11,6 +11,17 @@ import { LLMCallOptimizer } from '../../lib/optimizer/llm-call-optimizer';
 import { SimulatedProvider } from '../../lib/testing';
 import { rethrow } from '../test-scheduler';
 
+/** Virtual time in which timers wait whole milliseconds, and at least one, as those of Node and browsers do. */
+class WholeMillisecondScheduler extends VirtualTimeScheduler {
+  override schedule<State>(
+    work: (this: SchedulerAction<State>, state?: State) => void,
+    delay = 0,
+    state?: State,
+  ): Subscription {
+    return super.schedule(work, Math.max(1, Math.ceil(delay)), state);
+  }
+}
+
 interface Arrival {
   readonly at: number;
   readonly request: ShapeRequest;
@@ -21,7 +32,7 @@ const patience = 2 * 3_600_000;
 
 /** An optimizer that knows nothing of the limits against the provider of a shape. */
 function run(shape: Shape, signalsName: SignalsName, urgentAt: readonly number[] = []): Figures {
-  const scheduler = new VirtualTimeScheduler();
+  const scheduler = new WholeMillisecondScheduler();
   const provider = new SimulatedProvider({ ...shape.provider, ...signals[signalsName], scheduler });
   const optimizer = new LLMCallOptimizer({ maxConcurrent: mostRunning, scheduler });
   const urgent = urgentAt.map((at, index) => ({
