@@ -42,6 +42,8 @@ export class Ticket<R = unknown> {
   /** When it last entered an admission queue. */
   queuedAt = 0;
   asks: Asks = 'permit-and-start';
+  /** Whether it stands in the line of those who have paid, also when it pays anew for a retry. */
+  standsWithPaid = false;
   /** Calls started so far. */
   attempts = 0;
   /** How many of them the provider refused for the moment. */

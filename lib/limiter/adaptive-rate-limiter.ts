@@ -80,7 +80,7 @@ export interface RateLimiterState {
   readonly learnedRate?: number;
   /** Every limit that is known or was stated, by the provider's name for it. */
   readonly budgets: readonly BudgetState[];
-  /** What is left of the known or stated limit of that name. */
+  /** What is left of the tightest known or stated limit by the minute. */
   readonly requests?: { readonly perMinute: number; readonly remaining: number };
   readonly tokens?: { readonly perMinute: number; readonly remaining: number };
 }
@@ -95,9 +95,11 @@ export const engineOf = Symbol('rxllm limiter engine');
  * Decides when calls may start: one queue, one interval and one set of budgets for all pipelines that share it.
  *
  * A request starts on arrival if the last start is at least `currentInterval` times its priority's multiplier ago
- * (LOW 1.5, MEDIUM 1, HIGH 0.7, CRITICAL 0.3), else as soon as that is so and its turn has come. A 429 (or 503, 529)
- * holds everybody until its Retry-After has passed and doubles the interval; success while others wait shrinks it;
- * a limit stated in headers sets it at once. Times are milliseconds.
+ * (LOW 1.5, MEDIUM 1, HIGH 0.7, CRITICAL 0.3), else as soon as that is so and its turn has come. Success while others
+ * wait shrinks the interval; a limit stated in headers sets it at once and is never passed. A 429 holds everybody until
+ * its Retry-After has passed, or for a while that grows, and teaches the rate that the provider takes; a 503 or 529
+ * holds everybody only where it says for how long, and when most calls fail, single probes find out when it is over.
+ * `state.next` tells what the next request waits for. Times are milliseconds.
  *
  * ```
  * baseInterval: 3, adaptive: false
@@ -302,7 +304,7 @@ export class AdaptiveRateLimiter {
           if (isHeard) {
             engine.succeeded(id, startedAt);
           } else {
-            engine.forget(id);
+            engine.released(id);
           }
           engine.changed();
         }
@@ -337,13 +339,23 @@ function knownBudgets(given: KnownLimits | undefined): KnownBudget[] {
     }
   };
   const all = (limit: number) => limit;
-  add('requestsPerMinute', { name: 'requests', dimension: 'requests', window: minute }, (limit) =>
-    Math.max(1, limit / 60),
+  add(
+    'requestsPerMinute',
+    { name: 'limits.requestsPerMinute', dimension: 'requests', window: minute },
+    (limit) => Math.max(1, limit / 60),
   );
-  add('tokensPerMinute', { name: 'tokens', dimension: 'tokens', window: minute }, all);
-  add('inputTokensPerMinute', { name: 'input-tokens', dimension: 'input-tokens', window: minute }, all);
-  add('outputTokensPerMinute', { name: 'output-tokens', dimension: 'output-tokens', window: minute }, all);
-  add('requestsPerDay', { name: 'requests-day', dimension: 'requests', window: day }, all);
+  add('tokensPerMinute', { name: 'limits.tokensPerMinute', dimension: 'tokens', window: minute }, all);
+  add(
+    'inputTokensPerMinute',
+    { name: 'limits.inputTokensPerMinute', dimension: 'input-tokens', window: minute },
+    all,
+  );
+  add(
+    'outputTokensPerMinute',
+    { name: 'limits.outputTokensPerMinute', dimension: 'output-tokens', window: minute },
+    all,
+  );
+  add('requestsPerDay', { name: 'limits.requestsPerDay', dimension: 'requests', window: day }, all);
   return budgets;
 }
 

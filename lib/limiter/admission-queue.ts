@@ -288,7 +288,9 @@ export class AdmissionQueue {
   }
 
   #place(ticket: Ticket, pool: SlotPool, where: 'back' | 'front'): void {
-    const priorityClass = this.#lineOf(ticket.asks).classes[ticket.rank]!;
+    ticket.standsWithPaid ||= ticket.asks === 'start';
+    const line = ticket.standsWithPaid ? this.#paid : this.#unpaid;
+    const priorityClass = line.classes[ticket.rank]!;
     const leaf = priorityClass.leafOf(ticket.lane, pool);
     if (where === 'back') {
       leaf.ring.push(ticket, ticket.queuedAt, ticket.id);

@@ -8,9 +8,15 @@ const reserveTime = 500;
 const foreignSmoothing = 5000;
 const foreignTokenSmoothing = 30_000;
 
+/** Milliseconds without a statement after which others are no longer reckoned with. */
+const foreignMemory = 5000;
+
 /** Shares of the rate between which consumption by others is reckoned with. */
 const leastForeign = 0.05;
 const mostForeign = 0.95;
+
+/** Milliseconds for which a statement is believed that is not repeated. */
+const believedFor = 120_000;
 
 /** Milliseconds by which a stated time may be off: some are whole seconds. */
 const rounding = 1000;
@@ -64,6 +70,9 @@ export class Budget {
   /** The statement that later ones are compared with, to tell a bucket from a window. */
   #anchor: { readonly at: number; readonly resetAt: number; readonly remaining: number } | undefined;
 
+  /** Until when it is believed; limits that the user knows are believed for ever. */
+  #believedUntil = Infinity;
+
   constructor(
     stated: { name: string; dimension: LimitedDimension; limit: number; window: number },
     depth: number,
@@ -97,6 +106,11 @@ export class Budget {
     return this.#depth;
   }
 
+  /** What was stated once and not again, as in the message of a single refusal, does not hold for ever. */
+  get believedUntil(): number {
+    return this.#believedUntil;
+  }
+
   get countsByWindows(): boolean {
     return this.#windowEnd !== undefined;
   }
@@ -128,7 +142,16 @@ export class Budget {
     if (missing <= 1e-9 * this.#depth) {
       return now;
     }
-    return this.#windowEnd ?? now + Math.ceil(missing / (this.#rate - this.#foreignAt(now)));
+    if (this.#windowEnd !== undefined) {
+      return this.#windowEnd;
+    }
+    const doubtUntil = Math.max(now, this.#syncedAt + foreignMemory);
+    const refilledThen = (doubtUntil - now) * (this.#rate - this.#foreign);
+    const wait =
+      missing <= refilledThen
+        ? missing / (this.#rate - this.#foreign)
+        : doubtUntil - now + (missing - refilledThen) / this.#rate;
+    return now + Math.ceil(wait);
   }
 
   take(cost: number, now: number): void {
@@ -157,6 +180,7 @@ export class Budget {
       return;
     }
     this.#refill(now);
+    this.#believedUntil = now + believedFor;
     if (stated.limit !== this.#limit || stated.window !== this.#window) {
       const rate = stated.limit / stated.window;
       // What was noticed of others was a share of the old limit.
@@ -192,7 +216,7 @@ export class Budget {
 
   /** What was noticed of others says less and less when nothing is heard any more. */
   #foreignAt(now: number): number {
-    return now - this.#syncedAt < foreignSmoothing ? this.#foreign : 0;
+    return now - this.#syncedAt < foreignMemory ? this.#foreign : 0;
   }
 
   /** A full bucket takes no more in, so that it matters when the later calls started. */

@@ -18,17 +18,13 @@ export interface Receipt {
 
 /** All limits that are known, stated or learned by name: a start must find room in every one of them. */
 export class Budgets {
-  readonly #all: Budget[] = [];
+  #all: Budget[] = [];
   readonly #estimate = new TokenEstimate();
   readonly #log = new SpendingLog();
   #binding: Budget | undefined;
 
   add(budget: Budget): void {
     this.#all.push(budget);
-  }
-
-  get isEmpty(): boolean {
-    return this.#all.length === 0;
   }
 
   /** The budget that the last answer of `opensAt` came from. */
@@ -42,7 +38,11 @@ export class Budgets {
     let opens = -Infinity;
     if (this.#all.length > 0) {
       for (const budget of this.#all) {
-        const time = budget.opensAt(this.costIn(budget, tokens), now);
+        if (budget.believedUntil <= now) {
+          this.#all = this.#all.filter(({ believedUntil }) => believedUntil > now);
+          return this.opensAt(tokens, now);
+        }
+        const time = Math.min(budget.opensAt(this.costIn(budget, tokens), now), budget.believedUntil);
         if (time > opens) {
           opens = time;
           this.#binding = budget;

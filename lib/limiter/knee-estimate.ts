@@ -48,6 +48,9 @@ const fewCalls = 5;
 /** How often a knee is found again until the rate grows no faster for it. */
 const mostConfirmations = 2;
 
+/** What is left of a refused rate at least, however little was measured. */
+const leastShareOfRefused = 0.1;
+
 /** How far from what was measured to what was refused the knee lies, if they are far apart, and at most if not. */
 const trust = 0.7;
 const farApart = 1.25;
@@ -163,10 +166,12 @@ export class KneeEstimate {
           refusedRate,
         )
       : Math.min(measured, refusedRate);
+    // Time in which nobody asked was no time in which nobody was let through.
+    const credible = Math.max(likely, leastShareOfRefused * refusedRate);
     if (time >= longSpan) {
-      this.#sustained = measured;
+      this.#sustained = Math.max(measured, leastShareOfRefused * refusedRate);
       this.#shortSpans = 0;
-      return likely;
+      return credible;
     }
     if (this.#sustained > 0) {
       // What went well for long, less and less of it if it happens again and again: the limit may have fallen.
@@ -175,7 +180,7 @@ export class KneeEstimate {
     }
     return admitted < fewCalls
       ? Math.min(0.9 * refusedRate, Math.max(rateOf(admitted + 1, time), refusedRate / 4))
-      : likely;
+      : credible;
   }
 
   /** Where the rate had grown, the knee lies between what was measured, with and without the hold, and what was refused. */

@@ -42,7 +42,7 @@ const mostRunning = 100_000;
 /** What is remembered of a call while it runs. */
 interface RunningStart {
   /** Its number among all starts. */
-  readonly number: number;
+  number: number | undefined;
   readonly receipt: Receipt;
 }
 
@@ -123,9 +123,18 @@ export class LimiterEngine implements StartGate {
     return this.#budgets.states(this.clock.now());
   }
 
-  budgetOf(name: string): { perMinute: number; remaining: number } | undefined {
-    const budget = this.#budgets.find(name);
-    return budget && { perMinute: budget.perMinute, remaining: budget.remaining(this.clock.now()) };
+  /** The tightest limit by the minute of what it counts. */
+  budgetOf(counted: LimitedDimension): { perMinute: number; remaining: number } | undefined {
+    const now = this.clock.now();
+    let tightest: { perMinute: number; remaining: number } | undefined;
+    for (const { dimension, window, limit, remaining } of this.#budgets.states(now)) {
+      const perMinute = (limit * 60_000) / window;
+      const isByTheMinute = dimension === counted && window <= 60_000;
+      if (isByTheMinute && (!tightest || perMinute < tightest.perMinute)) {
+        tightest = { perMinute, remaining };
+      }
+    }
+    return tightest;
   }
 
   opensAt(rank: PriorityRank, tokens: number | undefined, asks: Asks, now: number): number {
@@ -185,6 +194,13 @@ export class LimiterEngine implements StartGate {
       this.#lastStartAt = now;
       this.#breaker.started(id, now);
       this.#hold.started(now);
+      if (asks === 'start') {
+        // Its number tells when it paid, and that may be long ago.
+        const running = this.#running.get(id);
+        if (running) {
+          running.number = undefined;
+        }
+      }
     }
     if (asks !== 'start') {
       this.#lastPermitAt = now;
@@ -203,6 +219,12 @@ export class LimiterEngine implements StartGate {
   forget(id: number): void {
     this.#running.delete(id);
     this.#breaker.forget(id);
+  }
+
+  /** A permit was given back in silence: which teaches no pace, but that the call did not fail. */
+  released(id: number): void {
+    this.#breaker.succeeded(id);
+    this.forget(id);
   }
 
   /** Learns from what happened to a call. */
@@ -308,6 +330,9 @@ export class LimiterEngine implements StartGate {
     if (asks !== 'permit') {
       consider('outage', this.#breaker.opensAt(now));
       consider('pace', this.#lastStartAt + wait);
+      if (asks === 'start') {
+        consider('learned-rate', this.#lastStartAt + this.#controller.learned.spacing);
+      }
     }
     if (asks !== 'start') {
       consider('pace', this.#lastPermitAt + wait);
@@ -378,9 +403,19 @@ export class LimiterEngine implements StartGate {
 
   #classificationOf(error: unknown): ErrorClassification {
     try {
-      return this.#classify(error);
+      return sound(this.#classify(error));
     } catch {
       return { kind: 'unknown' };
     }
   }
+}
+
+/** A classification of the user's own may hold anything: what is no number must not stop everybody for ever. */
+function sound(classification: ErrorClassification): ErrorClassification {
+  const { kind, retryAfter, period, limits } = classification;
+  const isHint = retryAfter !== undefined && retryAfter > 0 && retryAfter < Infinity;
+  const sane = limits?.filter(
+    ({ limit, window }) => limit > 0 && limit < Infinity && window > 0 && window < Infinity,
+  );
+  return { kind, ...(isHint && { retryAfter }), ...(period && { period }), ...(sane && { limits: sane }) };
 }

@@ -51,7 +51,7 @@ export function reasonOf(gate: GateName, figures: GateFigures): string {
         ? `The provider has no room and asked to wait: ${seconds(wait)} are left.`
         : `The provider refused a call (429), so everybody waits: ${seconds(wait)} are left.`;
     case 'outage':
-      return 'Half of the last twenty calls failed: single probes are let through until they succeed.';
+      return 'Most of the last calls failed: only a few probes are let through until they succeed.';
     case 'pace':
       return (
         `The pace is a start every ${interval.toFixed(0)} ms, times ${waitMultipliers[rank]} for this priority; ` +

@@ -1,6 +1,6 @@
 /** Calls whose results are looked at, and how many of them must have failed to call it an outage. */
 const considered = 20;
-const tooMany = 10;
+const tooMany = 16;
 
 /** Milliseconds before the first probe, and between probes at most. */
 const firstPause = 1000;
@@ -13,9 +13,9 @@ const patience = 30_000;
 const lastRound = 4;
 
 /**
- * A circuit breaker for outages: when half of the last twenty calls failed for lack of capacity or of a connection,
- * nothing starts but a probe now and then. One that succeeds is followed by two at once, then by four, and then by
- * everybody, so that a provider that comes back is not met by a stampede.
+ * A circuit breaker for outages: when four in five of the last twenty calls failed for lack of capacity or of a
+ * connection, nothing starts but a probe now and then. One that succeeds is followed by two, then by four, and, as long
+ * as half of them succeed, by everybody, so that a provider that comes back is not met by a stampede.
  */
 export class OutageBreaker {
   /** 1 for each failed call of the last ones. */
@@ -27,6 +27,7 @@ export class OutageBreaker {
   /** Calls that may run at once while probing. */
   #round = 0;
   #succeeded = 0;
+  #failed = 0;
   readonly #probes = new Map<number, number>();
 
   get isOpen(): boolean {
@@ -38,7 +39,7 @@ export class OutageBreaker {
     if (this.#openUntil === undefined || now < this.#openUntil) {
       return this.#openUntil ?? -Infinity;
     }
-    if (this.#probes.size + this.#succeeded < this.#round) {
+    if (this.#probes.size + this.#succeeded + this.#failed < this.#round) {
       return now;
     }
     let oldest = Infinity;
@@ -67,12 +68,9 @@ export class OutageBreaker {
   succeeded(id: number): void {
     if (this.#openUntil === undefined) {
       this.#note(0);
-    } else if (this.#probes.delete(id) && ++this.#succeeded >= this.#round) {
-      this.#succeeded = 0;
-      this.#round *= 2;
-      if (this.#round > lastRound) {
-        this.#close();
-      }
+    } else if (this.#probes.delete(id)) {
+      this.#succeeded++;
+      this.#endRound();
     }
   }
 
@@ -87,16 +85,33 @@ export class OutageBreaker {
       this.#open(now);
       return true;
     }
-    if (this.#probes.has(id)) {
-      this.#open(now);
+    if (this.#probes.delete(id)) {
+      this.#failed++;
+      if (2 * this.#failed > this.#round) {
+        this.#open(now);
+      } else {
+        this.#endRound();
+      }
     }
     return false;
+  }
+
+  #endRound(): void {
+    if (this.#succeeded + this.#failed >= this.#round) {
+      this.#succeeded = 0;
+      this.#failed = 0;
+      this.#round *= 2;
+      if (this.#round > lastRound) {
+        this.#close();
+      }
+    }
   }
 
   #open(now: number): void {
     this.#openUntil = now + Math.min(longestPause, firstPause * 2 ** this.#pauses++);
     this.#round = 1;
     this.#succeeded = 0;
+    this.#failed = 0;
     this.#probes.clear();
   }
 

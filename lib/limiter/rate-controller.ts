@@ -87,6 +87,7 @@ export class RateController {
   interval(now: number): number {
     if (this.#adaptive && now - this.#lastActiveAt > idleAfter && this.#lastActiveAt !== -Infinity) {
       this.#interval = this.#clamp(this.#stated || this.#base);
+      this.#estimate.forget();
     }
     return this.#interval;
   }
@@ -122,7 +123,7 @@ export class RateController {
     if (!this.#adaptive || startedAt < this.#lastCutAt) {
       return;
     }
-    const passed = Math.min(1000, now - this.#lastStepAt);
+    const passed = Math.min(Math.max(1000, this.learned.spacing), now - this.#lastStepAt);
     if (passed <= 0) {
       return;
     }
@@ -164,17 +165,24 @@ export class RateController {
 
   /** Cuts the rate: the provider refused a call, which begins an episode. */
   cut(refusal: Refusal, now: number): void {
-    const { startedAt, startNumber } = refusal;
+    const { startedAt, startNumber, holdEnd } = refusal;
     const admitted = this.#admitted(startNumber);
     const since = admitted - (this.#estimate.last?.admitted ?? 0);
     this.refusedAgain();
     this.#lastCutAt = now;
     this.#lastCutNumber = this.#starts.count;
     this.#lastStepAt = now;
+    const recent = startNumber === undefined ? 0 : this.#starts.rateBefore(startNumber, startedAt, 1000);
+    // Less than the learned rate where less was asked for; never more, as a late timer may have made it look.
+    const refusedRate = this.learned.isKnown ? Math.min(this.learned.perSecond, recent || Infinity) : recent;
+    const { hasGrown } = this.learned;
+    const episode = { at: startedAt, admitted, refusedRate, hasGrown, holdEnd };
     if (!this.#adaptive) {
+      this.#estimate.passed(episode);
       return;
     }
     if (refusal.isExplained) {
+      this.#estimate.passed(episode);
       this.#interval = this.#clamp(Math.max(this.#interval * carefulStart, refusal.statedSpacing));
       return;
     }
@@ -182,14 +190,9 @@ export class RateController {
       // Nothing came through since: the hold was too short, which says nothing of the rate.
       return;
     }
-    const recent = startNumber === undefined ? 0 : this.#starts.rateBefore(startNumber, startedAt, 1000);
-    // Less than the learned rate where less was asked for; never more, as a late timer may have made it look.
-    const refusedRate = this.learned.isKnown ? Math.min(this.learned.perSecond, recent || Infinity) : recent;
-    const { hasGrown } = this.learned;
-    const episode = { at: startedAt, admitted, refusedRate, hasGrown, holdEnd: refusal.holdEnd };
     if (refusedRate === 0 || since <= 0) {
       this.#estimate.passed(episode);
-      this.#interval = this.#clamp(this.#interval * growth);
+      this.#interval = this.#clamp(this.#slower);
       return;
     }
     const rate = this.#learn(refusal, episode, since, now);
@@ -214,7 +217,7 @@ export class RateController {
     this.#lastCutNumber = this.#starts.count;
     this.#lastStepAt = now;
     if (this.#adaptive) {
-      this.#interval = this.#clamp(this.#interval * growth);
+      this.#interval = this.#clamp(this.#slower);
     }
   }
 
@@ -244,6 +247,11 @@ export class RateController {
 
   #admitted(startNumber: number | undefined): number {
     return (startNumber ?? this.#starts.count) - 1 - this.#refusals;
+  }
+
+  /** An interval of nothing must be able to grow as well. */
+  get #slower(): number {
+    return Math.max(1, this.#interval) * growth;
   }
 
   #clamp(interval: number): number {

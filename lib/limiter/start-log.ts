@@ -1,5 +1,9 @@
 const remembered = 1024;
 
+/** Starts that tell a rate where calls are rare, and the milliseconds within which they must lie. */
+const few = 4;
+const minute = 60_000;
+
 /** When the last calls were started. */
 export class StartLog {
   readonly #times = new Float64Array(remembered);
@@ -14,19 +18,36 @@ export class StartLog {
     this.#times[this.#count++ % remembered] = now;
   }
 
-  /** Starts per second over the `span` milliseconds before the start of that number; 0 for fewer than two. */
+  /**
+   * Starts per second over the `span` milliseconds before the start of that number; where so few came then, over the
+   * last few of the minute before; 0 where there are not even these.
+   */
   rateBefore(startNumber: number, startedAt: number, span: number): number {
     const oldest = Math.max(1, this.#count - remembered + 1);
-    let number = startNumber - 1;
-    while (number >= oldest && this.#timeOf(number) > startedAt - span) {
-      number--;
+    if (oldest > 1 && startNumber <= oldest + few) {
+      // So many came since that it is forgotten: these tell the rate as well.
+      return this.#rateSince(oldest, this.#count);
     }
-    const starts = startNumber - 1 - number;
-    if (starts < 2) {
-      return 0;
+    let first = startNumber;
+    while (first > oldest && this.#timeOf(first - 1) > startedAt - span) {
+      first--;
     }
-    const covered = number >= oldest ? span : startedAt - this.#timeOf(number + 1);
-    return (starts * 1000) / Math.max(covered, span / 10);
+    const starts = startNumber - first;
+    if (starts >= 2) {
+      return (starts * 1000) / span;
+    }
+    first = Math.max(oldest, startNumber - few);
+    while (first < startNumber && this.#timeOf(first) < startedAt - minute) {
+      first++;
+    }
+    return startNumber - first < few ? 0 : this.#rateSince(first, startNumber);
+  }
+
+  /** Starts per second from one start to another. */
+  #rateSince(first: number, last: number): number {
+    const starts = last - first;
+    const time = this.#timeOf(last) - this.#timeOf(first);
+    return starts > 0 ? (starts * 1000) / Math.max(time, 1) : 0;
   }
 
   #timeOf(startNumber: number): number {

@@ -18,16 +18,17 @@ export interface StatedFigures {
 }
 
 /** Resets are reckoned a moment before or after what remains. */
-const fits = (figure: number, window: number): boolean => Math.abs(figure / window - 1) <= 0.05;
+const fits = (figure: number, window: number, tolerance: number): boolean =>
+  Math.abs(figure / window - 1) <= tolerance;
 
 const isWithin = ({ milliseconds, precision }: StatedReset, window: number): boolean =>
   milliseconds <= 1.02 * window + precision;
 
 /**
  * The window that a limit's name does not tell. A bucket that refills continuously is full in (limit - remaining) /
- * rate, so the figures do: Groq's `-requests` headers are per day although they are named like OpenAI's per minute.
- * Only durations with units are known to be reckoned so; with a moment or a bare count, the time left of a fixed minute
- * looks like a day's every now and then. A reset longer than a minute is no minute's, however it is written. Undefined
+ * rate, so the figures do: Groq's `-requests` headers are per day although they are named like OpenAI's per minute. A
+ * reset longer than a minute is no minute's, however it is written; a shorter one may be what is left of a fixed minute,
+ * which looks like a day's every now and then, and so is taken for a day's only where the figures fit exactly. Undefined
  * where nothing fits.
  */
 export function windowOf({ limit, remaining, reset }: StatedFigures): number | undefined {
@@ -36,15 +37,13 @@ export function windowOf({ limit, remaining, reset }: StatedFigures): number | u
   }
   const spent = limit - (remaining ?? limit);
   const isWithinMinute = isWithin(reset, minute);
-  if (spent > 0 && (reset.form === 'duration' || !isWithinMinute)) {
-    const refill = (reset.milliseconds * limit) / spent;
-    const fitting = [day, hour].find((window) => fits(refill, window));
-    if (fitting !== undefined) {
-      return fitting;
-    }
-  }
+  const refill = spent > 0 ? (reset.milliseconds * limit) / spent : 0;
   if (isWithinMinute) {
-    return minute;
+    return reset.form === 'duration' && fits(refill, day, 0.005) ? day : minute;
+  }
+  const fitting = [day, hour].find((window) => fits(refill, window, 0.05));
+  if (fitting !== undefined) {
+    return fitting;
   }
   return !isWithin(reset, hour) && isWithin(reset, day) ? day : undefined;
 }

@@ -72,7 +72,9 @@ export class RetryPolicy {
   /** What an error means; a classifier that throws makes it unknown. */
   classify(error: unknown): ErrorClassification {
     try {
-      return this.#classify(error);
+      const classification = this.#classify(error);
+      const { retryAfter } = classification;
+      return retryAfter === undefined || retryAfter >= 0 ? classification : { kind: classification.kind };
     } catch {
       return { kind: 'unknown' };
     }

@@ -142,7 +142,7 @@ describe('what the next request waits for', () => {
 
   it('is an outage, until a probe may start, and until the probe has ended', () => {
     world({ baseInterval: 0 }, ({ limiter, ask, at, startedAt }) => {
-      for (let id = 1; id <= 10; id++) {
+      for (let id = 1; id <= 16; id++) {
         limiter.observe(failed(500, {}, -id));
       }
       ask();
@@ -192,7 +192,7 @@ describe('what the next request waits for', () => {
       ask({ tokens: 500, priority: CallPriority.LOW });
       const { next } = limiter.state;
       expect(next).toMatchObject({ gate: 'budget', priority: 'low', opensAt: 18_000 });
-      expect(next!.reason).toContain("'tokens' of 1000 in 60.0 s");
+      expect(next!.reason).toContain("'limits.tokensPerMinute' of 1000 in 60.0 s");
       expect(next!.reason).toContain('200 left');
       expect(next!.reason).toContain('500');
       at(18_001, () => expect(startedAt).toEqual([0, 18_000]));
@@ -205,11 +205,11 @@ describe('what the next request waits for', () => {
       ask();
       ask();
       expect(limiter.state.next).toMatchObject({ gate: 'budget', opensAt: 1000 });
-      expect(limiter.state.next!.reason).toContain("'requests' of 60");
+      expect(limiter.state.next!.reason).toContain("'limits.requestsPerMinute' of 60");
       at(1500, () => {
         ask();
         expect(limiter.state.next!.gate).toBe('budget');
-        expect(limiter.state.next!.reason).toContain("'requests-day' of 2");
+        expect(limiter.state.next!.reason).toContain("'limits.requestsPerDay' of 2");
         expect(limiter.state.next!.opensAt).toBeGreaterThanOrEqual(43_200_000);
       });
     });

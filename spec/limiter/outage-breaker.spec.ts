@@ -16,7 +16,7 @@ function succeed(breaker: OutageBreaker, count: number): void {
 
 function opened(now = 0): OutageBreaker {
   const breaker = new OutageBreaker();
-  fail(breaker, 10, now);
+  fail(breaker, 16, now);
   expect(breaker.isOpen).toBe(true);
   return breaker;
 }
@@ -39,27 +39,27 @@ describe('OutageBreaker', () => {
       expect(startsAt(breaker, 0, 1)).toBe(50);
     });
 
-    it('bears with less than half of twenty', () => {
+    it('bears with less than four in five of twenty', () => {
       const breaker = new OutageBreaker();
       for (let round = 0; round < 20; round++) {
-        fail(breaker, 9);
-        succeed(breaker, 11);
+        fail(breaker, 15);
+        succeed(breaker, 5);
       }
       expect(breaker.isOpen).toBe(false);
     });
 
-    it('opens at half of twenty, and says so once', () => {
+    it('opens at four in five of twenty, and says so once', () => {
       const breaker = new OutageBreaker();
-      succeed(breaker, 10);
-      const said = fail(breaker, 15);
-      expect(said.indexOf(true)).toBe(9);
+      succeed(breaker, 4);
+      const said = fail(breaker, 20);
+      expect(said.indexOf(true)).toBe(15);
       expect(said.filter(Boolean)).toHaveLength(1);
       expect(breaker.isOpen).toBe(true);
     });
 
-    it('opens when the first ten calls of all fail', () => {
+    it('opens when the first sixteen calls of all fail', () => {
       const breaker = new OutageBreaker();
-      fail(breaker, 9);
+      fail(breaker, 15);
       expect(breaker.isOpen).toBe(false);
       fail(breaker, 1);
       expect(breaker.isOpen).toBe(true);
@@ -67,9 +67,9 @@ describe('OutageBreaker', () => {
 
     it('forgets what is longer ago than twenty calls', () => {
       const breaker = new OutageBreaker();
-      fail(breaker, 9);
+      fail(breaker, 15);
       succeed(breaker, 20);
-      fail(breaker, 9);
+      fail(breaker, 15);
       expect(breaker.isOpen).toBe(false);
     });
   });
@@ -128,7 +128,7 @@ describe('OutageBreaker', () => {
       expect(last).toBeGreaterThan(opened().opensAt(0));
     });
 
-    it('begins again with one probe when one of a later round fails', () => {
+    it('bears with half of a round, and begins again with one probe when more of it fails', () => {
       const breaker = opened();
       let now = breaker.opensAt(0);
       startsAt(breaker, now, 1);
@@ -136,9 +136,13 @@ describe('OutageBreaker', () => {
       expect(startsAt(breaker, now, 2)).toBe(2);
       breaker.succeeded(2);
       breaker.failed(3, now);
+      expect(startsAt(breaker, now, 4)).toBe(4);
+      for (const id of [4, 5, 6]) {
+        breaker.failed(id, now);
+      }
       expect(breaker.opensAt(now)).toBeGreaterThan(now);
       now = breaker.opensAt(now);
-      expect(startsAt(breaker, now, 4)).toBe(1);
+      expect(startsAt(breaker, now, 8)).toBe(1);
     });
 
     it('lets another start when a probe does not end, and does not count the first any more', () => {
@@ -201,14 +205,14 @@ describe('OutageBreaker', () => {
 
     it('counts from nothing again', () => {
       const breaker = closed();
-      fail(breaker, 9);
+      fail(breaker, 15);
       expect(breaker.isOpen).toBe(false);
       expect(fail(breaker, 1)).toEqual([true]);
     });
 
     it('waits no longer in the next outage than in the first', () => {
       const breaker = closed();
-      fail(breaker, 10, 500_000);
+      fail(breaker, 16, 500_000);
       expect(breaker.opensAt(500_000) - 500_000).toBe(opened().opensAt(0));
     });
   });
