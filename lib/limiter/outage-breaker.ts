@@ -9,6 +9,9 @@ const longestPause = 5000;
 /** Milliseconds after which a probe that has not ended does not keep the next one from starting. */
 const patience = 30_000;
 
+/** Failed requests that are remembered. */
+const mostFailing = 256;
+
 /** Calls of one round of probes after which all is well again. */
 const lastRound = 4;
 
@@ -29,6 +32,8 @@ export class OutageBreaker {
   #succeeded = 0;
   #failed = 0;
   readonly #probes = new Map<number, number>();
+  /** Requests that failed: one that fails at every attempt must count once, or a few of them would look like an outage. */
+  readonly #failing = new Set<number>();
 
   get isOpen(): boolean {
     return this.#openUntil !== undefined;
@@ -66,6 +71,7 @@ export class OutageBreaker {
   }
 
   succeeded(id: number): void {
+    this.#failing.delete(id);
     if (this.#openUntil === undefined) {
       this.#note(0);
     } else if (this.#probes.delete(id)) {
@@ -77,6 +83,14 @@ export class OutageBreaker {
   /** Returns whether this failure is what shows the outage. */
   failed(id: number, now: number): boolean {
     if (this.#openUntil === undefined) {
+      if (this.#failing.has(id)) {
+        return false;
+      }
+      this.#failing.add(id);
+      if (this.#failing.size > mostFailing) {
+        const [oldest] = this.#failing;
+        this.#failing.delete(oldest!);
+      }
       this.#note(1);
       if (this.#failures < tooMany) {
         return false;
@@ -120,6 +134,7 @@ export class OutageBreaker {
     this.#probes.clear();
     this.#results.fill(0);
     this.#failures = 0;
+    this.#failing.clear();
   }
 
   #note(result: 0 | 1): void {

@@ -3,9 +3,11 @@ import { OutageBreaker } from '../../lib/limiter/outage-breaker';
 /** Milliseconds after which a probe that has not ended is given up. */
 const mostPatience = 60_000;
 
-/** Fails that many calls at one time; they are no probes. */
+let lastId = 0;
+
+/** Fails that many calls of different requests at one time; they are no probes. */
 function fail(breaker: OutageBreaker, count: number, now = 0): boolean[] {
-  return Array.from({ length: count }, (_, index) => breaker.failed(-1 - index, now));
+  return Array.from({ length: count }, () => breaker.failed(--lastId, now));
 }
 
 function succeed(breaker: OutageBreaker, count: number): void {
@@ -63,6 +65,17 @@ describe('OutageBreaker', () => {
       expect(breaker.isOpen).toBe(false);
       fail(breaker, 1);
       expect(breaker.isOpen).toBe(true);
+    });
+
+    it('counts a request once that fails at every attempt', () => {
+      const breaker = new OutageBreaker();
+      fail(breaker, 15);
+      for (let attempt = 0; attempt < 10; attempt++) {
+        expect(breaker.failed(lastId, 0)).toBe(false);
+      }
+      expect(breaker.isOpen).toBe(false);
+      breaker.succeeded(lastId);
+      expect(breaker.failed(lastId, 0)).toBe(true);
     });
 
     it('forgets what is longer ago than twenty calls', () => {
