@@ -62,11 +62,6 @@ export class AdmissionQueue {
     return this.#paid.classes[rank]!.waiting + this.#unpaid.classes[rank]!.waiting;
   }
 
-  /** When the next start is expected if nothing changes; `Infinity` where nothing waits or nobody can tell. */
-  get nextWake(): number {
-    return this.#wakeTime;
-  }
-
   /** The request that is next: what it asks for, or that no slot is free for any. */
   get head(): { rank: PriorityRank; tokens: number | undefined; asks: Asks } | 'no-slot' | undefined {
     const leaf = this.#paid.next() ?? this.#unpaid.next();

@@ -20,7 +20,7 @@ const windowWall = 5000;
 const windowShare = 20;
 
 /**
- * How long everybody is held after a refusal: as long as the provider asked; else half a second, twice as long whenever the
+ * How long everybody is held after a refusal: as long as the provider asked; else a moment, twice as long whenever the
  * one call that is let through then is refused again. Where long walls alternate with many admitted calls, the limit
  * counts by windows, and the end of a wall is foretold by that of the last one.
  */
