@@ -26,9 +26,16 @@ export type { GateName, NextStart } from './limiter/next-start';
 export {
   LLMResultCache,
   type CacheStatistics,
+  type RequestKeyOptions,
   type ResultCacheConfig,
   type StoreOptions,
 } from './cache/llm-result-cache';
+export type { CacheExplanation, CacheExplanationReason } from './cache/explanation';
+export type { CacheSelection, CachedAnswer } from './cache/selection';
+export type { CacheStore } from './cache/cache-store';
+export type { DepartureReason } from './cache/departures';
+export type { KeySpace } from './cache/request-identity';
+export type { StoreStatistics } from './cache/store-tier';
 export { isCacheable } from './cache/cacheable-answer';
 export {
   CallStats,
@@ -53,7 +60,7 @@ export type {
   SuccessfulOutcome,
   TokenUsage,
 } from './core/call';
-export type { CallTraits, TraitsReader } from './core/traits';
+export type { CacheBypass, CallTraits, TraitsReader } from './core/traits';
 export { CallPriority } from './core/priority';
 export type * from './core/events';
 export {

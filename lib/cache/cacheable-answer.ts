@@ -1,89 +1,296 @@
 type AnswerShape = Readonly<Record<string, unknown>>;
 
-/** Finish reasons, in the words of OpenAI, Anthropic and the AI SDK, of an answer that was given to its end. */
+/** Why an answer ended, in the words of the providers, if it was given to its end. */
 const wholeReasons: ReadonlySet<unknown> = new Set([
+  // OpenAI and those that are compatible with it
   'stop',
   'tool_calls',
   'function_call',
+  'eos',
+  // Anthropic
   'end_turn',
   'stop_sequence',
   'tool_use',
+  // AI SDK
   'tool-calls',
+  // Gemini
+  'STOP',
 ]);
 
+/** Parts that are no answer by themselves: thoughts, and what was looked up or listed on the way to one. */
+const partsOnTheWay: ReadonlySet<unknown> = new Set([
+  'reasoning',
+  'reasoning-file',
+  'reasoning_content',
+  'thinking',
+  'redacted_thinking',
+  'compaction',
+  'fallback',
+  'custom',
+  'source',
+  'citation',
+  'web_search_call',
+  'file_search_call',
+  'tool_search_call',
+  'tool_search_output',
+  'mcp_list_tools',
+  'additional_tools',
+  'server_tool_use',
+  'mcp_tool_use',
+  'web_search_tool_result',
+  'web_fetch_tool_result',
+  'tool_search_tool_result',
+  'advisor_tool_result',
+  'server_tool_call',
+  'server_tool_call_result',
+  'invalid_tool_call',
+  'tool-error',
+]);
+
+/** Fields of a part of Gemini's that say something about it, where the other ones are it. */
+const fieldsAboutPart: ReadonlySet<string> = new Set(['thought', 'thoughtSignature', 'partMetadata']);
+
+/** What providers call the reason why an answer ended. */
+const reasonFields = ['finish_reason', 'finishReason', 'stop_reason', 'stopReason', 'done_reason'];
+
+/** Each knows the answers of one maker: whether one may be cached, or undefined where it is none of that maker. */
+const judges: readonly ((answer: AnswerShape) => boolean | undefined)[] = [
+  judgeReadOnce,
+  judgeChoices,
+  judgeResponse,
+  judgeMessage,
+  judgeCandidates,
+  judgeLangChainMessage,
+  judgeResult,
+];
+
 /**
- * The default rule of what may be cached: an answer that is there and whole. Undefined, null, '' and answers of the
- * OpenAI, Anthropic and AI SDK shapes that are empty, cut off, filtered or refused are not; 0, false, [] and {} are.
+ * The default rule of what may be cached: an answer that is there, whole and can be given twice.
+ *
+ * It knows the answers of OpenAI (chat completions, completions, responses) and of those compatible with it, of
+ * Anthropic (messages, completions), of Gemini (`generateContent`), the results of the AI SDK (`generateText`,
+ * `generateObject`, `doGenerate`) and LangChain's messages. Those that are unfinished, cut off, filtered, refused or
+ * empty are not cached; blank text is empty, and so is an answer that holds only reasoning, while tool calls without
+ * text are an answer. Undefined, null, blank texts and what can be read only once (streams, a `Response`) are not
+ * cached either. Everything else is: 0, false, [], {} and objects of shapes it does not know.
+ *
+ * It never throws: an answer that throws when it is looked at is not cached.
  */
 export function isCacheable(value: unknown): boolean {
-  if (value === undefined || value === null || value === '') {
+  if (typeof value === 'string') {
+    return hasText(value);
+  }
+  if (value === undefined || value === null) {
     return false;
   }
-  if (typeof value !== 'object') {
+  if (!isShape(value)) {
     return true;
   }
-  const answer = value as AnswerShape;
-  if (Array.isArray(answer['choices']) && answer['choices'].length > 0) {
-    return answer['choices'].every(isWholeChoice);
-  }
-  if (answer['object'] === 'chat.completion') {
+  try {
+    for (const judge of judges) {
+      const judgment = judge(value);
+      if (judgment !== undefined) {
+        return judgment;
+      }
+    }
+    return true;
+  } catch {
     return false;
   }
-  if (answer['object'] === 'response' && typeof answer['status'] === 'string') {
-    return (
-      answer['status'] === 'completed' && hasContent(answer['output']) && !holdsRefusal(answer['output'])
-    );
+}
+
+/** Streams of the platform and the SDKs; a second reader would find them empty or locked. */
+function judgeReadOnce(answer: AnswerShape): false | undefined {
+  const isStream = Symbol.asyncIterator in answer || 'textStream' in answer || 'getReader' in answer;
+  return isStream || ('bodyUsed' in answer && 'body' in answer) ? false : undefined;
+}
+
+/** OpenAI's chat completions and completions, and those of everybody compatible with them. */
+function judgeChoices(answer: AnswerShape): boolean | undefined {
+  const { object, choices } = answer;
+  const isNamed = object === 'chat.completion' || object === 'text_completion';
+  if (Array.isArray(choices) && choices.length > 0 && (isNamed || choices.every(isChoice))) {
+    return choices.every(isWholeChoice);
   }
-  if (answer['type'] === 'message' && answer['role'] === 'assistant' && 'stop_reason' in answer) {
-    return wholeReasons.has(answer['stop_reason']) && hasContent(answer['content']);
+  return isNamed ? false : undefined;
+}
+
+function isChoice(choice: unknown): choice is AnswerShape {
+  if (!isShape(choice)) {
+    return false;
   }
-  if ('finishReason' in answer && ('text' in answer || 'content' in answer || 'object' in answer)) {
-    const { finishReason } = answer;
-    const reason = isShape(finishReason) ? finishReason['unified'] : finishReason;
-    return wholeReasons.has(reason) && [answer['text'], answer['content'], answer['object']].some(hasContent);
-  }
-  return true;
+  const { message } = choice;
+  return reasonOf(choice) !== undefined || (isShape(message) && ('content' in message || 'role' in message));
 }
 
 function isWholeChoice(choice: unknown): boolean {
   if (!isShape(choice)) {
-    return true;
-  }
-  if (!('finish_reason' in choice)) {
-    return true;
+    return false;
   }
   const message = isShape(choice['message']) ? choice['message'] : choice;
   return (
-    wholeReasons.has(choice['finish_reason']) &&
+    isWhole(reasonOf(choice)) &&
     !hasContent(message['refusal']) &&
+    !holdsRefusal(message['content']) &&
     [
       message['content'],
+      message['text'],
       message['tool_calls'],
+      message['toolCalls'],
       message['function_call'],
       message['audio'],
-      message['text'],
+      message['images'],
     ].some(hasContent)
   );
 }
 
-function holdsRefusal(output: unknown): boolean {
-  return (
-    Array.isArray(output) &&
-    output.some(
-      (item) => isShape(item) && Array.isArray(item['content']) && item['content'].some(isRefusalPart),
-    )
+/** OpenAI's responses. */
+function judgeResponse(answer: AnswerShape): boolean | undefined {
+  // Nothing more is read of what is none: the output of an AI SDK result may be a getter that throws.
+  if (answer['object'] !== 'response') {
+    return undefined;
+  }
+  const { status, output } = answer;
+  if (typeof status !== 'string' && !Array.isArray(output)) {
+    return undefined;
+  }
+  const isComplete = (status ?? 'completed') === 'completed' && !answer['error'];
+  if (!isComplete || answer['incomplete_details'] || !Array.isArray(output)) {
+    return false;
+  }
+  const parts = output.flatMap((item: unknown) =>
+    isShape(item) && item['type'] === 'message' ? item['content'] : [item],
+  );
+  return hasContent(parts) && !holdsRefusal(parts);
+}
+
+/** Anthropic's messages and completions. */
+function judgeMessage(answer: AnswerShape): boolean | undefined {
+  const { type, role } = answer;
+  if (!('stop_reason' in answer)) {
+    return undefined;
+  }
+  if (type === 'message' && role === 'assistant') {
+    return wholeReasons.has(answer['stop_reason']) && hasContent(answer['content']);
+  }
+  return type === 'completion'
+    ? wholeReasons.has(answer['stop_reason']) && hasContent(answer['completion'])
+    : undefined;
+}
+
+/** Gemini's `generateContent`. */
+function judgeCandidates(answer: AnswerShape): boolean | undefined {
+  const { candidates, promptFeedback } = answer;
+  if (isShape(promptFeedback) && promptFeedback['blockReason']) {
+    return false;
+  }
+  if (!Array.isArray(candidates) || candidates.length === 0 || !candidates.every(isCandidate)) {
+    return undefined;
+  }
+  return candidates.every(
+    ({ finishReason, content }) =>
+      wholeReasons.has(finishReason) && isShape(content) && hasContent(content['parts']),
   );
 }
 
-function isRefusalPart(part: unknown): boolean {
-  return isShape(part) && part['type'] === 'refusal';
+function isCandidate(candidate: unknown): candidate is AnswerShape {
+  if (!isShape(candidate)) {
+    return false;
+  }
+  const { content } = candidate;
+  return 'finishReason' in candidate || (isShape(content) && Array.isArray(content['parts']));
+}
+
+/** LangChain's messages; each of its integrations passes on its provider's words. */
+function judgeLangChainMessage(answer: AnswerShape): boolean | undefined {
+  const { response_metadata: metadata } = answer;
+  if (!isShape(metadata) || !('content' in answer)) {
+    return undefined;
+  }
+  const { content } = answer;
+  const { object, status, messageStop } = metadata;
+  const reason = reasonOf(metadata) ?? (isShape(messageStop) ? reasonOf(messageStop) : undefined);
+  const isUnfinished = object === 'response' && (status ?? 'completed') !== 'completed';
+  const more = isShape(answer['additional_kwargs']) ? answer['additional_kwargs'] : {};
+  return (
+    isWhole(reason) &&
+    !isUnfinished &&
+    !metadata['incomplete_details'] &&
+    !hasContent(more['refusal']) &&
+    !holdsRefusal(content) &&
+    [content, answer['tool_calls'], more['tool_calls'], more['function_call'], more['audio']].some(hasContent)
+  );
+}
+
+/** What the AI SDK and its models give back. */
+function judgeResult(answer: AnswerShape): boolean | undefined {
+  const isResult =
+    'finishReason' in answer && ['text', 'content', 'object', 'toolCalls'].some((field) => field in answer);
+  if (!isResult) {
+    return undefined;
+  }
+  // The tool calls of earlier steps were answered; the last step is the answer.
+  const { steps } = answer;
+  const last: unknown = Array.isArray(steps) ? steps.at(-1) : undefined;
+  const { finishReason, text, content, object, toolCalls, files } =
+    isShape(last) && 'finishReason' in last ? last : answer;
+  const reason = isShape(finishReason) ? finishReason['unified'] : finishReason;
+  if (!wholeReasons.has(reason) || (reason === 'tool-calls' && holds(content, 'tool-error'))) {
+    return false;
+  }
+  // A structured answer may well be an empty list.
+  const isObjectThere =
+    typeof object === 'string' ? hasText(object) : object !== undefined && object !== null;
+  return isObjectThere || [text, content, toolCalls, files].some(hasContent);
+}
+
+/** Undefined where none is stated, as in answers that were made by hand; null while an answer is being streamed. */
+function reasonOf(shape: AnswerShape): unknown {
+  const field = reasonFields.find((name) => shape[name] !== undefined);
+  return field === undefined ? undefined : shape[field];
+}
+
+function isWhole(reason: unknown): boolean {
+  return reason === undefined || wholeReasons.has(reason);
+}
+
+function holdsRefusal(parts: unknown): boolean {
+  return holds(parts, 'refusal');
+}
+
+function holds(parts: unknown, type: string): boolean {
+  return Array.isArray(parts) && parts.some((part) => isShape(part) && part['type'] === type);
 }
 
 function hasContent(value: unknown): boolean {
-  if (Array.isArray(value)) {
-    return value.length > 0;
+  if (typeof value === 'string') {
+    return hasText(value);
   }
-  return value !== undefined && value !== null && value !== '';
+  return Array.isArray(value) ? value.some(isPartOfAnswer) : value !== undefined && value !== null;
+}
+
+function isPartOfAnswer(part: unknown): boolean {
+  if (!isShape(part)) {
+    return hasContent(part);
+  }
+  const { type, text } = part;
+  if (partsOnTheWay.has(type) || part['thought'] === true) {
+    return false;
+  }
+  if (typeof text === 'string' || (typeof type === 'string' && type.endsWith('text'))) {
+    return hasContent(text);
+  }
+  if (type === 'image_generation_call') {
+    return hasContent(part['result']);
+  }
+  const isAbout = (field: string) =>
+    fieldsAboutPart.has(field) || part[field] === undefined || part[field] === null;
+  return typeof type === 'string' || !Object.keys(part).every(isAbout);
+}
+
+/** A look at a text for as long as it is blank; `trim` would copy it. */
+function hasText(text: string): boolean {
+  return /\S/.test(text);
 }
 
 function isShape(value: unknown): value is AnswerShape {

@@ -1,44 +1,153 @@
+import type { CacheBypass, CallTraits } from '../core/traits';
 import type { CallOutcome } from '../core/call';
+import type { Cancel } from '../core/clock';
 import type { Ticket } from '../core/ticket';
+import type { CacheEntry } from './cache-entry';
 
 /** One request that waits for a flight. */
 export interface Waiter<R = unknown, V = unknown> {
   readonly request: R;
   readonly ticket: Ticket;
-  /** Whether it asked when the call had been asked for already. */
-  readonly joined: boolean;
-  /** Makes the call in place of a starter whose own limits ended it. */
+  /** Whether it wants no kept answer, and so none in place of a failure either. */
+  readonly skipsLookUp: boolean;
+  /** Makes the call: nobody does yet, or the starter's own limits ended it. */
   startAnew(flight: Flight<R, V>): void;
+  /** The store held the answer after all. */
+  found(key: string, entry: CacheEntry): void;
+  /** Has the answer renewed that the store held, as it has expired. */
+  renew(key: string, traits: CallTraits): void;
+  /** The store did not hold it: a call is about to be asked for. */
+  missed(isStarter: boolean): void;
+  /** The call has been asked for. */
+  departed(): void;
   settle(outcome: CallOutcome<R, V>, flight: Flight<R, V>): void;
 }
 
+/** Who makes the call of a flight at the moment, or reads its answer from a store. */
+export interface FlightCarrier<R = unknown, V = unknown> {
+  /** Nobody waits for the answer any more. */
+  abandon(flight: Flight<R, V>): void;
+}
+
+/** What an answer must not match to be kept: what was invalidated while its call ran. */
+export type LandingCheck = (entry: CacheEntry) => boolean;
+
 /** The one running call that all requests with one key share. */
 export class Flight<R = unknown, V = unknown> {
-  readonly waiters = new Set<Waiter<R, V>>();
+  carrier: FlightCarrier<R, V> | undefined;
   /** Whether its key was deleted or cleared meanwhile: nobody joins it any more, and it writes nothing. */
   isFenced = false;
-  /** Lets go of the call; set by whoever makes it. */
-  abandon: (() => void) | undefined;
+  /** Whether an answer is kept already whose request came later. */
+  isOvertaken = false;
+  /** Whether its answer is not yet asked of the provider, but looked for in the store. */
+  isReading = false;
+  /** Whether the cache itself wants the answer, so that it goes on when nobody else waits for it. */
+  isKept = false;
+  /** Whether anyone who waits for it wants the answer kept. */
+  writes: boolean;
+  /** Set by what was invalidated, by its value, while it ran. */
+  landingChecks: LandingCheck[] | undefined;
+  cancelTimeout: Cancel | undefined;
+  /** What its call failed with, also where an expired answer stands in for it. */
+  failure: unknown;
+  #first: Waiter<R, V> | undefined;
+  /** Made for the second waiter, as most flights have but one. */
+  #others: Set<Waiter<R, V>> | undefined;
 
   constructor(
     /** Undefined for a request that bypasses the cache. */
     readonly key: string | undefined,
     /** The request that the call is made for, and its ticket. */
+    public request: R,
     public starter: Waiter<R, V> | undefined,
     public ticket: Ticket,
-  ) {}
+    readonly tags: readonly string[],
+    readonly bypass: CacheBypass | undefined,
+  ) {
+    this.writes = bypass?.write !== true;
+  }
+
+  get waiting(): number {
+    return (this.#first ? 1 : 0) + (this.#others?.size ?? 0);
+  }
+
+  has(waiter: Waiter<R, V>): boolean {
+    return this.#first === waiter || (this.#others?.has(waiter) ?? false);
+  }
+
+  /** Whoever has waited longest. */
+  get firstWaiter(): Waiter<R, V> | undefined {
+    if (this.#first || !this.#others) {
+      return this.#first;
+    }
+    const [first] = this.#others;
+    return first;
+  }
+
+  waiters(): Waiter<R, V>[] {
+    const others = this.#others ? [...this.#others] : [];
+    return this.#first ? [this.#first, ...others] : others;
+  }
+
+  add(waiter: Waiter<R, V>): void {
+    if (!this.#first && !this.#others) {
+      this.#first = waiter;
+    } else {
+      (this.#others ??= new Set()).add(waiter);
+    }
+  }
+
+  /** Whether it was there. */
+  remove(waiter: Waiter<R, V>): boolean {
+    if (this.#first === waiter) {
+      this.#first = undefined;
+      return true;
+    }
+    return this.#others?.delete(waiter) ?? false;
+  }
+
+  removeAll(): void {
+    this.#first = undefined;
+    this.#others = undefined;
+  }
+
+  /** Lets go of the call. */
+  abandon(): void {
+    this.cancelTimeout?.();
+    this.cancelTimeout = undefined;
+    this.carrier?.abandon(this);
+  }
 }
 
-/** The flights of a cache by key. A Map, as a key may be any string, `__proto__` too. */
+/**
+ * Lets go of several calls. What waits goes before what runs, and the newest first: or the one would start in the place
+ * of the other.
+ */
+export function abandonAll<R, V>(flights: readonly Flight<R, V>[]): void {
+  const isWaiting = ({ ticket }: Flight<R, V>) => Number(ticket.place !== undefined);
+  for (const flight of [...flights].reverse().sort((one, other) => isWaiting(other) - isWaiting(one))) {
+    flight.abandon();
+  }
+}
+
+/** The flights of a cache. By key in a Map, as a key may be any string, `__proto__` too. */
 export class Flights {
   readonly #byKey = new Map<string, Flight>();
+  /** Those that nobody may join, as they share nothing or their answer may be invalid, or another has their key; they can be fenced all the same. */
+  readonly #alone = new Set<Flight>();
 
+  /** The flight that a request with this key may join. */
   get(key: string): Flight | undefined {
     return this.#byKey.get(key);
   }
 
   add(flight: Flight): void {
-    if (flight.key !== undefined) {
+    if (flight.key === undefined) {
+      return;
+    }
+    if (flight.bypass?.sharing || this.#byKey.has(flight.key)) {
+      this.#alone.add(flight);
+    } else {
       this.#byKey.set(flight.key, flight);
     }
   }
@@ -47,21 +156,58 @@ export class Flights {
   remove(flight: Flight): void {
     if (flight.key !== undefined && this.#byKey.get(flight.key) === flight) {
       this.#byKey.delete(flight.key);
+    } else {
+      this.#alone.delete(flight);
     }
   }
 
-  fence(key: string): void {
-    const flight = this.#byKey.get(key);
-    if (flight) {
-      flight.isFenced = true;
-      this.#byKey.delete(key);
+  /** Lets nobody join a flight any more, as its answer may turn out to be invalid. */
+  close(flight: Flight): void {
+    if (this.#byKey.get(flight.key!) === flight) {
+      this.#byKey.delete(flight.key!);
+      this.#alone.add(flight);
     }
+  }
+
+  /** The answer of a flight is kept: what those bring that were asked for before it is older. */
+  overtake({ key, ticket }: Flight): void {
+    if (this.#alone.size > 0) {
+      for (const other of this.#of(key!)) {
+        other.isOvertaken ||= other.ticket.id < ticket.id;
+      }
+    }
+  }
+
+  /** Fences the flights of a key: nobody joins them any more, and they write nothing. */
+  fence(key: string): void {
+    this.#fence(this.#of(key));
+  }
+
+  fenceWhere(applies: (flight: Flight) => boolean): void {
+    this.#fence(this.all().filter(applies));
   }
 
   fenceAll(): void {
-    for (const flight of this.#byKey.values()) {
+    this.#fence(this.all());
+  }
+
+  /** All flights that have a key. */
+  all(): Flight[] {
+    return [...this.#byKey.values(), ...this.#alone];
+  }
+
+  #of(key: string): Flight[] {
+    const joinable = this.#byKey.get(key);
+    const alone = this.#alone.size > 0 ? [...this.#alone].filter((flight) => flight.key === key) : [];
+    return joinable ? [joinable, ...alone] : alone;
+  }
+
+  #fence(flights: readonly Flight[]): void {
+    for (const flight of flights) {
       flight.isFenced = true;
+      this.remove(flight);
     }
-    this.#byKey.clear();
+    // What nobody waits for only went on for the sake of the cache.
+    abandonAll(flights.filter((flight) => flight.waiting === 0));
   }
 }

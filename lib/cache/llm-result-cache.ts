@@ -1,28 +1,123 @@
-import { LRUCache } from 'lru-cache';
 import type { SchedulerLike } from 'rxjs';
 import type { TokenUsage } from '../core/call';
-import type { Cancel, Clock } from '../core/clock';
 import type { CallEventListener, EvictionReason } from '../core/events';
 import { clockFrom } from '../core/scheduler-clock';
-import { configObject, functionSetting, listenerSetting, numberSetting } from '../core/settings';
+import {
+  configObject,
+  functionSetting,
+  listenerSetting,
+  numberSetting,
+  switchSetting,
+} from '../core/settings';
+import { readTraits, validated, type TraitsReader } from '../core/traits';
+import { sizeOfAnswer } from './answer-size';
+import { CacheEngine } from './cache-engine';
+import type { CacheStore } from './cache-store';
 import { isCacheable } from './cacheable-answer';
-import { Flights } from './flights';
-import { freezeAnswer } from './freeze';
+import type { CacheExplanation } from './explanation';
+import { identify, keySpaceOf, type KeylessRequest, type KeySpace } from './request-identity';
 import { generateKey } from './request-key';
+import type { CacheSelection } from './selection';
+import type { StoreStatistics } from './store-tier';
 
-/** The config of an {@link LLMResultCache}. */
+/** The config of an {@link LLMResultCache}; all times are milliseconds. */
 export interface ResultCacheConfig {
-  /** Milliseconds an answer stays. Default 3,600,000 (an hour); `Infinity` is allowed. */
-  readonly defaultTtl?: number;
-  /** Answers kept; the least recently used ones leave first. Default 1000. */
+  /**
+   * Milliseconds an answer stays fresh, or a function that says so for each; 0 keeps it not at all. A request's own
+   * `cacheTtl` comes first. Default 3,600,000 (an hour); `Infinity` is allowed.
+   *
+   * ```
+   * defaultTtl: 5
+   * requests  a---a---a---|
+   * calls     a-------a---
+   * outcomes  A---a---A---|      (a: from the cache)
+   * ```
+   *
+   * @example
+   * new LLMResultCache({ defaultTtl: (answer) => (answer === 'unknown' ? 60_000 : 86_400_000) });
+   */
+  readonly defaultTtl?: number | ((value: unknown, request: unknown) => number);
+  /**
+   * Share of every TTL, 0 to 1, that chance may take off it, so that answers stored together do not expire together.
+   * Default 0.
+   *
+   * ```
+   * defaultTtl: 10, ttlJitter: 0.5      expires somewhere in  ------xxxxx
+   * ```
+   */
+  readonly ttlJitter?: number;
+  /** Source of chance for the jitter, in [0, 1). Default `Math.random`. */
+  readonly random?: () => number;
+  /**
+   * Milliseconds after its TTL in which an answer is still given at once (source `stale`), while one call with LOW
+   * priority renews it. That call belongs to the cache: it goes on when whoever got the stale answer leaves, and ends
+   * with `delete`, `clear` or `close()`. Default 0: off.
+   *
+   * ```
+   * defaultTtl: 4, staleWhileRevalidate: 6, a call takes 2
+   * requests  a-----a--a-|
+   * calls     a-----a----
+   * outcomes  --A---s--r-|      (s: stale, at once; r: the renewed answer, from the cache)
+   * ```
+   */
+  readonly staleWhileRevalidate?: number;
+  /**
+   * Milliseconds after its TTL in which an answer stands in (source `stale`) for a call that failed, was refused or
+   * came too late. Default 0: off.
+   *
+   * ```
+   * defaultTtl: 4, staleIfError: 20, a call takes 2
+   * requests  a-----a----|
+   * calls     a-----#----
+   * outcomes  --A-----s--|      (s: the stale answer in place of the failure)
+   * ```
+   */
+  readonly staleIfError?: number;
+  /**
+   * Milliseconds a failure of a call is kept and given to equal requests; never that a provider refused or was
+   * overloaded, and never in place of an answer that may stand in for it. Default 0: off.
+   *
+   * ```
+   * errorTtl: 5
+   * requests  a---a---a---|
+   * calls     #-------#---
+   * outcomes  #---#---#---|      (all three are failed outcomes; the second made no call)
+   * ```
+   */
+  readonly errorTtl?: number;
+  /** Answers kept in memory; the least recently used leave first. Default 1000. */
   readonly maxSize?: number;
+  /** Bytes of keys and answers kept in memory; the least recently used leave first. Default `Infinity`: not counted. */
+  readonly maxBytes?: number;
+  /** Bytes of an answer, asked only with `maxBytes`. Default: measured by its strings, fields and elements. */
+  readonly sizeOf?: (value: unknown) => number;
   /** Milliseconds between sweeps of expired answers, in the background. Default 60,000. */
   readonly sweepInterval?: number;
-  /** Which answers may be kept. Default: those that are there, whole and not refused. */
-  readonly shouldCache?: (value: unknown) => boolean;
+  /** Which answers may be kept. Default: {@link isCacheable}, those that are there, whole and not refused. */
+  readonly shouldCache?: (value: unknown, request: unknown) => boolean;
   /** Copies an answer on the way in and out. Default: plain answers are frozen, others shared as they are. */
   readonly clone?: <V>(value: V) => V;
-  /** Hears which entries leave, and why. */
+  /**
+   * Whether a call that has begun goes on, and its answer is kept, when the last request that waits for it leaves.
+   * Default false: it is aborted.
+   *
+   * ```
+   * requests  a--!            (! leaves)
+   * call      -----A
+   * later     ---------a      answered from the cache
+   * ```
+   */
+  readonly keepAlive?: boolean;
+  /**
+   * Milliseconds a call may take, retries included, from its first start; then all who share it fail with
+   * `CallTimeoutError`, and the next request makes a call of its own. Default `Infinity`.
+   */
+  readonly sharedCallTimeout?: number;
+  /** Where answers stay beyond memory: a Keyv instance, or `diskStore` of `rxllm/disk`. Default: none. */
+  readonly store?: CacheStore;
+  /** Milliseconds the store may take; a slower one is bypassed, with an event, until it answers again. Default 100. */
+  readonly storeDeadline?: number;
+  /** Hears which entries leave, and why, and what becomes of the store. */
   readonly events?: CallEventListener;
   /** The scheduler whose time it lives by. Default `asyncScheduler`. */
   readonly scheduler?: SchedulerLike;
@@ -30,48 +125,48 @@ export interface ResultCacheConfig {
 
 /** What was stored with an answer, besides the answer. */
 export interface StoreOptions {
-  /** Milliseconds the answer stays. Default: the cache's `defaultTtl`. */
+  /** Milliseconds the answer stays fresh. Default: the cache's `defaultTtl`. */
   readonly ttl?: number;
   /** What the call had used up: what each hit saves. */
   readonly usage?: TokenUsage;
-  /** Milliseconds the call had taken. */
+  /** Milliseconds the call had taken: what each hit saves. */
   readonly latency?: number;
+  /** What the answer can be invalidated by. */
+  readonly tags?: readonly string[];
+}
+
+/** Which request is meant: the key space it is asked in, and how its traits are read. */
+export interface RequestKeyOptions<R = unknown> extends KeySpace {
+  /** Reads the traits of the request. Default: its own fields named like traits, where their values are valid. */
+  readonly traits?: TraitsReader<R>;
 }
 
 /** How a cache is used. */
 export interface CacheStatistics {
-  /** Answers kept now, expired ones that were not swept yet included. */
+  /** Answers kept in memory now, expired ones that were not swept yet included. */
   readonly size: number;
   readonly maxSize: number;
+  /** Bytes of keys and answers in memory; 0 without `maxBytes`, as they are not counted then. */
+  readonly bytes: number;
+  readonly maxBytes: number;
   readonly totalAccesses: number;
   readonly hits: number;
   readonly misses: number;
+  /** Hits that were given an expired answer while a call renews it. */
+  readonly staleHits: number;
   /** Hits over accesses, 0 to 1. */
   readonly hitRate: number;
+  /** Hits over accesses of the last minute, 0 to 1. */
+  readonly recentHitRate: number;
+  /** Tokens, prompts and answers, that hits did not use again. */
+  readonly savedTokens: number;
+  /** Milliseconds that the calls of hits had taken. */
+  readonly savedLatency: number;
+  /** Entries that left memory, by reason. */
   readonly evictions: Readonly<Record<EvictionReason, number>>;
+  /** The store behind the memory, where there is one. */
+  readonly store?: StoreStatistics;
 }
-
-interface Entry {
-  readonly value: unknown;
-  readonly storedAt: number;
-  readonly usage: TokenUsage | undefined;
-  readonly latency: number;
-}
-
-/** What a look-up finds. */
-export interface Found {
-  readonly value: unknown;
-  /** Milliseconds since it was stored. */
-  readonly age: number;
-  readonly usage: TokenUsage | undefined;
-  readonly latency: number;
-}
-
-const evictionReasons: Readonly<Partial<Record<LRUCache.DisposeReason, EvictionReason>>> = {
-  expire: 'expired',
-  evict: 'size',
-  delete: 'deleted',
-};
 
 /** The key under which cacheLLM finds what only it may use. */
 export const internalsOf = Symbol('rxllm cache internals');
@@ -79,6 +174,7 @@ export const internalsOf = Symbol('rxllm cache internals');
 /**
  * Keeps answers by the content of their requests: with a time to live each, the least recently used leaving first,
  * and expired ones swept in the background. Share one among pipelines so that they share answers and running calls.
+ * With a `store`, answers outlive the process, and several processes share them: memory first, then the store.
  *
  * @example
  * const cache = new LLMResultCache({ defaultTtl: 10 * 60_000, maxSize: 5000 });
@@ -88,75 +184,43 @@ export const internalsOf = Symbol('rxllm cache internals');
  */
 export class LLMResultCache {
   /** @internal */
-  readonly [internalsOf]: {
-    readonly clock: Clock;
-    readonly flights: Flights;
-    find(key: string): Found | undefined;
-    /** The answer as every waiter of a flight may have it. */
-    share<V>(value: V): V;
-    shouldCache(value: unknown): boolean;
-    stopSweeping(): void;
-  };
-  readonly #lru: LRUCache<string, Entry>;
-  readonly #clock: Clock;
-  readonly #flights = new Flights();
-  readonly #defaultTtl: number;
-  readonly #sweepInterval: number;
-  readonly #clone: (<V>(value: V) => V) | undefined;
-  readonly #events: CallEventListener | undefined;
-  readonly #evictions: Record<EvictionReason, number> = { expired: 0, size: 0, deleted: 0 };
-  #hits = 0;
-  #misses = 0;
-  #cancelSweep: Cancel | undefined;
+  readonly [internalsOf]: CacheEngine;
+  readonly #engine: CacheEngine;
+  readonly #maxSize: number;
+  readonly #maxBytes: number;
 
   constructor(config?: ResultCacheConfig) {
     const settings: ResultCacheConfig = configObject('LLMResultCache', config);
-    this.#defaultTtl = ttlSetting('defaultTtl', settings.defaultTtl, 3_600_000);
-    this.#sweepInterval = numberSetting('sweepInterval', settings.sweepInterval, 60_000, {
-      above: true,
+    this.#maxSize = numberSetting('maxSize', settings.maxSize, 1000, { min: 1, whole: true });
+    this.#maxBytes = numberSetting('maxBytes', settings.maxBytes, Infinity, {
+      min: 1,
+      whole: true,
       infinite: true,
     });
-    this.#clone = functionSetting('clone', settings.clone);
-    this.#events = listenerSetting('events', settings.events);
-    const shouldCache = functionSetting('shouldCache', settings.shouldCache) ?? isCacheable;
-    const clock = clockFrom(settings.scheduler);
-    this.#clock = clock;
-    this.#lru = new LRUCache<string, Entry>({
-      max: numberSetting('maxSize', settings.maxSize, 1000, { min: 1, whole: true }),
-      ttl: 1,
-      ttlResolution: 0,
-      // lru-cache takes a time of 0 for "no time to live", and virtual time starts at 0.
-      perf: { now: () => clock.now() + 1 },
-      dispose: (_entry, _key, reason) => this.#left(reason),
+    this.#engine = new CacheEngine({
+      clock: clockFrom(settings.scheduler),
+      defaultTtl:
+        typeof settings.defaultTtl === 'function'
+          ? settings.defaultTtl
+          : ttlSetting('defaultTtl', settings.defaultTtl, 3_600_000),
+      ttlJitter: numberSetting('ttlJitter', settings.ttlJitter, 0, { max: 1 }),
+      random: functionSetting('random', settings.random) ?? Math.random,
+      staleWhileRevalidate: graceSetting('staleWhileRevalidate', settings.staleWhileRevalidate),
+      staleIfError: graceSetting('staleIfError', settings.staleIfError),
+      errorTtl: numberSetting('errorTtl', settings.errorTtl, 0),
+      maxSize: this.#maxSize,
+      maxBytes: this.#maxBytes,
+      sizeOf: functionSetting('sizeOf', settings.sizeOf) ?? sizeOfAnswer,
+      sweepInterval: ttlSetting('sweepInterval', settings.sweepInterval, 60_000),
+      keepAlive: switchSetting('keepAlive', settings.keepAlive, false),
+      sharedCallTimeout: ttlSetting('sharedCallTimeout', settings.sharedCallTimeout, Infinity),
+      shouldCache: functionSetting('shouldCache', settings.shouldCache) ?? isCacheable,
+      clone: functionSetting('clone', settings.clone),
+      store: storeSetting(settings.store),
+      storeDeadline: ttlSetting('storeDeadline', settings.storeDeadline, 100),
+      events: listenerSetting('events', settings.events),
     });
-    this[internalsOf] = {
-      clock,
-      flights: this.#flights,
-      find: (key) => {
-        try {
-          return this.#find(key);
-        } catch {
-          // A copy that fails must not fail the request: it is as if the answer were not there.
-          this.#misses++;
-          return undefined;
-        }
-      },
-      share: (value) => {
-        try {
-          return this.#copied(value);
-        } catch {
-          return value;
-        }
-      },
-      stopSweeping: () => this.#stopSweeping(),
-      shouldCache: (value) => {
-        try {
-          return shouldCache(value);
-        } catch {
-          return false;
-        }
-      },
-    };
+    this[internalsOf] = this.#engine;
   }
 
   /**
@@ -169,110 +233,146 @@ export class LLMResultCache {
     return generateKey(prompt, params);
   }
 
-  /** The answer kept under a key; undefined where there is none or it has expired. Looks only in memory. */
+  /**
+   * The whole key of a request as cacheLLM makes it, with namespace, version, scope and sample; undefined for one that
+   * goes past the cache. What `get`, `set` and `delete` take.
+   *
+   * @example
+   * cache.delete(cache.keyOf({ prompt: 'What moved gold today?' }, { namespace: 'commentary' })!);
+   */
+  keyOf<R>(request: R, options: RequestKeyOptions<R> = {}): string | undefined {
+    const identity = identityOf(request, options);
+    return typeof identity === 'string' ? identity : undefined;
+  }
+
+  /**
+   * The answer kept under a key while it is fresh; undefined where there is none. Looks only in memory, and counts as
+   * an access.
+   */
   get(key: string): unknown {
-    return this.#find(key)?.value;
+    return this.#engine.findFresh(key, this.#engine.clock.now())?.value;
   }
 
-  /** Keeps an answer, whatever it is. */
+  /**
+   * Keeps an answer, whatever it is; a call for the key that runs now is not joined any more and writes nothing.
+   *
+   * @throws RangeError for a `ttl` that is not above 0 or a `latency` below 0, TypeError for `tags` that are no array of
+   * texts; what `clone` or a `defaultTtl` function throws
+   */
   set(key: string, value: unknown, options: StoreOptions = {}): void {
-    const ttl = ttlSetting('ttl', options.ttl, this.#defaultTtl);
-    const entry: Entry = {
-      value: this.#copied(value),
-      storedAt: this.#clock.now(),
-      usage: options.usage,
-      latency: options.latency ?? 0,
-    };
-    this.#lru.set(key, entry, { ttl: ttl === Infinity ? 0 : ttl });
-    this.#sweepLater();
+    const { ttl, usage, latency, tags } = options;
+    this.#engine.set(key, value, {
+      ttl: ttl === undefined ? undefined : ttlSetting('ttl', ttl, 0),
+      usage,
+      latency: numberSetting('latency', latency, 0),
+      tags: tagsSetting(tags),
+    });
   }
 
-  /** Forgets an answer; a call for it that runs now is not joined any more and writes nothing. */
+  /**
+   * Forgets an answer, in the store too; a call for it that runs now is not joined any more and writes nothing.
+   *
+   * @returns whether it was kept in memory
+   */
   delete(key: string): boolean {
-    this.#flights.fence(key);
-    return this.#lru.delete(key);
+    return this.#engine.delete(key);
   }
 
-  /** Forgets all answers; calls that run now are not joined any more and write nothing. */
+  /** Forgets all answers, in the store too; calls that run now are not joined any more and write nothing. */
   clear(): void {
-    this.#flights.fenceAll();
-    this.#lru.clear();
-    this.#stopSweeping();
+    this.#engine.clear();
+  }
+
+  /**
+   * Forgets the answers that everything given applies to, in the store too; calls for them that run now are not joined
+   * any more and write nothing. A store that cannot list what it holds is cleared as a whole.
+   *
+   * @example
+   * cache.invalidate({ tag: 'gold' });
+   * cache.invalidate({ namespace: 'summaries', predicate: ({ value }) => value === 'unknown' });
+   *
+   * @returns how many answers left memory
+   * @throws TypeError for a selection that selects nothing; what `predicate` throws, and then nothing has changed
+   */
+  invalidate(selection: CacheSelection): number {
+    return this.#engine.invalidate(selection);
+  }
+
+  /**
+   * Tells whether a request would be answered from the cache now, and if not, why not: never seen, expired when, left
+   * for what, or which value makes it go past the cache. Changes nothing, and counts as no access.
+   *
+   * @example
+   * console.log((await cache.explain({ model, messages }, { namespace: 'summaries' })).text);
+   */
+  explain<R>(request: R, options: RequestKeyOptions<R> = {}): Promise<CacheExplanation> {
+    const { bypass } = readerOf(options)(request);
+    return this.#engine.explain(identityOf(request, options), bypass?.lookUp === true);
   }
 
   /** How the cache is used. */
   get stats(): CacheStatistics {
-    const totalAccesses = this.#hits + this.#misses;
+    const { hits, misses, memory, staleHits, savedLatency, savedTokens, evictions, recentHitRate, store } =
+      this.#engine;
+    const totalAccesses = hits + misses;
     return {
-      size: this.#lru.size,
-      maxSize: this.#lru.max,
+      size: memory.size,
+      maxSize: this.#maxSize,
+      bytes: memory.bytes,
+      maxBytes: this.#maxBytes,
       totalAccesses,
-      hits: this.#hits,
-      misses: this.#misses,
-      hitRate: totalAccesses === 0 ? 0 : this.#hits / totalAccesses,
-      evictions: { ...this.#evictions },
+      hits,
+      misses,
+      staleHits,
+      hitRate: totalAccesses === 0 ? 0 : hits / totalAccesses,
+      recentHitRate,
+      savedTokens,
+      savedLatency,
+      evictions: { ...evictions },
+      ...(store && { store: store.statistics }),
     };
   }
 
-  #copied<V>(value: V): V {
-    return this.#clone ? this.#clone(value) : freezeAnswer(value);
+  /**
+   * Ends its timers and the calls that nobody but the cache waits for. What it holds in memory goes with it; the store
+   * stays as it is and is yours to close.
+   */
+  close(): void {
+    this.#engine.close();
   }
+}
 
-  #find(key: string): Found | undefined {
-    const entry = this.#lru.get(key);
-    if (!entry) {
-      this.#misses++;
-      return undefined;
-    }
-    const value = this.#clone ? this.#clone(entry.value) : entry.value;
-    this.#hits++;
-    return {
-      value,
-      age: this.#clock.now() - entry.storedAt,
-      usage: entry.usage,
-      latency: entry.latency,
-    };
-  }
+function identityOf<R>(request: R, options: RequestKeyOptions<R>): string | KeylessRequest {
+  const reader = readerOf(options);
+  return identify(request, reader(request), keySpaceOf(options), reader === readTraits);
+}
 
-  /** One timer in the background as long as there is anything that may expire. */
-  #sweepLater(): void {
-    if (!this.#cancelSweep && this.#sweepInterval !== Infinity) {
-      this.#cancelSweep = this.#clock.schedule(
-        this.#sweepInterval,
-        () => {
-          this.#cancelSweep = undefined;
-          this.#lru.purgeStale();
-          if (this.#lru.size > 0) {
-            this.#sweepLater();
-          }
-        },
-        { background: true },
-      );
-    }
-  }
+function readerOf<R>({ traits }: RequestKeyOptions<R>): TraitsReader<R> {
+  return validated(functionSetting('traits', traits));
+}
 
-  #stopSweeping(): void {
-    this.#cancelSweep?.();
-    this.#cancelSweep = undefined;
+function tagsSetting(tags: readonly string[] | undefined): readonly string[] | undefined {
+  if (tags !== undefined && !(Array.isArray(tags) && tags.every((tag) => typeof tag === 'string'))) {
+    throw new TypeError('tags must be an array of strings.');
   }
-
-  #left(disposeReason: LRUCache.DisposeReason): void {
-    const reason = evictionReasons[disposeReason];
-    if (!reason) {
-      return;
-    }
-    this.#evictions[reason]++;
-    try {
-      this.#events?.next({ type: 'cache-evicted', at: this.#clock.now(), reason });
-    } catch (error) {
-      // Not here, in the middle of the cache's work, but where unhandled errors go.
-      this.#clock.schedule(0, () => {
-        throw error;
-      });
-    }
-  }
+  return tags;
 }
 
 function ttlSetting(field: string, value: number | undefined, fallback: number): number {
   return numberSetting(field, value, fallback, { above: true, infinite: true });
+}
+
+function graceSetting(field: string, value: number | undefined): number {
+  return numberSetting(field, value, 0, { infinite: true });
+}
+
+function storeSetting(store: CacheStore | undefined): CacheStore | undefined {
+  if (store !== undefined) {
+    for (const method of ['get', 'set', 'delete'] as const) {
+      if (typeof (store as Partial<CacheStore> | null)?.[method] !== 'function') {
+        throw new TypeError(`store must have a ${method}() method, as a Keyv instance or diskStore() has.`);
+      }
+    }
+  }
+  return store;
 }

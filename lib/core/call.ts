@@ -33,7 +33,10 @@ export interface CallContext {
   readonly report: (feedback: ProviderFeedback) => void;
 }
 
-/** Where a value came from: this request's own call, the cache, or a call that another request had started. */
+/**
+ * Where a value came from: this request's own call, the cache, a call that another request had started, or an expired
+ * answer of the cache (`staleWhileRevalidate`, `staleIfError`).
+ */
 export type OutcomeSource = 'call' | 'cache' | 'shared' | 'stale';
 
 interface OutcomeTimes<R> {

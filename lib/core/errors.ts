@@ -31,12 +31,19 @@ export class DeadlineExceededError extends RxllmError {
   }
 }
 
-/** One attempt took longer than `timeout`; its signal was aborted with `TimeoutError`. */
+/** One attempt took longer than `timeout` (its signal was aborted with `TimeoutError`), or a shared call than `sharedCallTimeout`. */
 export class CallTimeoutError extends RxllmError {
   readonly code = 'call-timeout';
   override readonly name = 'CallTimeoutError';
-  constructor(readonly timeout: number) {
-    super(`The call did not complete within ${timeout} ms (timeout). Raise timeout, or let retry try again.`);
+  constructor(
+    readonly timeout: number,
+    setting: 'timeout' | 'sharedCallTimeout' = 'timeout',
+  ) {
+    super(
+      setting === 'timeout'
+        ? `The call did not complete within ${timeout} ms (timeout). Raise timeout, or let retry try again.`
+        : `The shared call did not complete within ${timeout} ms, retries included (sharedCallTimeout). Raise sharedCallTimeout, or ask again.`,
+    );
   }
 }
 

@@ -22,6 +22,12 @@ export interface CacheHitEvent extends RequestEvent<'cache-hit'> {
   readonly key: string;
   /** Milliseconds since the answer was stored. */
   readonly age: number;
+  /** Where it was found: in memory, or in the store behind it. */
+  readonly tier: 'memory' | 'store';
+  /** Whether the answer had expired, and is given while a call renews it (`staleWhileRevalidate`). */
+  readonly stale?: true;
+  /** Whether what was kept is a failure (`errorTtl`). */
+  readonly failed?: true;
   /** What the stored answer had cost: what this hit saved. */
   readonly usage?: TokenUsage;
   /** Milliseconds the stored answer had taken. */
@@ -33,16 +39,46 @@ export interface CacheMissEvent extends RequestEvent<'cache-miss'> {
   /** Whether the request shares a call that another request had started. */
   readonly joined: boolean;
 }
-/** The request did not go through the cache: `cacheKey: false`, or a value at `path` that cannot be hashed. */
+/** No kept answer was looked for: `cacheKey: false`, `bypass.lookUp`, or a value at `path` that cannot be hashed. */
 export interface CacheBypassedEvent extends RequestEvent<'cache-bypassed'> {
   readonly reason: string;
+  /** Where the value stands that cannot be hashed: `request.tools[0].run`. */
+  readonly path?: string;
 }
+/** A call was asked for to renew a stale answer that request `id` was given; its own events have the number `renewal`. */
+export interface CacheRenewingEvent extends RequestEvent<'cache-renewing'> {
+  readonly key: string;
+  readonly renewal: number;
+}
+/** A call was answered, but the answer is not kept. */
+export interface CacheNotKeptEvent extends RequestEvent<'cache-not-kept'> {
+  readonly key: string;
+  readonly reason: NotKeptReason;
+}
+/**
+ * Why an answer is not kept: `shouldCache` said so, its TTL is 0, its key was set, deleted, cleared or invalidated
+ * while the call ran (`fenced`), it is larger than `maxBytes`, or it could not be judged, copied or measured
+ * (`unusable`).
+ */
+export type NotKeptReason = 'should-cache' | 'ttl' | 'fenced' | 'bytes' | 'unusable';
 /** An entry left the cache. */
 export interface CacheEvictedEvent extends EventOf<'cache-evicted'> {
   readonly reason: EvictionReason;
 }
-/** Why an entry left the cache: its TTL passed, it was the least recently used one, or it was deleted or cleared. */
-export type EvictionReason = 'expired' | 'size' | 'deleted';
+/**
+ * Why an entry left the cache: its time had passed, it was the least recently used one of too many (`size`) or of too
+ * large ones (`bytes`), it was deleted or cleared, or invalidated by tag, prefix, namespace or predicate.
+ */
+export type EvictionReason = 'expired' | 'size' | 'bytes' | 'deleted' | 'invalidated';
+/** The store behind the memory was slow or failed, and is asked nothing for a while. */
+export interface StoreBypassedEvent extends EventOf<'store-bypassed'> {
+  readonly operation: 'get' | 'set' | 'delete' | 'clear';
+  /** `deadline`: it did not answer within `storeDeadline`. */
+  readonly reason: 'deadline' | 'failed';
+  readonly error?: unknown;
+}
+/** The store behind the memory answers again. */
+export type StoreRestoredEvent = EventOf<'store-restored'>;
 /** The request had to wait for a permit: for pace, a hold or a budget, not only for a slot. */
 export interface ThrottledEvent extends RequestEvent<'throttled'> {
   /** Milliseconds it waited for the permit while a slot was free. */
@@ -79,6 +115,7 @@ export interface RetryingEvent extends RequestEvent<'retrying'> {
 export interface SettledEvent extends RequestEvent<'settled'> {
   readonly ok: boolean;
   readonly source?: OutcomeSource;
+  /** What it failed with; with the source `stale`, what the call had failed with. */
   readonly error?: unknown;
   readonly latency: number;
   readonly waited: number;
@@ -98,7 +135,11 @@ export type CallEvent =
   | CacheHitEvent
   | CacheMissEvent
   | CacheBypassedEvent
+  | CacheRenewingEvent
+  | CacheNotKeptEvent
   | CacheEvictedEvent
+  | StoreBypassedEvent
+  | StoreRestoredEvent
   | ThrottledEvent
   | StartedEvent
   | FinishedEvent

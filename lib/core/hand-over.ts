@@ -89,6 +89,7 @@ export function handOver(ticket: Ticket, consumer: Consumer | undefined, emit: (
   const outer = current;
   current = ticket;
   ticket.holder = undefined;
+  ticket.onStep?.();
   try {
     emit();
   } finally {

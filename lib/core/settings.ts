@@ -16,6 +16,7 @@ interface NumberBounds {
   readonly whole?: boolean;
   /** Whether `min` itself is excluded. */
   readonly above?: boolean;
+  readonly max?: number;
 }
 
 /** A number from a config, or its default; a `TypeError` or `RangeError` names the field and shows the value. */
@@ -31,7 +32,7 @@ export function numberSetting(
   if (typeof value !== 'number') {
     throw new TypeError(`${field} must be a number, but is ${shown(value)} (${typeof value}).`);
   }
-  const { min = 0, infinite = false, whole = false, above = false } = bounds;
+  const { min = 0, max = Infinity, infinite = false, whole = false, above = false } = bounds;
   const tooSmall = above ? !(value > min) : !(value >= min);
   if (
     tooSmall ||
@@ -42,6 +43,9 @@ export function numberSetting(
     throw new RangeError(
       `${field} must be a ${kind} ${above ? 'above' : 'of at least'} ${min}, but is ${shown(value)}.`,
     );
+  }
+  if (value > max) {
+    throw new RangeError(`${field} must be at most ${max}, but is ${shown(value)}.`);
   }
   return value;
 }

@@ -79,6 +79,10 @@ export class Ticket<R = unknown> {
   isOver = false;
   /** Whether its rank was raised by a request that shares its call. */
   raised = false;
+  /** Whether its rank is not that of the request: nobody waits for the renewal of an answer. */
+  isRenewal = false;
+  /** Told when it is handed on, and when its first call starts. */
+  onStep: (() => void) | undefined;
 
   /** Set by the admission queue while the ticket stands in it. */
   place: object | undefined;

@@ -7,14 +7,35 @@ export interface CallTraits {
   readonly priority?: CallPriority;
   /** The cache key, in place of one made from the request's content; `false` skips look-up, write and sharing. */
   readonly cacheKey?: string | false;
-  /** Milliseconds the answer stays in the cache, in place of the cache's `defaultTtl`. */
+  /** Milliseconds the answer stays fresh in the cache, in place of the cache's `defaultTtl`. */
   readonly cacheTtl?: number;
+  /** What the answer can be invalidated by: `cache.invalidate({ tag })`. */
+  readonly cacheTags?: readonly string[];
+  /** Who may share the answer (a tenant, a credential): part of the key. */
+  readonly cacheScope?: string;
+  /** Which of several answers to one prompt is wanted, 0, 1, 2, …: part of the key, so that each is a call of its own. */
+  readonly sample?: number;
+  /** What of the cache the request goes past. */
+  readonly bypass?: CacheBypass;
   /** Tokens the call is expected to use, prompt and answer together; reserved from a token budget. */
   readonly tokens?: number;
   /** Milliseconds the request may wait, from its first rxllm operator on, before it fails unstarted. */
   readonly maxWait?: number;
   /** Whose request it is (a tenant); lanes that wait share the starts of a priority equally. */
   readonly lane?: string;
+}
+
+/**
+ * What of the cache a request goes past; its key stays. `{ lookUp: true, sharing: true }` gets a new answer that
+ * replaces the kept one; `cacheKey: false` is all three without a key.
+ */
+export interface CacheBypass {
+  /** A kept answer is not taken. */
+  readonly lookUp?: boolean;
+  /** Its answer is not kept, unless another request that shares the call wants it kept. */
+  readonly write?: boolean;
+  /** It neither joins a running call nor lets others join its own. */
+  readonly sharing?: boolean;
 }
 
 /** Reads the traits of a request; must be pure, as it may be called more than once for one request. */
@@ -28,10 +49,25 @@ const validity: { readonly [Name in keyof Required<CallTraits>]: (value: unknown
   priority: (value) => rankOf(value) !== undefined,
   cacheKey: (value) => value === false || (typeof value === 'string' && value !== ''),
   cacheTtl: (value) => isWait(value) && value > 0,
+  cacheTags: (value) => Array.isArray(value) && value.every((tag) => typeof tag === 'string'),
+  cacheScope: (value) => typeof value === 'string',
+  sample: (value) => Number.isSafeInteger(value) && (value as number) >= 0,
+  bypass: isBypass,
   tokens: isCount,
   maxWait: isWait,
   lane: (value) => typeof value === 'string',
 };
+
+const bypassNames: ReadonlySet<string> = new Set(['lookUp', 'write', 'sharing']);
+
+function isBypass(value: unknown): value is CacheBypass {
+  if (typeof value !== 'object' || value === null) {
+    return false;
+  }
+  // One that is undefined counts as absent, as it does wherever rxllm takes options.
+  const entries = Object.entries(value).filter(([, on]) => on !== undefined);
+  return entries.length > 0 && entries.every(([name, on]) => bypassNames.has(name) && typeof on === 'boolean');
+}
 
 const traitNames = Object.keys(validity) as (keyof CallTraits)[];
 

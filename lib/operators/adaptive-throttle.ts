@@ -178,7 +178,7 @@ class ThrottleRun<R> implements TicketOwner {
     const traits = traitsOf(request);
     const now = clock.now();
     const ticket = this.consumer.takeOver(request, this.#settings) ?? new Ticket(request, now);
-    const rank = rankOf(traits.priority) ?? ticket.rank;
+    const rank = ticket.isRenewal ? ticket.rank : (rankOf(traits.priority) ?? ticket.rank);
     ticket.rank = ticket.raised && ticket.rank > rank ? ticket.rank : rank;
     ticket.lane = traits.lane ?? ticket.lane;
     ticket.tokens = traits.tokens ?? ticket.tokens;

@@ -1,5 +1,6 @@
 import { Observable, type OperatorFunction } from 'rxjs';
 import { LLMResultCache, internalsOf, type ResultCacheConfig } from '../cache/llm-result-cache';
+import { type KeySpace, keySpaceOf } from '../cache/request-identity';
 import type { CallOutcome } from '../core/call';
 import type { CallEventListener } from '../core/events';
 import {
@@ -9,18 +10,16 @@ import {
   numberSetting,
   requiredFunction,
   switchSetting,
-  textSetting,
 } from '../core/settings';
 import { validated, type TraitsReader } from '../core/traits';
-import { CacheRun, type CacheRunSettings } from './cache-run';
+import { CacheRun } from './cache-run';
+import type { CacheRunSettings } from './cache-run-settings';
 import { subscribeWhileOpen } from './subscribe-while-open';
 
 /** The config of {@link cacheLLM}. */
-export interface CacheConfig<R> extends ResultCacheConfig {
+export interface CacheConfig<R> extends ResultCacheConfig, KeySpace {
   /** The cache to share. Default: one that each subscription makes for itself from the other fields. */
   readonly cache?: LLMResultCache;
-  /** Keeps the answers of one call apart from those of another over the same cache. Default: none. */
-  readonly namespace?: string;
   /** Whether outcomes keep the order of the source. Default false: they come as they are ready. */
   readonly ordered?: boolean;
   /** Milliseconds a request may wait for the start of its call. Default `Infinity`; its own `maxWait` comes first. */
@@ -71,7 +70,7 @@ export function cacheLLM<R, V>(
   }
   const checked = {
     misses,
-    namespace: textSetting('namespace', settings.namespace),
+    keySpace: keySpaceOf(settings),
     ordered: switchSetting('ordered', settings.ordered, false),
     maxWait: numberSetting('maxWait', settings.maxWait, Infinity, { infinite: true }),
     traits: validated(functionSetting('traits', settings.traits)),

@@ -1,244 +1,70 @@
-import { Observable, Subject, Subscription, type Subscriber } from 'rxjs';
-import { Flight, type Waiter } from '../cache/flights';
-import { internalsOf, type LLMResultCache } from '../cache/llm-result-cache';
-import { keyOfRequest, namespacedKey } from '../cache/request-key';
+import type { Subscriber } from 'rxjs';
+import type { CacheEngine } from '../cache/cache-engine';
+import { KeptFailure, noTags, type CacheEntry } from '../cache/cache-entry';
+import { abandonAll, Flight, type Waiter } from '../cache/flights';
+import type { KeylessRequest } from '../cache/request-identity';
 import { Alarms, type Alarm } from '../core/alarms';
-import type { CallOutcome } from '../core/call';
-import type { Clock } from '../core/clock';
-import { DeadlineExceededError, MissingOutcomeError, QueueOverflowError } from '../core/errors';
+import type { CallOutcome, TokenUsage } from '../core/call';
+import { DeadlineExceededError } from '../core/errors';
 import type { CallEvent, CallEventListener } from '../core/events';
-import { Consumer, handOver, ticketOfOutcome } from '../core/hand-over';
-import { prioritiesByRank, rankOf } from '../core/priority';
-import { Ticket } from '../core/ticket';
-import { readTraits, type TraitsReader } from '../core/traits';
+import { Consumer } from '../core/hand-over';
+import { defaultRank, prioritiesByRank, rankOf, type PriorityRank } from '../core/priority';
+import { nextRequestId, Ticket } from '../core/ticket';
+import type { CallTraits } from '../core/traits';
+import { engineOf, identityOf, type CacheRunSettings } from './cache-run-settings';
+import { limitTime } from './flight-timeout';
+import { failed, standIn } from './landing';
+import { MissesPipeline } from './misses-pipeline';
 import { SourceOrder } from './source-order';
 import { tell } from './tell';
 
-/** What one subscription of cacheLLM works with. */
-export interface CacheRunSettings<R, V> {
-  /** Undefined where caching is switched off: then every request is a call of its own. */
-  readonly cache: LLMResultCache | undefined;
-  /** Whether the cache was made for this subscription alone, and so ends with it. */
-  readonly isOwnCache?: boolean;
-  readonly clock: Clock;
-  readonly misses: (misses$: Observable<R>) => Observable<CallOutcome<R, V>>;
-  readonly namespace: string | undefined;
-  readonly ordered: boolean;
-  /** Milliseconds since arrival. */
-  readonly maxWait: number;
-  readonly traits: TraitsReader<R>;
-  readonly events: CallEventListener | undefined;
-}
-
-/** Cancelled requests on their way that a pipeline remembers at most. */
-const mostAbandoned = 1000;
-
-/** The pipeline for misses of one subscription; it lives as long as one of its flights has a waiter. */
-class MissesPipeline<R, V> {
-  readonly #requests = new Subject<R>();
-  readonly #subscription = new Subscription();
-  /** Flights without an outcome yet, by the request that was sent for them. */
-  readonly #pending = new Map<R, Flight<R, V>[]>();
-  readonly #settings: CacheRunSettings<R, V>;
-  /** Cancelled while no operator held them: they may arrive at one as long as this pipeline runs, and never after. */
-  readonly #abandoned = new Set<Ticket>();
-  /** The operator of ours that the requests go to, if there is one. */
-  #next: Consumer | undefined;
-  #flights = 0;
-  #isOver = false;
-  #hasOwner = true;
-  #cause: unknown;
-
-  constructor(settings: CacheRunSettings<R, V>) {
-    this.#settings = settings;
-  }
-
-  /** @throws what `misses` throws */
-  open(): void {
-    const misses$ = new Observable<R>((subscriber) => {
-      this.#next = Consumer.current();
-      return this.#requests.subscribe(subscriber);
-    });
-    this.#subscription.add(
-      this.#settings.misses(misses$).subscribe({
-        next: (outcome) => this.#landed(outcome),
-        error: (error: unknown) => this.#ended(error),
-        complete: () => this.#ended(),
-      }),
-    );
-  }
-
-  send(flight: Flight<R, V>, request: R): void {
-    if (this.#isOver) {
-      endFlight(
-        flight,
-        failed(flight.ticket, request, new MissingOutcomeError(this.#cause), this.#settings.clock),
-        this.#settings,
-      );
-      return;
-    }
-    const flights = this.#pending.get(request);
-    if (flights) {
-      flights.push(flight);
-    } else {
-      this.#pending.set(request, [flight]);
-    }
-    this.#flights++;
-    flight.abandon = () => {
-      this.#forget(flight, request);
-      flight.ticket.cancel();
-      this.#rememberAbandoned(flight.ticket);
-      this.#closeIfUnused();
-    };
-    flight.ticket.passedOnBy = this.#settings.cache ?? this;
-    handOver(flight.ticket, this.#next, () => this.#requests.next(request));
-  }
-
-  /** The source has completed. */
-  complete(): void {
-    this.#requests.complete();
-  }
-
-  /** The subscriber has left: no more requests will come, but flights that others wait for go on. */
-  leave(): void {
-    this.#hasOwner = false;
-    const isWanted = [...this.#pending.values()].some((flights) =>
-      flights.some(({ waiters }) => waiters.size > 0),
-    );
-    if (isWanted) {
-      this.#requests.complete();
-    } else {
-      // All at once: abandoned one by one, each would let the next one start.
-      this.#unsubscribe();
-    }
-  }
-
-  /** It could not be opened. */
-  fail(cause: unknown): void {
-    this.#cause = cause;
-    this.#isOver = true;
-  }
-
-  #landed(outcome: CallOutcome<R, V>): void {
-    const flight = this.#flightOf(outcome);
-    if (flight) {
-      flight.abandon = undefined;
-      endFlight(flight, outcome, this.#settings);
-      this.#closeIfUnused();
-    }
-  }
-
-  /** By the request itself; by its key where the pipeline answers with a copy of it. */
-  #flightOf(outcome: CallOutcome<R, V>): Flight<R, V> | undefined {
-    const { request } = outcome;
-    const ticket = ticketOfOutcome(outcome);
-    const flights = this.#pending.get(request);
-    // Of two calls for one request, the older may have been fenced, and the younger may end first.
-    const flight = (ticket && flights?.find((one) => one.ticket === ticket)) ?? flights?.[0];
-    if (flight) {
-      this.#forget(flight, request);
-      return flight;
-    }
-    const key = keyAndReason(request, this.#settings).key;
-    if (key === undefined) {
-      return undefined;
-    }
-    for (const [sent, [first]] of this.#pending) {
-      if (first?.key === key) {
-        this.#forget(first, sent);
-        return first;
-      }
-    }
-    return undefined;
-  }
-
-  #forget(flight: Flight<R, V>, request: R): void {
-    const flights = this.#pending.get(request);
-    const index = flights ? flights.indexOf(flight) : -1;
-    if (index >= 0) {
-      this.#flights--;
-      flights!.splice(index, 1);
-      if (flights!.length === 0) {
-        this.#pending.delete(request);
-      }
-    }
-  }
-
-  #ended(cause?: unknown): void {
-    this.fail(cause);
-    const unanswered = [...this.#pending].flatMap(([request, flights]) =>
-      flights.map((flight) => ({ request, flight })),
-    );
-    this.#pending.clear();
-    this.#forgetAbandoned();
-    this.#flights = 0;
-    for (const { request, flight } of unanswered) {
-      flight.abandon = undefined;
-      const error = new MissingOutcomeError(cause);
-      endFlight(flight, failed(flight.ticket, request, error, this.#settings.clock), this.#settings);
-    }
-  }
-
-  #closeIfUnused(): void {
-    if (!this.#hasOwner && this.#flights === 0) {
-      this.#unsubscribe();
-    }
-  }
-
-  #unsubscribe(): void {
-    this.#subscription.unsubscribe();
-    for (const flights of this.#pending.values()) {
-      for (const { ticket } of flights) {
-        ticket.isOver = true;
-      }
-    }
-    this.#forgetAbandoned();
-  }
-
-  #rememberAbandoned(ticket: Ticket): void {
-    if (ticket.holder === undefined) {
-      this.#abandoned.add(ticket);
-      if (this.#abandoned.size > mostAbandoned) {
-        const [oldest] = this.#abandoned;
-        this.#abandoned.delete(oldest!);
-        oldest!.isOver = true;
-      }
-    }
-  }
-
-  #forgetAbandoned(): void {
-    for (const ticket of this.#abandoned) {
-      ticket.isOver = true;
-    }
-    this.#abandoned.clear();
-  }
-}
+const lowestRank: PriorityRank = 0;
 
 /** One request of one subscription, from its arrival to its outcome. */
 class CacheWaiter<R, V> implements Waiter<R, V> {
   flight: Flight<R, V> | undefined;
   alarm: Alarm | undefined;
-  joined = false;
+  /** Whether its answer is looked for in the store. */
+  isReading = false;
 
   constructor(
     readonly request: R,
     readonly ticket: Ticket,
     readonly index: number,
+    readonly skipsLookUp: boolean,
     readonly run: CacheRun<R, V>,
   ) {}
 
   startAnew(flight: Flight<R, V>): void {
     flight.starter = this;
+    flight.request = this.request;
     flight.ticket = this.ticket;
+    flight.isOvertaken = false;
     this.ticket.settlesTo = this.run.events;
-    for (const other of flight.waiters) {
+    for (const other of flight.waiters()) {
       this.ticket.raise(other.ticket.rank);
     }
-    this.run.send(this, flight);
+    this.run.send(flight);
+  }
+
+  found(key: string, entry: CacheEntry): void {
+    this.run.foundInStore(this, key, entry);
+  }
+
+  renew(key: string, traits: CallTraits): void {
+    this.run.renew(this.request, key, traits, this.ticket.id);
+  }
+
+  missed(isStarter: boolean): void {
+    this.run.missed(this, isStarter);
+  }
+
+  departed(): void {
+    this.run.completeMissesIfDone();
   }
 
   settle(outcome: CallOutcome<R, V>, flight: Flight<R, V>): void {
-    this.run.settle(this, outcome, flight.starter === this ? undefined : flight);
+    this.run.settle(this, outcome, flight, flight.failure);
   }
 }
 
@@ -246,6 +72,7 @@ class CacheWaiter<R, V> implements Waiter<R, V> {
 export class CacheRun<R, V> {
   readonly consumer = new Consumer();
   readonly #settings: CacheRunSettings<R, V>;
+  readonly #engine: CacheEngine | undefined;
   readonly #destination: Subscriber<CallOutcome<R, V>>;
   readonly #pipeline: MissesPipeline<R, V>;
   /** Made where a flight must be started anew although the source, and so `misses$`, has completed. */
@@ -253,12 +80,16 @@ export class CacheRun<R, V> {
   readonly #waiters = new Set<CacheWaiter<R, V>>();
   readonly #alarms: Alarms;
   readonly #order: SourceOrder<CallOutcome<R, V>> | undefined;
+  /** Requests whose answer is looked for in the store: a call may still have to be made for each. */
+  #reading = 0;
   #isSourceDone = false;
+  #areMissesDone = false;
   #closedBy: Error | undefined;
   #lastIndex = 0;
 
   constructor(settings: CacheRunSettings<R, V>, destination: Subscriber<CallOutcome<R, V>>) {
     this.#settings = settings;
+    this.#engine = engineOf(settings);
     this.#destination = destination;
     this.#pipeline = new MissesPipeline(settings);
     this.#alarms = new Alarms(settings.clock);
@@ -276,72 +107,44 @@ export class CacheRun<R, V> {
   }
 
   next(request: R): void {
-    const { cache, clock, maxWait, events } = this.#settings;
+    const { cache, clock } = this.#settings;
+    const engine = this.#engine;
     const now = clock.now();
     const taken = this.consumer.takeOver(request, cache);
     if (taken?.cancelled) {
       return;
     }
-    const ticket = taken ?? new Ticket<R>(request, now);
     const traits = this.#settings.traits(request);
-    ticket.rank = rankOf(traits.priority) ?? ticket.rank;
-    ticket.lane = traits.lane ?? ticket.lane;
-    ticket.tokens = traits.tokens ?? ticket.tokens;
-    ticket.deadline = Math.min(ticket.deadline, ticket.arrivedAt + (traits.maxWait ?? maxWait));
-    const waiter = new CacheWaiter<R, V>(request, ticket, ++this.#lastIndex, this);
+    const identity = engine && identityOf(request, traits, this.#settings);
+    const key = typeof identity === 'string' ? identity : undefined;
+    const isLookUp = key !== undefined && !traits.bypass?.lookUp && !this.#closedBy;
+    const entry = isLookUp ? engine!.find(key, now) : undefined;
     if (this.#destination.closed) {
+      // A callback of the user's (traits, clone, a getter) had the subscriber leave.
       return;
     }
+    const index = ++this.#lastIndex;
+    if (entry) {
+      this.#hit(request, key!, entry, traits, index, now, taken);
+      return;
+    }
+    const ticket = this.#ticketOf(request, traits, now, taken);
+    const skipsLookUp = traits.bypass?.lookUp === true;
+    const waiter = new CacheWaiter<R, V>(request, ticket, index, skipsLookUp, this);
     this.#waiters.add(waiter);
-    const { id, lane } = ticket;
-    if (events && ticket.announcedTo !== events) {
-      ticket.announcedTo = events;
-      const priority = prioritiesByRank[ticket.rank];
-      tell(events, { type: 'received', at: now, id, priority, ...(lane !== undefined && { lane }) });
-    }
+    this.#announce(waiter.ticket, now);
     if (this.#closedBy) {
-      this.settle(waiter, failed(ticket, request, this.#closedBy, clock), undefined);
-      return;
-    }
-    const { key, reason } = cache ? keyAndReason(request, this.#settings) : {};
-    if (!cache || key === undefined) {
-      if (reason !== undefined) {
-        this.#tell({ type: 'cache-bypassed', at: now, id, reason });
-      }
-      if (this.#waiters.has(waiter)) {
-        this.#depart(waiter, undefined);
-      }
-      return;
-    }
-    const found = cache[internalsOf].find(key);
-    if (found) {
-      const { age, usage, latency: savedLatency } = found;
-      this.#tell({ type: 'cache-hit', at: now, id, key, age, savedLatency, ...(usage && { usage }) });
-      const waited = now - ticket.arrivedAt;
-      const value = found.value as V;
-      this.settle(
-        waiter,
-        { ok: true, request, value, source: 'cache', latency: 0, waited, attempts: 0 },
-        undefined,
-      );
-      return;
-    }
-    const flight = cache[internalsOf].flights.get(key) as Flight<R, V> | undefined;
-    this.#tell({ type: 'cache-miss', at: now, id, key, joined: flight !== undefined });
-    if (!this.#waiters.has(waiter)) {
-      // Whoever heard of it has left.
-      return;
-    }
-    if (flight) {
-      this.#join(waiter, flight);
+      this.settle(waiter, failed(waiter.ticket, request, this.#closedBy, clock));
+    } else if (key === undefined) {
+      this.#goPast(waiter, identity as KeylessRequest | undefined, traits);
     } else {
-      this.#depart(waiter, key);
+      this.#miss(waiter, key, traits);
     }
   }
 
   complete(): void {
     this.#isSourceDone = true;
-    this.#pipeline.complete();
+    this.completeMissesIfDone();
     this.#completeIfDone();
   }
 
@@ -351,16 +154,25 @@ export class CacheRun<R, V> {
     for (const waiter of [...this.#waiters]) {
       if (this.#waiters.has(waiter)) {
         this.#leaveFlight(waiter);
-        this.settle(waiter, failed(waiter.ticket, waiter.request, error, this.#settings.clock), undefined);
+        this.settle(waiter, failed(waiter.ticket, waiter.request, error, this.#settings.clock));
       }
     }
     this.#destination.complete();
   }
 
+  /** `misses$` completes with the source, but for requests that may still turn out to be misses. */
+  completeMissesIfDone(): void {
+    if (this.#isSourceDone && this.#reading === 0 && !this.#areMissesDone) {
+      this.#areMissesDone = true;
+      this.#pipeline.complete();
+    }
+  }
+
   /** Sends a request into this subscription's pipeline for misses. */
-  send(waiter: CacheWaiter<R, V>, flight: Flight<R, V>): void {
-    if (!this.#isSourceDone) {
-      this.#pipeline.send(flight, waiter.request);
+  send(flight: Flight<R, V>): void {
+    limitTime(flight, this.#settings);
+    if (!this.#areMissesDone) {
+      this.#pipeline.send(flight);
       return;
     }
     const pipeline = new MissesPipeline(this.#settings);
@@ -370,92 +182,281 @@ export class CacheRun<R, V> {
     } catch (error) {
       pipeline.fail(error);
     }
-    pipeline.send(flight, waiter.request);
+    pipeline.send(flight);
     pipeline.complete();
   }
 
-  /** @param shared the flight that the waiter had joined, if it did not start the call itself */
-  settle(waiter: CacheWaiter<R, V>, flown: CallOutcome<R, V>, shared: Flight<R, V> | undefined): void {
+  foundInStore(waiter: CacheWaiter<R, V>, key: string, entry: CacheEntry): void {
+    if (!this.#waiters.has(waiter)) {
+      return;
+    }
+    const { request, ticket } = waiter;
+    const now = this.#settings.clock.now();
+    this.#engine!.countHit(entry, now);
+    this.#tellHit(ticket.id, key, entry, 'store', now);
+    this.settle(waiter, cachedOutcome<R, V>(request, entry, now, ticket.arrivedAt));
+  }
+
+  missed(waiter: CacheWaiter<R, V>, isStarter: boolean): void {
+    if (this.#waiters.has(waiter)) {
+      this.#noLongerReading(waiter);
+      this.#tellMiss(waiter, waiter.flight!.key!, !isStarter);
+    }
+  }
+
+  /**
+   * Renews a stale answer by a call that nobody waits for but the cache, unless one runs already.
+   *
+   * @param id the number of the request that was given the stale answer
+   */
+  renew(request: R, key: string, traits: CallTraits, id: number): void {
+    const engine = this.#engine!;
+    const { events, clock } = this.#settings;
+    // What a call for this request says is not to be kept where it goes past the write.
+    if (traits.bypass?.write || engine.flights.get(key) || this.#closedBy || this.#destination.closed) {
+      return;
+    }
+    const now = clock.now();
+    const ticket = new Ticket<R>(request, now);
+    ticket.rank = lowestRank;
+    ticket.isRenewal = true;
+    ticket.lane = traits.lane;
+    ticket.tokens = traits.tokens;
+    ticket.announcedTo = events;
+    ticket.settlesTo = events;
+    const flight = new Flight<R, V>(key, request, undefined, ticket, traits.cacheTags ?? noTags, undefined);
+    flight.isKept = true;
+    engine.flights.add(flight);
+    this.#tell({ type: 'cache-renewing', at: now, id, key, renewal: ticket.id });
+    if (!this.#hasLeft() && engine.flights.get(key) === flight) {
+      this.send(flight);
+      return;
+    }
+    // Whoever heard of it left, or had the key deleted; it may also have joined.
+    flight.isKept = false;
+    if (flight.waiting > 0) {
+      flight.firstWaiter!.startAnew(flight);
+    } else {
+      engine.flights.remove(flight);
+    }
+  }
+
+  /**
+   * @param flight what the outcome comes from; undefined where it is this request's alone
+   * @param failure what the call had failed with, where an expired answer stands in for it
+   */
+  settle(
+    waiter: CacheWaiter<R, V>,
+    flown: CallOutcome<R, V>,
+    flight?: Flight<R, V>,
+    failure?: unknown,
+  ): void {
     if (!this.#waiters.delete(waiter)) {
       return;
     }
-    const { ticket, request } = waiter;
-    const outcome = shared ? this.#sharedOutcome(flown, waiter, shared) : { ...flown, request };
-    this.#ignoreDeadline(waiter);
-    if (this.#settings.events) {
-      const { ok, latency, waited, attempts } = outcome;
-      const usage = shared && outcome.ok ? shared.ticket.usage : undefined;
-      this.#tell({
-        type: 'settled',
-        at: this.#settings.clock.now(),
-        id: ticket.id,
-        ok,
-        ...(outcome.ok ? { source: outcome.source } : { error: outcome.error }),
-        latency,
-        waited,
-        attempts,
-        ...(usage && { usage }),
-      });
+    this.#noLongerReading(waiter);
+    waiter.flight = undefined;
+    if (waiter.alarm) {
+      this.#alarms.cancel(waiter.alarm);
     }
-    if (this.#order) {
-      this.#order.put(waiter.index, outcome);
+    const shared = flight && flight.starter !== waiter ? flight : undefined;
+    const outcome = shared
+      ? this.#sharedOutcome(flown, waiter, shared)
+      : { ...flown, request: waiter.request };
+    this.#yield(waiter.ticket.id, waiter.index, outcome, shared?.ticket.usage, failure);
+    this.completeMissesIfDone();
+  }
+
+  #ticketOf(request: R, traits: CallTraits, now: number, taken: Ticket<R> | undefined): Ticket<R> {
+    const ticket = taken ?? new Ticket<R>(request, now);
+    ticket.rank = rankOf(traits.priority) ?? ticket.rank;
+    ticket.lane = traits.lane ?? ticket.lane;
+    ticket.tokens = traits.tokens ?? ticket.tokens;
+    const maxWait = traits.maxWait ?? this.#settings.maxWait;
+    ticket.deadline = Math.min(ticket.deadline, ticket.arrivedAt + maxWait);
+    return ticket;
+  }
+
+  /** What memory holds, without a ticket where nobody needs one. */
+  #hit(
+    request: R,
+    key: string,
+    entry: CacheEntry,
+    traits: CallTraits,
+    index: number,
+    now: number,
+    taken: Ticket | undefined,
+  ): void {
+    const { events } = this.#settings;
+    const id = taken?.id ?? (events ? nextRequestId() : 0);
+    if (events) {
+      if (taken?.announcedTo !== events) {
+        const rank = rankOf(traits.priority) ?? taken?.rank ?? defaultRank;
+        this.#tellReceived(id, rank, traits.lane ?? taken?.lane, now);
+      }
+      this.#tellHit(id, key, entry, 'memory', now);
+    }
+    if (now >= entry.freshUntil && !(entry.value instanceof KeptFailure)) {
+      this.renew(request, key, traits, id);
+    }
+    if (this.#destination.closed) {
+      this.#tell({ type: 'left', at: now, id });
     } else {
-      this.#destination.next(outcome);
+      this.#yield(id, index, cachedOutcome<R, V>(request, entry, now, taken?.arrivedAt ?? now));
     }
-    this.#completeIfDone();
   }
 
-  #depart(waiter: CacheWaiter<R, V>, key: string | undefined): void {
-    const flight = new Flight<R, V>(key, waiter, waiter.ticket);
-    flight.waiters.add(waiter);
-    waiter.flight = flight;
-    waiter.ticket.settlesTo = this.#settings.events;
-    this.#settings.cache?.[internalsOf].flights.add(flight);
-    this.#pipeline.send(flight, waiter.request);
+  #goPast(waiter: CacheWaiter<R, V>, keyless: KeylessRequest | undefined, traits: CallTraits): void {
+    if (keyless) {
+      const { id } = waiter.ticket;
+      this.#tell({ type: 'cache-bypassed', at: this.#settings.clock.now(), id, ...keyless });
+    }
+    if (this.#waiters.has(waiter)) {
+      this.send(this.#depart(waiter, undefined, traits));
+    }
   }
 
-  #join(waiter: CacheWaiter<R, V>, flight: Flight<R, V>): void {
-    waiter.joined = true;
+  /** Memory does not hold it: joins the flight of its key, or looks in the store, or makes the call. */
+  #miss(waiter: CacheWaiter<R, V>, key: string, traits: CallTraits): void {
+    const engine = this.#engine!;
+    const { bypass } = traits;
+    const running = bypass?.sharing ? undefined : (engine.flights.get(key) as Flight<R, V> | undefined);
+    // What is read is a kept answer, too.
+    const flight = bypass?.lookUp && running?.isReading ? undefined : running;
+    if (!flight && !bypass?.lookUp && engine.store && !engine.store.isBypassed) {
+      this.#read(this.#depart(waiter, key, traits), waiter, traits);
+      return;
+    }
+    // Before anyone hears of it, who might have the flight land, or its key deleted.
+    const own = flight ? undefined : this.#depart(waiter, key, traits);
+    if (flight) {
+      this.#join(waiter, flight, traits);
+    }
+    if (bypass?.lookUp) {
+      const at = this.#settings.clock.now();
+      this.#tell({ type: 'cache-bypassed', at, id: waiter.ticket.id, reason: 'bypass.lookUp is set' });
+    } else if (!flight?.isReading) {
+      this.#tellMiss(waiter, key, flight !== undefined);
+    }
+    if (own?.starter === waiter && this.#waiters.has(waiter)) {
+      this.send(own);
+    } else {
+      own?.firstWaiter?.startAnew(own);
+    }
+  }
+
+  #depart(waiter: CacheWaiter<R, V>, key: string | undefined, traits: CallTraits): Flight<R, V> {
+    const { request, ticket } = waiter;
+    const { cacheTags = noTags, bypass } = traits;
+    const flight = new Flight<R, V>(key, request, waiter, ticket, cacheTags, bypass);
+    flight.add(waiter);
     waiter.flight = flight;
-    flight.waiters.add(waiter);
-    flight.ticket.raise(waiter.ticket.rank);
-    const { deadline } = waiter.ticket;
-    if (deadline !== Infinity) {
-      waiter.alarm = this.#alarms.set(deadline, () => this.#overdue(waiter));
+    ticket.settlesTo = this.#settings.events;
+    this.#engine?.flights.add(flight);
+    return flight;
+  }
+
+  #join(waiter: CacheWaiter<R, V>, flight: Flight<R, V>, traits: CallTraits): void {
+    const { ticket } = waiter;
+    waiter.flight = flight;
+    flight.add(waiter);
+    flight.writes ||= traits.bypass?.write !== true;
+    if (flight.isReading) {
+      this.#nowReading(waiter);
+    }
+    flight.ticket.raise(ticket.rank);
+    if (ticket.deadline !== Infinity) {
+      waiter.alarm = this.#alarms.set(ticket.deadline, () => this.#overdue(waiter));
+    }
+  }
+
+  /** Looks in the store; if it does not hold the answer, the call is made for whoever still waits. */
+  #read(flight: Flight<R, V>, waiter: CacheWaiter<R, V>, traits: CallTraits): void {
+    const engine = this.#engine!;
+    flight.isReading = true;
+    this.#nowReading(waiter);
+    const cancel = engine.store!.read(flight.key!, (stored) => {
+      flight.carrier = undefined;
+      flight.isReading = false;
+      const now = engine.clock.now();
+      const entry = stored && engine.adopt(stored, flight, now);
+      if (entry) {
+        this.#foundForAll(flight, entry, traits, now);
+      } else {
+        const waiters = flight.waiters();
+        for (const one of waiters) {
+          one.missed(one === waiters[0]);
+        }
+        flight.firstWaiter?.startAnew(flight);
+        for (const one of waiters) {
+          one.departed();
+        }
+      }
+    });
+    if (isStillReading(flight)) {
+      flight.carrier = { abandon: cancel };
+    }
+  }
+
+  #foundForAll(flight: Flight<R, V>, entry: CacheEntry, traits: CallTraits, now: number): void {
+    const engine = this.#engine!;
+    const waiters = flight.waiters();
+    const [first] = waiters;
+    engine.flights.remove(flight);
+    flight.removeAll();
+    if (first && now >= entry.freshUntil) {
+      first.renew(flight.key!, traits);
+    }
+    for (const waiter of waiters) {
+      const value = waiters.length > 1 ? engine.share(entry.value) : entry.value;
+      waiter.found(flight.key!, { ...entry, value });
     }
   }
 
   /** A joiner's own deadline passed. It stays if the call has begun, as waiting is over then. */
   #overdue(waiter: CacheWaiter<R, V>): void {
-    const { ticket } = waiter.flight!;
-    const hasBegun = ticket.attempts > 0 && ticket.place === undefined;
-    if (!hasBegun) {
+    const flight = waiter.flight!;
+    if (!hasBegun(flight)) {
       const { clock } = this.#settings;
       const error = new DeadlineExceededError(clock.now() - waiter.ticket.arrivedAt);
+      const outcome = failed(waiter.ticket, waiter.request, error, clock);
+      const standsIn = waiter.skipsLookUp ? undefined : standIn(flight, outcome, this.#settings);
       this.#leaveFlight(waiter);
-      this.settle(waiter, failed(waiter.ticket, waiter.request, error, clock), undefined);
+      this.settle(waiter, standsIn ?? outcome, undefined, error);
     }
   }
 
   #sharedOutcome(
     outcome: CallOutcome<R, V>,
-    waiter: CacheWaiter<R, V>,
+    { request, ticket }: CacheWaiter<R, V>,
     flight: Flight<R, V>,
   ): CallOutcome<R, V> {
-    const { request, ticket } = waiter;
     const startedAt = flight.ticket.arrivedAt + outcome.waited;
     const waited = Math.max(0, startedAt - ticket.arrivedAt);
     if (!outcome.ok) {
       return { ...outcome, request, waited };
     }
-    const value = this.#settings.cache![internalsOf].share(outcome.value);
-    return { ...outcome, request, value, source: 'shared', waited };
+    const value = this.#engine!.share(outcome.value);
+    const source = outcome.source === 'stale' ? 'stale' : 'shared';
+    return { ...outcome, request, value, source, waited };
+  }
+
+  #nowReading(waiter: CacheWaiter<R, V>): void {
+    waiter.isReading = true;
+    this.#reading++;
+  }
+
+  #noLongerReading(waiter: CacheWaiter<R, V>): void {
+    if (waiter.isReading) {
+      waiter.isReading = false;
+      this.#reading--;
+    }
   }
 
   #leaveFlight(waiter: CacheWaiter<R, V>): void {
     const { flight } = waiter;
     if (this.#isLastToLeave(waiter)) {
-      flight?.abandon?.();
+      flight?.abandon();
     }
   }
 
@@ -463,17 +464,96 @@ export class CacheRun<R, V> {
   #isLastToLeave(waiter: CacheWaiter<R, V>): boolean {
     const { flight } = waiter;
     waiter.flight = undefined;
-    if (!flight?.waiters.delete(waiter) || flight.waiters.size > 0) {
+    if (!flight?.remove(waiter) || flight.waiting > 0) {
       return false;
     }
-    this.#settings.cache?.[internalsOf].flights.remove(flight);
+    // One without a carrier waits for somebody to start it anew.
+    if (!flight.isFenced && flight.carrier && (flight.isKept || this.#mayFinish(flight))) {
+      flight.isKept = true;
+      return false;
+    }
+    this.#engine?.flights.remove(flight);
     return true;
   }
 
-  #ignoreDeadline(waiter: CacheWaiter<R, V>): void {
-    if (waiter.alarm) {
-      this.#alarms.cancel(waiter.alarm);
+  /** Whether a call goes on for the sake of the cache although nobody waits for it. */
+  #mayFinish(flight: Flight<R, V>): boolean {
+    return (
+      flight.key !== undefined &&
+      flight.writes &&
+      this.#engine!.keepAlive &&
+      !this.#settings.isOwnCache &&
+      !this.#closedBy &&
+      hasBegun(flight)
+    );
+  }
+
+  #announce(ticket: Ticket, now: number): void {
+    const { events } = this.#settings;
+    if (events && ticket.announcedTo !== events) {
+      ticket.announcedTo = events;
+      this.#tellReceived(ticket.id, ticket.rank, ticket.lane, now);
     }
+  }
+
+  #tellReceived(id: number, rank: PriorityRank, lane: string | undefined, at: number): void {
+    const priority = prioritiesByRank[rank];
+    this.#tell({ type: 'received', at, id, priority, ...(lane !== undefined && { lane }) });
+  }
+
+  #tellHit(id: number, key: string, entry: CacheEntry, tier: 'memory' | 'store', at: number): void {
+    if (this.#settings.events) {
+      const { storedAt, freshUntil, latency: savedLatency, usage, value } = entry;
+      this.#tell({
+        type: 'cache-hit',
+        at,
+        id,
+        key,
+        age: at - storedAt,
+        tier,
+        ...(at >= freshUntil && { stale: true }),
+        ...(value instanceof KeptFailure && { failed: true }),
+        savedLatency,
+        ...(usage && { usage }),
+      });
+    }
+  }
+
+  #tellMiss(waiter: CacheWaiter<R, V>, key: string, joined: boolean): void {
+    const at = this.#settings.clock.now();
+    this.#engine!.countMiss(at);
+    this.#tell({ type: 'cache-miss', at, id: waiter.ticket.id, key, joined });
+  }
+
+  #yield(
+    id: number,
+    index: number,
+    outcome: CallOutcome<R, V>,
+    sharedUsage?: TokenUsage,
+    failure?: unknown,
+  ): void {
+    if (this.#settings.events) {
+      const { ok, latency, waited, attempts } = outcome;
+      const isStale = outcome.ok && outcome.source === 'stale';
+      this.#tell({
+        type: 'settled',
+        at: this.#settings.clock.now(),
+        id,
+        ok,
+        ...(outcome.ok ? { source: outcome.source } : { error: outcome.error }),
+        ...(isStale && failure !== undefined && { error: failure }),
+        latency,
+        waited,
+        attempts,
+        ...(outcome.ok && !isStale && sharedUsage && { usage: sharedUsage }),
+      });
+    }
+    if (this.#order) {
+      this.#order.put(index, outcome);
+    } else {
+      this.#destination.next(outcome);
+    }
+    this.#completeIfDone();
   }
 
   #completeIfDone(): void {
@@ -499,16 +579,15 @@ export class CacheRun<R, V> {
     for (const pipeline of this.#latePipelines) {
       pipeline.leave();
     }
-    // What waits goes before what runs, and the newest first: or the one would start in the place of the other.
-    const isWaiting = ({ ticket }: Flight<R, V>) => ticket.place !== undefined;
-    for (const flight of unwanted
-      .reverse()
-      .sort((one, other) => Number(isWaiting(other)) - Number(isWaiting(one)))) {
-      flight.abandon?.();
-    }
+    abandonAll(unwanted);
     if (this.#settings.isOwnCache) {
-      this.#settings.cache?.[internalsOf].stopSweeping();
+      this.#engine?.close();
     }
+  }
+
+  /** Asked anew, because what ran in between may have had the subscriber leave. */
+  #hasLeft(): boolean {
+    return this.#destination.closed;
   }
 
   #tell(event: CallEvent): void {
@@ -518,104 +597,31 @@ export class CacheRun<R, V> {
   }
 }
 
-/** Flights whose starter was refused or overdue, in wait of another waiter to start them; drained by a loop. */
-const grounded: Flight[] = [];
-let isRestarting = false;
-
-/** Settles all who wait for a flight; or, where only its starter's own limits ended it, the starter alone. */
-function endFlight<R, V>(
-  flight: Flight<R, V>,
-  outcome: CallOutcome<R, V>,
-  settings: CacheRunSettings<R, V>,
-): void {
-  const { starter } = flight;
-  flight.ticket.isOver = true;
-  const isOwnEnd =
-    !outcome.ok &&
-    (outcome.error instanceof DeadlineExceededError || outcome.error instanceof QueueOverflowError);
-  if (isOwnEnd && flight.waiters.size > (starter && flight.waiters.has(starter) ? 1 : 0)) {
-    if (starter && flight.waiters.delete(starter)) {
-      starter.settle(outcome, flight);
-    }
-    if (flight.waiters.size > 0) {
-      grounded.push(flight);
-      restartGrounded();
-    }
-    return;
-  }
-  const { cache } = settings;
-  if (cache && flight.key !== undefined) {
-    const internals = cache[internalsOf];
-    internals.flights.remove(flight);
-    if (outcome.ok && !flight.isFenced && internals.shouldCache(outcome.value)) {
-      store(cache, flight, outcome.value, outcome.latency, settings.traits);
-    }
-  }
-  const waiters = [...flight.waiters];
-  flight.waiters.clear();
-  // Before anyone has the answer in hand and changes it.
-  const toShare =
-    cache && outcome.ok && waiters.length > 1
-      ? { ...outcome, value: cache[internalsOf].share(outcome.value) }
-      : outcome;
-  for (const waiter of waiters) {
-    waiter.settle(waiter === flight.starter ? outcome : toShare, flight);
-  }
+/** Asked anew, because a store may answer at once. */
+function isStillReading(flight: Flight): boolean {
+  return flight.isReading;
 }
 
-function restartGrounded(): void {
-  if (isRestarting) {
-    return;
-  }
-  isRestarting = true;
-  try {
-    for (let flight = grounded.shift(); flight; flight = grounded.shift()) {
-      const [next] = flight.waiters;
-      next?.startAnew(flight);
-    }
-  } finally {
-    isRestarting = false;
-  }
+function hasBegun<R, V>({ carrier, ticket }: Flight<R, V>): boolean {
+  return carrier instanceof MissesPipeline && carrier.hasBegun(ticket);
 }
 
-function store<R, V>(
-  cache: LLMResultCache,
-  flight: Flight<R, V>,
-  value: V,
-  latency: number,
-  traits: TraitsReader<R>,
-): void {
-  const { usage } = flight.ticket;
-  try {
-    const { cacheTtl } = traits(flight.ticket.request as R);
-    const ttl = cacheTtl === undefined ? {} : { ttl: cacheTtl };
-    cache.set(flight.key!, value, { latency, ...(usage && { usage }), ...ttl });
-  } catch {
-    // What cannot be stored (a clone that throws) is an answer all the same.
-  }
-}
-
-function failed<R>(ticket: Ticket, request: R, error: unknown, clock: Clock): CallOutcome<R, never> {
-  const { attempts, lastLatency, lastStartAt, arrivedAt } = ticket;
-  const waited = (attempts > 0 && lastStartAt > 0 ? lastStartAt : clock.now()) - arrivedAt;
-  return { ok: false, request, error, latency: attempts > 0 ? lastLatency : 0, waited, attempts };
-}
-
-/** The key of a request in its namespace, or why it has none. */
-function keyAndReason<R>(
+function cachedOutcome<R, V>(
   request: R,
-  { traits: traitsOf, namespace }: Pick<CacheRunSettings<R, unknown>, 'traits' | 'namespace'>,
-): { key?: string; reason?: string } {
-  const { cacheKey } = traitsOf(request);
-  if (cacheKey === false) {
-    return { reason: 'cacheKey is false' };
-  }
-  if (cacheKey !== undefined) {
-    return { key: namespacedKey(namespace, cacheKey) };
-  }
-  try {
-    return { key: namespacedKey(namespace, keyOfRequest(request, traitsOf === readTraits)) };
-  } catch (error) {
-    return { reason: error instanceof Error ? error.message : 'its content cannot be read' };
-  }
+  { value, freshUntil }: CacheEntry,
+  now: number,
+  arrivedAt: number,
+): CallOutcome<R, V> {
+  const waited = now - arrivedAt;
+  return value instanceof KeptFailure
+    ? { ok: false, request, error: value.error, latency: 0, waited, attempts: 0 }
+    : {
+        ok: true,
+        request,
+        value: value as V,
+        source: now >= freshUntil ? 'stale' : 'cache',
+        latency: 0,
+        waited,
+        attempts: 0,
+      };
 }

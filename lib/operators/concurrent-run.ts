@@ -88,7 +88,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
     const { clock, queue, events, limiter, traits: traitsOf, ordered, maxWait, sharedPool } = this.#settings;
     const now = clock.now();
     const traits = traitsOf(request);
-    const rank = rankOf(traits.priority) ?? ticket?.rank ?? defaultRank;
+    const rank = ticket?.isRenewal ? ticket.rank : (rankOf(traits.priority) ?? ticket?.rank ?? defaultRank);
     const waitAtMost = traits.maxWait ?? maxWait;
     this.#open++;
     const isPlain =
@@ -154,6 +154,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
     this.#tickets.delete(ticket);
     if (ticket.attempts++ === 0) {
       ticket.firstStartAt = now;
+      ticket.onStep?.();
     }
     this.#begin(ticket.request, ticket.arrivedAt, ticket.id, ticket.rank, now, ticket);
   }

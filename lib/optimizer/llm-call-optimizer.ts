@@ -13,7 +13,9 @@ import {
   type OperatorFunction,
   type SchedulerLike,
 } from 'rxjs';
+import type { CacheExplanation } from '../cache/explanation';
 import { internalsOf, LLMResultCache, type ResultCacheConfig } from '../cache/llm-result-cache';
+import { keySpaceOf, type KeySpace } from '../cache/request-identity';
 import type { CallContext, CallOutcome } from '../core/call';
 import type { Clock } from '../core/clock';
 import { ClosedError } from '../core/errors';
@@ -27,7 +29,6 @@ import {
   numberSetting,
   requiredFunction,
   switchSetting,
-  textSetting,
 } from '../core/settings';
 import { validated, type TraitsReader } from '../core/traits';
 import {
@@ -40,6 +41,7 @@ import { AdmissionQueue } from '../limiter/admission-queue';
 import { SlotPool } from '../limiter/slot-pool';
 import { cacheBySettings } from '../operators/cache-llm';
 import type { CacheRun } from '../operators/cache-run';
+import type { LastingPipeline } from '../operators/cache-run-settings';
 import type { RunSettings } from '../operators/concurrent-run';
 import {
   followLimit,
@@ -68,12 +70,20 @@ export interface OptimizerConfig {
   readonly adaptive?: boolean;
   /** Limits known beforehand; those stated in headers are found by themselves. Default: none. */
   readonly limits?: KnownLimits;
-  /** Milliseconds an answer stays in the cache. Default 3,600,000. */
-  readonly cacheTtl?: number;
+  /**
+   * A cache to share with others, which stays theirs to clear; or the config of one of its own: freshness, write
+   * policy, bounds, a store beyond memory.
+   *
+   * @example
+   * new LLMCallOptimizer({ cache: { staleWhileRevalidate: 60_000, store: diskStore('./answers') } });
+   */
+  readonly cache?: LLMResultCache | Omit<ResultCacheConfig, 'scheduler' | 'events'>;
+  /** Milliseconds an answer stays fresh in the cache, or a function that says so. Default 3,600,000. */
+  readonly cacheTtl?: ResultCacheConfig['defaultTtl'];
   /** Answers kept. Default 1000. */
   readonly cacheMaxSize?: number;
   /** Which answers may be kept. Default: those that are there, whole and not refused. */
-  readonly shouldCache?: (value: unknown) => boolean;
+  readonly shouldCache?: ResultCacheConfig['shouldCache'];
   /** Copies answers on the way into and out of the cache. Default: plain ones are frozen. */
   readonly clone?: ResultCacheConfig['clone'];
   /** Calls that run at once; an Observable changes it while running. Default 3. */
@@ -105,10 +115,7 @@ export interface OptimizerConfig {
 }
 
 /** What may differ from call to call. */
-export interface CallOptions {
-  /** Keeps the answers of this call apart from those of others over the same cache. Default: none. */
-  readonly namespace?: string;
-}
+export type CallOptions = KeySpace;
 
 /** What may differ from stream to stream. */
 export interface OptimizeOptions extends CallOptions {
@@ -152,7 +159,10 @@ export class LLMCallOptimizer {
   readonly #pool: SlotPool;
   readonly #settings: Omit<RunSettings<unknown>, 'events'>;
   readonly #events: CallEventListener;
+  readonly #isOwnCache: boolean;
   readonly #open = new Set<CacheRun<never, never>>();
+  /** Pipelines that go on for the sake of the cache. */
+  readonly #lasting = new Set<LastingPipeline>();
   readonly #following = new Subscription();
   #limitError: { readonly error: unknown } | undefined;
   #isClosed = false;
@@ -187,20 +197,9 @@ export class LLMCallOptimizer {
         })
       : undefined;
     this.cache = switchSetting('enableCache', settings.enableCache, true)
-      ? new LLMResultCache({
-          ...given({
-            defaultTtl: numberSetting('cacheTtl', settings.cacheTtl, 3_600_000, {
-              above: true,
-              infinite: true,
-            }),
-            maxSize: numberSetting('cacheMaxSize', settings.cacheMaxSize, 1000, { min: 1, whole: true }),
-            shouldCache: settings.shouldCache,
-            clone: settings.clone,
-          }),
-          events: this.#events,
-          ...onScheduler,
-        })
+      ? cacheOf(settings, this.#events)
       : undefined;
+    this.#isOwnCache = this.cache !== settings.cache;
     const engine = this.limiter?.[engineOf];
     this.#clock = engine?.clock ?? this.cache?.[internalsOf].clock ?? clockFrom(scheduler);
     this.#queue = engine?.queue ?? new AdmissionQueue(this.#clock);
@@ -273,7 +272,7 @@ export class LLMCallOptimizer {
     options: OptimizeOptions = {},
   ): OperatorFunction<R, CallOutcome<R, ObservedValueOf<O>>> {
     requiredFunction('call', call);
-    const namespace = textSetting('namespace', options.namespace);
+    const keySpace = keySpaceOf(options);
     listenerSetting('events', options.events);
     const ordered = switchSetting('ordered', options.ordered, false);
     const events = options.events ? bothOf(this.#events, options.events) : this.#events;
@@ -283,11 +282,12 @@ export class LLMCallOptimizer {
         cache: this.cache,
         clock: this.#clock,
         misses: mergeBySettings<R, ObservedValueOf<O>>(call, () => settings),
-        namespace,
+        keySpace,
         ordered,
         maxWait: this.#settings.maxWait,
         traits: this.#settings.traits,
         events,
+        lasting: this.#lasting,
       }),
       (run) => {
         this.#open.add(run as unknown as CacheRun<never, never>);
@@ -350,6 +350,17 @@ export class LLMCallOptimizer {
     );
   }
 
+  /**
+   * Tells whether a request would be answered from the cache now, and if not, why not; undefined with
+   * `enableCache: false`.
+   *
+   * @example
+   * console.log((await optimizer.explain({ article }, { namespace: 'summary' }))?.text);
+   */
+  async explain(request: unknown, options: CallOptions = {}): Promise<CacheExplanation | undefined> {
+    return this.cache?.explain(request, { ...options, traits: this.#settings.traits });
+  }
+
   /** The figures now. */
   getStats(): StatsSnapshot {
     return this.#stats.snapshot();
@@ -371,12 +382,17 @@ export class LLMCallOptimizer {
     for (const run of [...this.#open]) {
       run.closeWith(this.#closedError());
     }
+    for (const pipeline of [...this.#lasting]) {
+      pipeline.abandonUnwanted();
+    }
     this.#pool.limit = limit;
     this.limiter?.close();
     this.#stats.close();
     this.#events$.complete();
-    // Last, so that the last snapshot tells what the cache held.
-    this.cache?.clear();
+    if (this.#isOwnCache) {
+      // Last, so that the last snapshot tells what the cache held; what the store holds stays.
+      this.cache?.close();
+    }
   }
 
   #closedError(): Error {
@@ -386,6 +402,29 @@ export class LLMCallOptimizer {
     }
     return error;
   }
+}
+
+/** The cache that a config asks for. */
+function cacheOf(settings: OptimizerConfig, events: CallEventListener): LLMResultCache {
+  const { cache, cacheTtl, cacheMaxSize, shouldCache, clone, scheduler } = settings;
+  const shortcuts = given({ cacheTtl, cacheMaxSize, shouldCache, clone });
+  if (cache instanceof LLMResultCache) {
+    const [field] = Object.keys(shortcuts);
+    if (field !== undefined) {
+      throw new TypeError(`cache is an LLMResultCache, so ${field} must be set where that is made.`);
+    }
+    return cache;
+  }
+  if (typeof cacheTtl !== 'function') {
+    numberSetting('cacheTtl', cacheTtl, 3_600_000, { above: true, infinite: true });
+  }
+  numberSetting('cacheMaxSize', cacheMaxSize, 1000, { min: 1, whole: true });
+  return new LLMResultCache({
+    ...configObject('cache', cache),
+    ...given({ defaultTtl: cacheTtl, maxSize: cacheMaxSize, shouldCache, clone }),
+    events,
+    ...given({ scheduler }),
+  });
 }
 
 /** The fields that were given: with exact optional properties, undefined is not the same as absent. */

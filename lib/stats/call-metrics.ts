@@ -23,10 +23,16 @@ export interface CallMetrics {
   readonly cacheMisses: number;
   /** Hits over look-ups, 0 to 1. */
   readonly cacheHitRate: number;
-  /** Requests that went past the cache. */
+  /** Requests that no kept answer was looked for. */
   readonly bypassedCalls: number;
   /** Requests that joined a call another request had started. */
   readonly sharedCalls: number;
+  /** Requests that were given an expired answer, while a call renewed it or because the call failed. */
+  readonly staleAnswers: number;
+  /** Expired answers that a call of the cache's own was asked to renew. */
+  readonly renewedAnswers: number;
+  /** Answers of calls that the cache did not keep. */
+  readonly answersNotKept: number;
   /** Calls started, retries included. */
   readonly startedCalls: number;
   /** Mean latency of the calls that ran to their end, in milliseconds. */
@@ -53,6 +59,8 @@ export interface CallMetrics {
   readonly outputTokens: number;
   /** Tokens, prompts and answers, that hits and shared calls did not use again. */
   readonly savedTokens: number;
+  /** Milliseconds that the calls had taken whose answers came from the cache. */
+  readonly savedLatency: number;
   /** Money spent on calls, by the price table; 0 without one. */
   readonly spent: number;
   /** Money that hits and shared calls saved, by the price table; 0 without one. */
@@ -68,12 +76,21 @@ export class MetricsFold {
   readonly #prices: ReadonlyMap<string, ModelPrice>;
   readonly #pricePrefixes: readonly (readonly [string, ModelPrice])[];
   readonly #latencies = new LatencyHistogram();
-  readonly #evictions: Record<EvictionReason, number> = { expired: 0, size: 0, deleted: 0 };
+  readonly #evictions: Record<EvictionReason, number> = {
+    expired: 0,
+    size: 0,
+    bytes: 0,
+    deleted: 0,
+    invalidated: 0,
+  };
   #totalCalls = 0;
   #cacheHits = 0;
   #cacheMisses = 0;
   #bypassedCalls = 0;
   #sharedCalls = 0;
+  #staleAnswers = 0;
+  #renewedAnswers = 0;
+  #answersNotKept = 0;
   #startedCalls = 0;
   #throttledCalls = 0;
   #failedCalls = 0;
@@ -84,6 +101,7 @@ export class MetricsFold {
   #inputTokens = 0;
   #outputTokens = 0;
   #savedTokens = 0;
+  #savedLatency = 0;
   #spent = 0;
   #saved = 0;
 
@@ -103,6 +121,7 @@ export class MetricsFold {
         break;
       case 'cache-hit':
         this.#cacheHits++;
+        this.#savedLatency += event.savedLatency;
         this.#save(event.usage);
         break;
       case 'cache-miss':
@@ -113,6 +132,12 @@ export class MetricsFold {
         break;
       case 'cache-bypassed':
         this.#bypassedCalls++;
+        break;
+      case 'cache-renewing':
+        this.#renewedAnswers++;
+        break;
+      case 'cache-not-kept':
+        this.#answersNotKept++;
         break;
       case 'cache-evicted':
         this.#evictions[event.reason]++;
@@ -139,6 +164,9 @@ export class MetricsFold {
       case 'settled':
         if (event.ok) {
           this.#answeredCalls++;
+          if (event.source === 'stale') {
+            this.#staleAnswers++;
+          }
           this.#save(event.usage);
         } else {
           this.#failedCalls++;
@@ -159,6 +187,9 @@ export class MetricsFold {
       cacheHitRate: lookUps === 0 ? 0 : this.#cacheHits / lookUps,
       bypassedCalls: this.#bypassedCalls,
       sharedCalls: this.#sharedCalls,
+      staleAnswers: this.#staleAnswers,
+      renewedAnswers: this.#renewedAnswers,
+      answersNotKept: this.#answersNotKept,
       startedCalls: this.#startedCalls,
       avgLatency: this.#latencies.mean,
       p50Latency: this.#latencies.percentile(0.5),
@@ -173,6 +204,7 @@ export class MetricsFold {
       inputTokens: this.#inputTokens,
       outputTokens: this.#outputTokens,
       savedTokens: this.#savedTokens,
+      savedLatency: this.#savedLatency,
       spent: this.#spent,
       saved: this.#saved,
       evictions: { ...this.#evictions },

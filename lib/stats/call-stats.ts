@@ -29,6 +29,10 @@ export interface CacheGauges {
   readonly misses: number;
   /** Hits over accesses, 0 to 1. */
   readonly hitRate: number;
+  /** Hits over accesses of the last minute, 0 to 1. */
+  readonly recentHitRate: number;
+  /** Bytes of keys and answers in memory; 0 where they are not counted. */
+  readonly bytes: number;
 }
 
 /** What a snapshot tells of the slots. */
@@ -74,7 +78,16 @@ const noLimiter: RateLimiterGauges = {
   isPaused: false,
 };
 
-const noCache: CacheGauges = { size: 0, maxSize: 0, totalAccesses: 0, hits: 0, misses: 0, hitRate: 0 };
+const noCache: CacheGauges = {
+  size: 0,
+  maxSize: 0,
+  totalAccesses: 0,
+  hits: 0,
+  misses: 0,
+  hitRate: 0,
+  recentHitRate: 0,
+  bytes: 0,
+};
 
 /**
  * Folds events into live figures. Give it as `events` to the operators whose calls it is to count.

@@ -1,0 +1,465 @@
+import type { TokenUsage } from '../core/call';
+import type { Clock } from '../core/clock';
+import type { CallEvent, CallEventListener, EvictionReason, NotKeptReason } from '../core/events';
+import { KeptFailure, noTags, type CacheEntry } from './cache-entry';
+import type { CacheStore } from './cache-store';
+import { Departures } from './departures';
+import { explained, timesOf, type CacheExplanation } from './explanation';
+import { Flights, type Flight } from './flights';
+import { freezeAnswer } from './freeze';
+import { HitWindow } from './hit-window';
+import { MemoryTier } from './memory-tier';
+import type { KeylessRequest } from './request-identity';
+import { ruleOf, type CacheSelection } from './selection';
+import { StoreTier } from './store-tier';
+
+/** The checked settings of a cache; times are milliseconds. */
+export interface CacheEngineSettings {
+  readonly clock: Clock;
+  readonly defaultTtl: number | ((value: unknown, request: unknown) => number);
+  /** Share of a TTL, 0 to 1, that chance may take off it. */
+  readonly ttlJitter: number;
+  readonly random: () => number;
+  readonly staleWhileRevalidate: number;
+  readonly staleIfError: number;
+  readonly errorTtl: number;
+  readonly maxSize: number;
+  readonly maxBytes: number;
+  readonly sizeOf: (value: unknown) => number;
+  readonly sweepInterval: number;
+  readonly keepAlive: boolean;
+  readonly sharedCallTimeout: number;
+  readonly shouldCache: (value: unknown, request: unknown) => boolean;
+  readonly clone: (<V>(value: V) => V) | undefined;
+  readonly store: CacheStore | undefined;
+  readonly storeDeadline: number;
+  readonly events: CallEventListener | undefined;
+}
+
+/** What is kept besides an answer. */
+export interface AnswerDetails {
+  /** Milliseconds; the cache's own default where undefined. */
+  readonly ttl: number | undefined;
+  readonly usage: TokenUsage | undefined;
+  readonly latency: number;
+  readonly tags: readonly string[] | undefined;
+}
+
+/** So many departures are remembered at most, or as many as entries may be kept, if that is fewer. */
+const mostDepartures = 10_000;
+
+/** The work of an LLMResultCache: its tiers, its flights and its rules of what is kept, for how long, and why not. */
+export class CacheEngine {
+  readonly clock: Clock;
+  readonly flights = new Flights();
+  readonly memory: MemoryTier;
+  readonly store: StoreTier | undefined;
+  readonly keepAlive: boolean;
+  readonly sharedCallTimeout: number;
+  readonly evictions: Record<EvictionReason, number> = {
+    expired: 0,
+    size: 0,
+    bytes: 0,
+    deleted: 0,
+    invalidated: 0,
+  };
+  hits = 0;
+  misses = 0;
+  staleHits = 0;
+  savedTokens = 0;
+  savedLatency = 0;
+  readonly #settings: CacheEngineSettings;
+  /** Milliseconds an expired answer is still of use. */
+  readonly #grace: number;
+  readonly #departures: Departures;
+  readonly #window = new HitWindow();
+
+  constructor(settings: CacheEngineSettings) {
+    this.#settings = settings;
+    const { clock, maxSize, maxBytes, sizeOf, sweepInterval, staleIfError, staleWhileRevalidate } = settings;
+    this.clock = clock;
+    this.keepAlive = settings.keepAlive;
+    this.sharedCallTimeout = settings.sharedCallTimeout;
+    this.#grace = Math.max(staleIfError, staleWhileRevalidate);
+    this.#departures = new Departures(Math.min(maxSize, mostDepartures));
+    this.memory = new MemoryTier({
+      clock,
+      maxSize,
+      maxBytes,
+      sizeOf,
+      sweepInterval,
+      grace: this.#grace,
+      left: (key, reason) => this.#left(key, reason),
+    });
+    this.store =
+      settings.store &&
+      new StoreTier({
+        store: settings.store,
+        clock,
+        deadline: settings.storeDeadline,
+        notify: (event) => this.#tell(event),
+      });
+  }
+
+  /** Hits over look-ups of the last minute. */
+  get recentHitRate(): number {
+    return this.#window.rate(this.clock.now());
+  }
+
+  /** What memory holds for a look-up: a fresh answer, or a stale one that may be given while a call renews it. */
+  find(key: string, now: number): CacheEntry | undefined {
+    const entry = this.memory.get(key, now);
+    const found = entry && this.#isOfUse(entry, now) ? this.#taken(entry) : undefined;
+    if (found) {
+      this.countHit(found, now);
+    }
+    return found;
+  }
+
+  /** What memory holds for a user who asks by key. */
+  findFresh(key: string, now: number): CacheEntry | undefined {
+    const entry = this.memory.get(key, now);
+    const found = entry && now < entry.freshUntil ? this.#taken(entry) : undefined;
+    if (found && !(found.value instanceof KeptFailure)) {
+      this.countHit(found, now);
+      return found;
+    }
+    this.countMiss(now);
+    return undefined;
+  }
+
+  /**
+   * What the store holds for a look-up that found nothing in memory; kept in memory from now on, unless the flight
+   * that it was read for was fenced.
+   */
+  adopt(stored: CacheEntry, flight: Flight, now: number): CacheEntry | undefined {
+    const key = flight.key!;
+    const isInvalidated = flight.landingChecks?.some((applies) => applies(stored)) ?? false;
+    // The call that is made now begins after all that.
+    flight.landingChecks = undefined;
+    if (flight.isFenced || isInvalidated || now >= stored.freshUntil + this.#grace) {
+      return undefined;
+    }
+    // A request that went past the look-up may have been answered meanwhile.
+    const newer = this.memory.peek(key);
+    if (newer && !(newer.value instanceof KeptFailure) && this.#isOfUse(newer, now)) {
+      return this.#taken(newer);
+    }
+    const entry = this.#settings.clone ? stored : { ...stored, value: freezeAnswer(stored.value) };
+    this.#put(key, entry);
+    return this.#isOfUse(entry, now) ? this.#taken(entry) : undefined;
+  }
+
+  /** A request was given this entry. */
+  countHit({ usage, latency, freshUntil }: CacheEntry, now: number): void {
+    this.hits++;
+    this.#window.add(now, true);
+    if (now >= freshUntil) {
+      this.staleHits++;
+    }
+    this.savedLatency += latency;
+    if (usage) {
+      this.savedTokens += (usage.inputTokens ?? 0) + (usage.outputTokens ?? 0);
+    }
+  }
+
+  countMiss(now: number): void {
+    this.misses++;
+    this.#window.add(now, false);
+  }
+
+  /** An expired answer that may be given because the call for it failed. */
+  fallback(key: string, now: number): CacheEntry | undefined {
+    const { staleIfError } = this.#settings;
+    const entry = staleIfError > 0 ? this.memory.peek(key) : undefined;
+    return entry && !(entry.value instanceof KeptFailure) && now < entry.freshUntil + staleIfError
+      ? this.#taken(entry)
+      : undefined;
+  }
+
+  /** The answer as every waiter of a flight may have it. */
+  share<V>(value: V): V {
+    try {
+      return this.#copied(value);
+    } catch {
+      return value;
+    }
+  }
+
+  /** Keeps the answer of a flight, or says why not. */
+  keep(flight: Flight, value: unknown, details: AnswerDetails): NotKeptReason | undefined {
+    const key = flight.key!;
+    const refused = this.#keep(flight, key, value, details);
+    if (refused !== undefined) {
+      this.#departures.note(key, refused, this.clock.now());
+    } else {
+      this.flights.overtake(flight);
+    }
+    return refused;
+  }
+
+  /** Notes that a call failed, and keeps the failure where that is asked for and no answer stands in its place. */
+  keepFailure(flight: Flight, error: unknown, isOfTheCall: boolean): void {
+    const { errorTtl } = this.#settings;
+    const key = flight.key!;
+    if (flight.isFenced) {
+      return;
+    }
+    const now = this.clock.now();
+    const standing = this.memory.peek(key);
+    if (standing && !(standing.value instanceof KeptFailure) && now < standing.freshUntil + this.#grace) {
+      return;
+    }
+    this.#departures.note(key, 'failed', now);
+    if (errorTtl > 0 && isOfTheCall && flight.writes) {
+      const details = { usage: undefined, latency: 0, tags: flight.tags };
+      this.#put(key, entryOf(new KeptFailure(error), now, errorTtl, details));
+    }
+  }
+
+  /** Keeps an answer that a user gives, whatever it is. */
+  set(key: string, value: unknown, details: AnswerDetails): void {
+    // What a call brings that began before is older.
+    this.flights.fence(key);
+    const ttl = this.#ttl(details.ttl, value, undefined);
+    if (ttl <= 0) {
+      this.delete(key);
+      this.#departures.note(key, 'ttl', this.clock.now());
+      return;
+    }
+    const refused = this.#write(key, entryOf(this.#copied(value), this.clock.now(), ttl, details), ttl);
+    if (refused !== undefined) {
+      this.#departures.note(key, refused, this.clock.now());
+    }
+  }
+
+  delete(key: string): boolean {
+    this.flights.fence(key);
+    const wasKept = this.memory.delete(key, 'deleted');
+    if (!wasKept) {
+      this.#departures.note(key, 'deleted', this.clock.now());
+    }
+    this.store?.delete(key);
+    return wasKept;
+  }
+
+  clear(): void {
+    this.flights.fenceAll();
+    this.memory.clear();
+    this.store?.clear();
+  }
+
+  /** Forgets what a selection applies to, and says how many answers in memory that were. */
+  invalidate(selection: CacheSelection): number {
+    const rule = ruleOf(selection);
+    const judged = (
+      key: string,
+      tags: readonly string[],
+      entry: CacheEntry | undefined,
+      ifItThrows: boolean,
+    ) => {
+      try {
+        return rule.appliesTo(key, tags, entry);
+      } catch {
+        return ifItThrows;
+      }
+    };
+    // All are judged before any is touched: a predicate that throws has changed nothing.
+    const keys: string[] = [];
+    for (const [key, entry] of [...this.memory.entries()]) {
+      const { tags, value } = entry;
+      // A kept failure has no answer to show, which a predicate may not expect.
+      const isSelected =
+        value instanceof KeptFailure
+          ? judged(key, tags, { ...entry, value: undefined }, false)
+          : rule.appliesTo(key, tags, entry);
+      if (isSelected) {
+        keys.push(key);
+      }
+    }
+    // Later there is nobody to tell of an error, and forgetting too much is harmless.
+    const judgedLater = (key: string, entry: CacheEntry) => judged(key, entry.tags, entry, true);
+    const covered = this.flights.all().filter((flight) => rule.covers(flight.key!, flight.tags));
+    const fenced = new Set(covered.filter(({ key, tags }) => judged(key!, tags, undefined, false)));
+    for (const flight of covered) {
+      if (!fenced.has(flight)) {
+        (flight.landingChecks ??= []).push((entry) => judgedLater(flight.key!, entry));
+        this.flights.close(flight);
+      }
+    }
+    this.flights.fenceWhere((flight) => fenced.has(flight));
+    for (const key of keys) {
+      this.memory.delete(key, 'invalidated');
+    }
+    this.store?.invalidate((entry, key) => judgedLater(key, entry));
+    return keys.length;
+  }
+
+  /** Why a request would be answered from the cache, or not. */
+  async explain(identity: string | KeylessRequest, skipsLookUp: boolean): Promise<CacheExplanation> {
+    if (typeof identity !== 'string') {
+      const { reason, path } = identity;
+      const text = `The request goes past the cache: ${reason}`;
+      return explained('bypassed', undefined, false, { text, ...(path !== undefined && { path }) });
+    }
+    if (skipsLookUp) {
+      const text = 'The request goes past the cache: bypass.lookUp is set';
+      return explained('bypassed', identity, false, { text });
+    }
+    const here = this.#explainMemory(identity);
+    if (here.wouldHit || here.reason === 'in-flight' || !this.store || this.store.isBypassed) {
+      return here;
+    }
+    const { store } = this;
+    const stored = await new Promise<CacheEntry | undefined>((resolve) => store.read(identity, resolve));
+    if (!stored) {
+      return here;
+    }
+    const now = this.clock.now();
+    const reason = now < stored.freshUntil ? 'fresh' : this.#isOfUse(stored, now) ? 'stale' : 'expired';
+    const isExpired = reason === 'expired';
+    return explained(reason, identity, !isExpired, {
+      tier: 'store',
+      ...(isExpired && { at: stored.freshUntil }),
+      ...timesOf(stored, now),
+    });
+  }
+
+  /** Ends what would outlive the cache: its timers, the calls that only it wants, and what it holds in memory. */
+  close(): void {
+    this.flights.fenceAll();
+    this.memory.close();
+    this.store?.close();
+  }
+
+  #explainMemory(key: string): CacheExplanation {
+    const now = this.clock.now();
+    const entry = this.memory.peek(key);
+    if (entry && this.#isOfUse(entry, now)) {
+      const reason =
+        entry.value instanceof KeptFailure ? 'failure' : now < entry.freshUntil ? 'fresh' : 'stale';
+      return explained(reason, key, true, { tier: 'memory', ...timesOf(entry, now) });
+    }
+    if (this.flights.get(key)) {
+      return explained('in-flight', key, false);
+    }
+    if (entry) {
+      return explained('expired', key, false, { at: entry.freshUntil, ...timesOf(entry, now) });
+    }
+    const departure = this.#departures.get(key);
+    return departure
+      ? explained(departure.reason, key, false, { at: departure.at })
+      : explained('never-seen', key, false);
+  }
+
+  #isOfUse({ value, freshUntil }: CacheEntry, now: number): boolean {
+    return (
+      now < freshUntil ||
+      (!(value instanceof KeptFailure) && now < freshUntil + this.#settings.staleWhileRevalidate)
+    );
+  }
+
+  /** The entry with an answer of its own where answers are copied; undefined where that fails, as if it were not there. */
+  #taken(entry: CacheEntry): CacheEntry | undefined {
+    const { clone } = this.#settings;
+    if (!clone || entry.value instanceof KeptFailure) {
+      return entry;
+    }
+    try {
+      return { ...entry, value: clone(entry.value) };
+    } catch {
+      return undefined;
+    }
+  }
+
+  #copied<V>(value: V): V {
+    const { clone } = this.#settings;
+    return clone ? clone(value) : freezeAnswer(value);
+  }
+
+  #keep(flight: Flight, key: string, value: unknown, details: AnswerDetails): NotKeptReason | undefined {
+    if (flight.isFenced) {
+      return 'fenced';
+    }
+    let ttl: number;
+    let copy: unknown;
+    try {
+      if (!this.#settings.shouldCache(value, flight.request)) {
+        return 'should-cache';
+      }
+      ttl = this.#ttl(details.ttl, value, flight.request);
+      copy = this.#copied(value);
+    } catch {
+      return 'unusable';
+    }
+    const entry = entryOf(copy, this.clock.now(), ttl, details);
+    const isInvalidated = flight.landingChecks?.some((applies) => applies(entry)) ?? false;
+    // Callbacks of the user's ran: the key may have been deleted meanwhile.
+    if (flight.isFenced || flight.isOvertaken || isInvalidated) {
+      return 'fenced';
+    }
+    if (ttl <= 0) {
+      return 'ttl';
+    }
+    return this.#write(key, entry, ttl);
+  }
+
+  /** Why it is kept nowhere, if so. */
+  #write(key: string, entry: CacheEntry, ttl: number): NotKeptReason | undefined {
+    const refused = this.#put(key, entry);
+    const usefulFor = ttl + this.#grace;
+    this.store?.write(key, entry, usefulFor === Infinity ? undefined : usefulFor);
+    return this.store ? undefined : refused;
+  }
+
+  /** Why memory does not keep it, if so. */
+  #put(key: string, entry: CacheEntry): NotKeptReason | undefined {
+    const refused = this.memory.set(key, entry);
+    if (refused === undefined) {
+      this.#departures.forget(key);
+    }
+    return refused;
+  }
+
+  /** @throws RangeError for a time that a function of the user's gave and that is none */
+  #ttl(given: number | undefined, value: unknown, request: unknown): number {
+    const { defaultTtl, ttlJitter, random } = this.#settings;
+    const ttl = given ?? (typeof defaultTtl === 'function' ? defaultTtl(value, request) : defaultTtl);
+    if (typeof ttl !== 'number' || Number.isNaN(ttl)) {
+      throw new RangeError(`defaultTtl must give a number of milliseconds, but gave ${typeof ttl}.`);
+    }
+    if (ttlJitter === 0 || ttl <= 0 || ttl === Infinity) {
+      return ttl;
+    }
+    // What is no share of 1 must neither make answers last longer nor keep them for ever.
+    const chance = Math.min(1, Math.max(0, random() || 0));
+    return ttl * (1 - ttlJitter * chance);
+  }
+
+  #left(key: string, reason: EvictionReason): void {
+    const at = this.clock.now();
+    this.evictions[reason]++;
+    this.#departures.note(key, reason, at);
+    this.#tell({ type: 'cache-evicted', at, reason });
+  }
+
+  #tell(event: CallEvent): void {
+    try {
+      this.#settings.events?.next(event);
+    } catch (error) {
+      // Not here, in the middle of the cache's work, but where unhandled errors go.
+      this.clock.schedule(0, () => {
+        throw error;
+      });
+    }
+  }
+}
+
+function entryOf(
+  value: unknown,
+  now: number,
+  ttl: number,
+  { usage, latency, tags }: Omit<AnswerDetails, 'ttl'>,
+): CacheEntry {
+  return { value, storedAt: now, freshUntil: now + ttl, usage, latency, tags: tags ?? noTags };
+}

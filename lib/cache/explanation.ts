@@ -1,0 +1,67 @@
+import type { CacheEntry } from './cache-entry';
+import type { DepartureReason } from './departures';
+
+/**
+ * Why a request would be answered from the cache, or not: `fresh`, `stale` (it would be, while a call renews the
+ * answer), `failure` (a kept failure); `in-flight` (it would share a call that runs), `expired` (still kept for
+ * `staleIfError`), `bypassed`, `never-seen`; otherwise what became of its answer.
+ */
+export type CacheExplanationReason =
+  'fresh' | 'stale' | 'failure' | 'in-flight' | 'bypassed' | 'never-seen' | DepartureReason;
+
+/** What {@link LLMResultCache.explain} tells. */
+export interface CacheExplanation {
+  /** Whether an answer would be taken from the cache now. */
+  readonly wouldHit: boolean;
+  readonly reason: CacheExplanationReason;
+  /** A sentence for people; it holds no part of the request but the names of fields. */
+  readonly text: string;
+  /** The whole key; undefined where the request has none. */
+  readonly key: string | undefined;
+  /** Where the answer is. */
+  readonly tier?: 'memory' | 'store';
+  /** Milliseconds since the answer was stored. */
+  readonly age?: number;
+  /** Milliseconds the answer stays fresh; negative once it has expired. */
+  readonly freshFor?: number;
+  /** When the answer left, expired or was not kept, in milliseconds on the clock of the cache. */
+  readonly at?: number;
+  /** Where the value stands that cannot be hashed. */
+  readonly path?: string;
+}
+
+const sentences: Readonly<Record<CacheExplanationReason, string>> = {
+  fresh: 'The answer is there and fresh.',
+  stale: 'The answer has expired, but is given while a call renews it (staleWhileRevalidate).',
+  failure: 'The call failed a moment ago, and the failure is kept (errorTtl).',
+  'in-flight': 'A call for the same key runs now; the request would share it.',
+  bypassed: 'The request goes past the cache.',
+  'never-seen': 'No request with this key was answered lately.',
+  expired: 'The time of the answer had passed.',
+  size: 'The answer was the least recently used one when the cache was full (maxSize).',
+  bytes:
+    'The answer made room because the cache held too many bytes, or was larger than all may be (maxBytes).',
+  deleted: 'The answer was deleted, or the cache cleared.',
+  invalidated: 'The answer was invalidated.',
+  'should-cache':
+    'An answer was given, but is not one to keep: empty, cut off, refused, or shouldCache said so.',
+  ttl: 'An answer was given, but its time to live is 0.',
+  fenced: 'An answer was given, but its key was set, deleted, cleared or invalidated while the call ran.',
+  unusable: 'An answer was given, but it could not be copied, judged or measured.',
+  failed: 'The last call for this key failed.',
+};
+
+/** An explanation in words. */
+export function explained(
+  reason: CacheExplanationReason,
+  key: string | undefined,
+  wouldHit: boolean,
+  details: Omit<Partial<CacheExplanation>, 'reason' | 'key' | 'wouldHit'> = {},
+): CacheExplanation {
+  return { wouldHit, reason, text: sentences[reason], key, ...details };
+}
+
+/** How old an entry is, and how long it stays fresh. */
+export function timesOf(entry: CacheEntry, now: number): { readonly age: number; readonly freshFor: number } {
+  return { age: now - entry.storedAt, freshFor: entry.freshUntil - now };
+}

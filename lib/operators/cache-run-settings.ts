@@ -1,0 +1,46 @@
+import type { Observable } from 'rxjs';
+import { internalsOf, type LLMResultCache } from '../cache/llm-result-cache';
+import type { CacheEngine } from '../cache/cache-engine';
+import { identify, type KeylessRequest, type KeySpace } from '../cache/request-identity';
+import type { CallOutcome } from '../core/call';
+import type { Clock } from '../core/clock';
+import type { CallEventListener } from '../core/events';
+import { readTraits, type CallTraits, type TraitsReader } from '../core/traits';
+
+/** A pipeline that outlives its subscriber for the sake of the cache. */
+export interface LastingPipeline {
+  /** Lets go of what only the cache waits for. */
+  abandonUnwanted(): void;
+}
+
+/** What one subscription of cacheLLM works with. */
+export interface CacheRunSettings<R, V> {
+  /** Undefined where caching is switched off: then every request is a call of its own. */
+  readonly cache: LLMResultCache | undefined;
+  /** Whether the cache was made for this subscription alone, and so ends with it. */
+  readonly isOwnCache?: boolean;
+  readonly clock: Clock;
+  readonly misses: (misses$: Observable<R>) => Observable<CallOutcome<R, V>>;
+  readonly keySpace: KeySpace;
+  readonly ordered: boolean;
+  /** Milliseconds since arrival. */
+  readonly maxWait: number;
+  readonly traits: TraitsReader<R>;
+  readonly events: CallEventListener | undefined;
+  /** Takes in the pipelines that outlive their subscribers for the sake of the cache, so that they can be closed. */
+  readonly lasting?: Set<LastingPipeline> | undefined;
+}
+
+/** The work behind the cache of a run. */
+export function engineOf(settings: Pick<CacheRunSettings<never, never>, 'cache'>): CacheEngine | undefined {
+  return settings.cache?.[internalsOf];
+}
+
+/** The key of a request, or why it has none. */
+export function identityOf<R>(
+  request: R,
+  traits: CallTraits,
+  { keySpace, traits: reader }: Pick<CacheRunSettings<R, never>, 'keySpace' | 'traits'>,
+): string | KeylessRequest {
+  return identify(request, traits, keySpace, reader === readTraits);
+}

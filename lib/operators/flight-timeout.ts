@@ -1,0 +1,46 @@
+import type { Flight } from '../cache/flights';
+import { CallTimeoutError } from '../core/errors';
+import type { FailedOutcome } from '../core/call';
+import type { Clock } from '../core/clock';
+import { engineOf, type CacheRunSettings } from './cache-run-settings';
+import { failed, land } from './landing';
+
+/**
+ * Sees to it that a shared call ends within `sharedCallTimeout` from its first start; or from when it was handed on,
+ * where the call is made by an operator that does not tell when it starts.
+ */
+export function limitTime<R, V>(flight: Flight<R, V>, settings: CacheRunSettings<R, V>): void {
+  const limit = engineOf(settings)?.sharedCallTimeout ?? Infinity;
+  if (limit === Infinity || flight.key === undefined) {
+    return;
+  }
+  const { ticket } = flight;
+  const ring = () => {
+    flight.cancelTimeout = undefined;
+    const isHeldBack = ticket.attempts === 0 && ticket.holder !== undefined;
+    if (!isHeldBack) {
+      end(flight, limit, settings);
+    }
+  };
+  ticket.onStep = () => {
+    flight.cancelTimeout?.();
+    flight.cancelTimeout = settings.clock.schedule(limit, ring);
+  };
+}
+
+function end<R, V>(flight: Flight<R, V>, limit: number, settings: CacheRunSettings<R, V>): void {
+  const outcome = timedOut(flight, limit, settings.clock);
+  // Whoever asks from now on, even in reaction to this, makes a call of its own.
+  engineOf(settings)?.flights.remove(flight);
+  flight.abandon();
+  land(flight, outcome, settings);
+}
+
+function timedOut<R, V>(flight: Flight<R, V>, limit: number, clock: Clock): FailedOutcome<R> {
+  const { ticket, request } = flight;
+  const outcome = failed(ticket, request, new CallTimeoutError(limit, 'sharedCallTimeout'), clock);
+  const { attempts, firstStartAt, arrivedAt } = ticket;
+  return attempts === 1
+    ? { ...outcome, latency: clock.now() - firstStartAt, waited: firstStartAt - arrivedAt }
+    : outcome;
+}

@@ -1,0 +1,225 @@
+import { Observable, Subject, Subscription } from 'rxjs';
+import type { Flight, FlightCarrier } from '../cache/flights';
+import type { CallOutcome } from '../core/call';
+import { MissingOutcomeError } from '../core/errors';
+import { Consumer, handOver, ticketOfOutcome } from '../core/hand-over';
+import type { Ticket } from '../core/ticket';
+import { engineOf, identityOf, type CacheRunSettings, type LastingPipeline } from './cache-run-settings';
+import { failed, land } from './landing';
+
+/** Cancelled requests on their way that a pipeline remembers at most. */
+const mostAbandoned = 1000;
+
+/**
+ * The pipeline for misses of one subscription. It belongs to its flights: it lives as long as anyone waits for one of
+ * them, the cache itself included.
+ */
+export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipeline {
+  readonly #requests = new Subject<R>();
+  readonly #subscription = new Subscription();
+  /** Flights without an outcome yet, by the request that was sent for them; more than one only for equal requests. */
+  readonly #pending = new Map<R, Flight<R, V> | Flight<R, V>[]>();
+  readonly #settings: CacheRunSettings<R, V>;
+  /** Cancelled while no operator held them: they may arrive at one as long as this pipeline runs, and never after. */
+  readonly #abandoned = new Set<Ticket>();
+  /** The operator of ours that the requests go to, if there is one. */
+  #next: Consumer | undefined;
+  #flights = 0;
+  #isOver = false;
+  #hasOwner = true;
+  #cause: unknown;
+
+  constructor(settings: CacheRunSettings<R, V>) {
+    this.#settings = settings;
+  }
+
+  /** @throws what `misses` throws */
+  open(): void {
+    const misses$ = new Observable<R>((subscriber) => {
+      this.#next = Consumer.current();
+      return this.#requests.subscribe(subscriber);
+    });
+    this.#subscription.add(
+      this.#settings.misses(misses$).subscribe({
+        next: (outcome) => this.#landed(outcome),
+        error: (error: unknown) => this.#ended(error),
+        complete: () => this.#ended(),
+      }),
+    );
+  }
+
+  send(flight: Flight<R, V>): void {
+    const { request, ticket } = flight;
+    if (this.#isOver) {
+      const error = new MissingOutcomeError(this.#cause);
+      land(flight, failed(ticket, request, error, this.#settings.clock), this.#settings);
+      return;
+    }
+    this.#remember(flight);
+    flight.carrier = this;
+    ticket.passedOnBy = this.#settings.cache ?? this;
+    handOver(ticket, this.#next, () => this.#requests.next(request));
+  }
+
+  /** Whether a call has begun, as far as can be told: operators that are not ours do not tell what they hold back. */
+  hasBegun(ticket: Ticket): boolean {
+    return ticket.attempts > 0 ? ticket.place === undefined : ticket.holder === undefined;
+  }
+
+  abandon(flight: Flight<R, V>): void {
+    flight.carrier = undefined;
+    this.#forget(flight);
+    flight.ticket.cancel();
+    this.#rememberAbandoned(flight.ticket);
+    this.#closeIfUnused();
+  }
+
+  /** The source has completed. */
+  complete(): void {
+    this.#requests.complete();
+  }
+
+  /** The subscriber has left: no more requests will come, but flights that others wait for go on. */
+  leave(): void {
+    this.#hasOwner = false;
+    const flights = this.#all();
+    if (flights.some((flight) => flight.waiting > 0 || (flight.isKept && !flight.isFenced))) {
+      this.#settings.lasting?.add(this);
+      this.#requests.complete();
+    } else {
+      // All at once: abandoned one by one, each would let the next one start.
+      this.#unsubscribe();
+    }
+  }
+
+  /** Lets go of the flights that only the cache waits for. */
+  abandonUnwanted(): void {
+    for (const flight of this.#all()) {
+      if (flight.waiting === 0) {
+        flight.isFenced = true;
+        engineOf(this.#settings)?.flights.remove(flight);
+        flight.abandon();
+      }
+    }
+  }
+
+  /** It could not be opened. */
+  fail(cause: unknown): void {
+    this.#cause = cause;
+    this.#isOver = true;
+  }
+
+  #landed(outcome: CallOutcome<R, V>): void {
+    const flight = this.#flightOf(outcome);
+    if (flight) {
+      flight.carrier = undefined;
+      land(flight, outcome, this.#settings);
+      this.#closeIfUnused();
+    }
+  }
+
+  /** By the request itself; by its key where the pipeline answers with a copy of it. */
+  #flightOf(outcome: CallOutcome<R, V>): Flight<R, V> | undefined {
+    const { request } = outcome;
+    const pending = this.#pending.get(request);
+    if (Array.isArray(pending)) {
+      // Of two calls for one request, the older may have been fenced, and the younger may end first.
+      const ticket = ticketOfOutcome(outcome);
+      const flight = (ticket && pending.find((one) => one.ticket === ticket)) ?? pending[0]!;
+      this.#forget(flight);
+      return flight;
+    }
+    const flight = pending ?? this.#flightByKey(request);
+    if (flight) {
+      this.#forget(flight);
+    }
+    return flight;
+  }
+
+  #flightByKey(request: R): Flight<R, V> | undefined {
+    if (this.#flights === 0) {
+      return undefined;
+    }
+    const identity = identityOf(request, this.#settings.traits(request), this.#settings);
+    return typeof identity === 'string' ? this.#all().find(({ key }) => key === identity) : undefined;
+  }
+
+  #all(): Flight<R, V>[] {
+    return [...this.#pending.values()].flat();
+  }
+
+  #remember(flight: Flight<R, V>): void {
+    this.#flights++;
+    const pending = this.#pending.get(flight.request);
+    if (pending === undefined) {
+      this.#pending.set(flight.request, flight);
+    } else if (Array.isArray(pending)) {
+      pending.push(flight);
+    } else {
+      this.#pending.set(flight.request, [pending, flight]);
+    }
+  }
+
+  #forget(flight: Flight<R, V>): void {
+    const pending = this.#pending.get(flight.request);
+    if (pending === flight) {
+      this.#flights--;
+      this.#pending.delete(flight.request);
+    } else if (Array.isArray(pending) && pending.includes(flight)) {
+      this.#flights--;
+      const others = pending.filter((other) => other !== flight);
+      this.#pending.set(flight.request, others.length === 1 ? others[0]! : others);
+    }
+  }
+
+  #ended(cause?: unknown): void {
+    this.fail(cause);
+    const unanswered = this.#all();
+    this.#pending.clear();
+    this.#flights = 0;
+    this.#forgetAbandoned();
+    this.#settings.lasting?.delete(this);
+    for (const flight of unanswered) {
+      flight.carrier = undefined;
+      const { ticket, request } = flight;
+      land(
+        flight,
+        failed(ticket, request, new MissingOutcomeError(cause), this.#settings.clock),
+        this.#settings,
+      );
+    }
+  }
+
+  #closeIfUnused(): void {
+    if (!this.#hasOwner && this.#flights === 0) {
+      this.#unsubscribe();
+    }
+  }
+
+  #unsubscribe(): void {
+    this.#settings.lasting?.delete(this);
+    this.#subscription.unsubscribe();
+    for (const { ticket } of this.#all()) {
+      ticket.isOver = true;
+    }
+    this.#forgetAbandoned();
+  }
+
+  #rememberAbandoned(ticket: Ticket): void {
+    if (ticket.holder === undefined) {
+      this.#abandoned.add(ticket);
+      if (this.#abandoned.size > mostAbandoned) {
+        const [oldest] = this.#abandoned;
+        this.#abandoned.delete(oldest!);
+        oldest!.isOver = true;
+      }
+    }
+  }
+
+  #forgetAbandoned(): void {
+    for (const ticket of this.#abandoned) {
+      ticket.isOver = true;
+    }
+    this.#abandoned.clear();
+  }
+}
