@@ -10,6 +10,8 @@ const floors = {
   core: '^lib/core/',
   /** Stands beside the house: the core below it, its own face above. */
   testing: '^lib/testing/',
+  /** Likewise. */
+  disk: '^lib/disk/',
 };
 
 const upward = (name, from, to) => ({ name, severity: 'error', from: { path: from }, to: { path: to } });
@@ -31,6 +33,13 @@ module.exports = {
       from: { path: '^lib/', pathNot: '^lib/testing(\\.ts$|/)' },
       to: { path: '^lib/testing(\\.ts$|/)' },
     },
+    upward('disk-imports-only-core', floors.disk, '^lib/(?!(disk|core)/|cache/cache-store\\.ts$)'),
+    {
+      name: 'disk-is-for-those-who-ask',
+      severity: 'error',
+      from: { path: '^lib/', pathNot: '^lib/disk(\\.ts$|/)' },
+      to: { path: '(^lib/disk(\\.ts$|/)|(^|/)lmdb(/|$))' },
+    },
     { name: 'no-circles', severity: 'error', from: {}, to: { circular: true } },
     {
       name: 'rxjs-only-on-top',
@@ -45,7 +54,7 @@ module.exports = {
     {
       name: 'nothing-of-node',
       severity: 'error',
-      from: { path: '^lib/' },
+      from: { path: '^lib/', pathNot: '^lib/disk/' },
       to: { dependencyTypes: ['core'] },
     },
     {

@@ -12,6 +12,7 @@ const config: Config = {
   },
   moduleNameMapper: {
     '^rxllm$': '<rootDir>/lib/index.ts',
+    '^rxllm/disk$': '<rootDir>/lib/disk.ts',
     '^rxllm/openai$': '<rootDir>/lib/openai.ts',
     '^rxllm/testing$': '<rootDir>/lib/testing.ts',
   },

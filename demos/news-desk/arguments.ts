@@ -14,6 +14,8 @@ export interface Arguments {
   readonly maxConcurrent: number;
   /** The file that holds every outcome. */
   readonly output: string | undefined;
+  /** The directory where answers stay from one run to the next. */
+  readonly cache: string | undefined;
   readonly quiet: boolean;
   readonly json: boolean;
 }
@@ -53,6 +55,10 @@ Model
   OPENAI_API_KEY        its key; with a key alone, the endpoint is OpenAI's
                         (with neither, a model server is started on this machine)
 
+Cache
+  --cache DIR           keep the answers in this directory, for a week: a later run makes no call for a story whose
+                        answer is there
+
 Output
   --output FILE.jsonl   write every outcome, failures included
   --quiet               only the final figures, and errors
@@ -74,11 +80,11 @@ Exit codes: 0 done, 1 could not run, 2 wrong flags, 130 stopped by Ctrl-C.
 export function readArguments(argumentsGiven: readonly string[]): Arguments | undefined {
   const values = parse(argumentsGiven);
   if (values.help === true) return undefined;
-  const { input, feed, limit, model, output } = values;
+  const { input, feed, limit, model, output, cache } = values;
   if (input !== undefined && feed !== undefined) {
     throw new UsageError('--input and --feed cannot be used together');
   }
-  for (const [flag, value] of Object.entries({ input, feed, model, output })) {
+  for (const [flag, value] of Object.entries({ input, feed, model, output, cache })) {
     if (value?.trim() === '') throw new UsageError(`--${flag} must not be empty`);
   }
   const choice = inputChoice(input, feed);
@@ -89,6 +95,7 @@ export function readArguments(argumentsGiven: readonly string[]): Arguments | un
     model,
     maxConcurrent: wholeNumber('max-concurrent', values['max-concurrent']) ?? 8,
     output,
+    cache,
     quiet: values.quiet ?? false,
     json: values.json ?? false,
   };
@@ -106,6 +113,7 @@ function parse(argumentsGiven: readonly string[]) {
         model: { type: 'string' },
         'max-concurrent': { type: 'string' },
         output: { type: 'string' },
+        cache: { type: 'string' },
         quiet: { type: 'boolean' },
         json: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },

@@ -2,6 +2,7 @@ import { concatMap, from, lastValueFrom, map, tap, type Observable } from 'rxjs'
 import {
   LLMCallOptimizer,
   LLMResultCache,
+  type CacheStore,
   type CallContext,
   type CallOutcome,
   type CallPriority,
@@ -26,8 +27,10 @@ export interface DeskRequest {
   /** When it arrived, in milliseconds since the run began. */
   readonly arrivedAt: number;
   readonly priority: CallPriority;
-  /** Made of the story alone: the same story from another outlet, at another time, has the same key. */
+  /** Made of what the model is asked: the same story from another outlet, at another time, has the same key. */
   readonly cacheKey: string;
+  /** The endpoint: another one that serves a model of the same name may answer otherwise. */
+  readonly cacheScope: string;
   /** Tokens the call may use, reserved from the endpoint's token budget when it starts. */
   readonly tokens: number;
 }
@@ -47,6 +50,8 @@ export interface DeskOptions {
   readonly limit: number;
   readonly maxConcurrent: number;
   readonly results: ResultsFile | undefined;
+  /** Where answers stay beyond this run. */
+  readonly store: CacheStore | undefined;
   /** Ends the run early: no more input, running calls aborted. */
   readonly stop: AbortController;
   /** Hears of a piece of input that could not be used. */
@@ -55,6 +60,9 @@ export interface DeskOptions {
 
 /** Events that may be read ahead of their answers. */
 const lookAhead = 1_000;
+
+/** Milliseconds an answer is worth keeping: what a story means does not change, but models do. */
+const week = 7 * 24 * 3_600_000;
 
 /** Times that a view can show: more often than this, statistics are not made. */
 const sampleInterval = 200;
@@ -68,13 +76,12 @@ export class Desk {
 
   constructor(options: DeskOptions) {
     this.#options = options;
-    const { connection, maxConcurrent } = options;
+    const { connection, maxConcurrent, store } = options;
     const price = priceOf(connection.model);
     this.#optimizer = new LLMCallOptimizer({
       // Only until the endpoint's first answer states its limits, which set the pace from then on.
       baseInterval: 250,
-      cacheTtl: 3_600_000,
-      cacheMaxSize: 10_000,
+      cache: { defaultTtl: week, maxSize: 10_000, ...(store && { store }) },
       maxConcurrent,
       timeout: 60_000,
       retry: { attempts: 3 },
@@ -140,11 +147,14 @@ export class Desk {
 
   #requestOf(event: NewsEvent): DeskRequest {
     const text = storyText(event);
+    const { model, endpoint, isOwn } = this.#options.connection;
     return {
       event,
       arrivedAt: this.tally.elapsed,
       priority: priorityOfClass[event.storyClass],
-      cacheKey: LLMResultCache.generateKey(text, { model: this.#options.connection.model }),
+      cacheKey: LLMResultCache.generateKey(completionParameters(model, text)),
+      // A server of its own answers at another port each time.
+      cacheScope: isOwn ? 'a server of its own' : endpoint,
       tokens: expectedTokens(text),
     };
   }

@@ -27,6 +27,8 @@ export interface FinalFigures {
   readonly refused: number;
   readonly inputTokens: number;
   readonly outputTokens: number;
+  /** What answers of the cache and shared calls did not cost. */
+  readonly saved: { readonly tokens: number; readonly money: number | undefined; readonly latency: number };
   readonly price: Price | undefined;
   readonly spent: number | undefined;
   readonly model: string;
@@ -83,6 +85,11 @@ export function finalFigures(
     refused: tally.refused,
     inputTokens: metrics.inputTokens,
     outputTokens: metrics.outputTokens,
+    saved: {
+      tokens: metrics.savedTokens,
+      money: price && metrics.saved,
+      latency: metrics.savedLatency,
+    },
     price,
     spent: price && metrics.spent,
     model,

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { auditTime } from 'rxjs';
+import { openAnswers } from './answers';
 import { help, readArguments, UsageError, type Arguments } from './arguments';
 import { Desk } from './desk';
 import { DeskError } from './desk-error';
@@ -52,6 +53,7 @@ async function main(): Promise<number> {
           choices.output,
           choices.input.kind === 'file' ? choices.input.path : undefined,
         );
+  const answers = choices.cache === undefined ? undefined : openAnswers(choices.cache);
   const connection = await connectModel(process.env, choices.model);
   const view = viewFor(choices, connection, input.name);
   const { speed, limit, maxConcurrent } = choices;
@@ -64,6 +66,7 @@ async function main(): Promise<number> {
       limit,
       maxConcurrent,
       results,
+      store: answers,
       stop,
       onBroken: (place, problem) => view.note(`${input.name}: ${place} ${problem}; skipped.`),
     });
@@ -87,6 +90,7 @@ async function main(): Promise<number> {
     }
   } finally {
     await connection.close();
+    await answers?.close();
   }
   // eslint-disable-next-line @typescript-eslint/only-throw-error -- it is passed on as it was caught
   if (failure !== undefined) throw failure;
