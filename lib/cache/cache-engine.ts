@@ -1,5 +1,6 @@
 import type { TokenUsage } from '../core/call';
 import type { Clock } from '../core/clock';
+import { reportUnhandled } from '../core/scheduler-clock';
 import type { CallEvent, CallEventListener, EvictionReason, NotKeptReason } from '../core/events';
 import { KeptFailure, noTags, type CacheEntry } from './cache-entry';
 import type { CacheStore } from './cache-store';
@@ -48,6 +49,15 @@ export interface AnswerDetails {
 /** So many departures are remembered at most, or as many as entries may be kept, if that is fewer. */
 const mostDepartures = 10_000;
 
+/** So many selections are remembered for a call that runs. */
+const mostLandingChecks = 100;
+
+/** So many failed renewals are remembered. */
+const mostPauses = 1000;
+
+/** Milliseconds until a renewal that failed is tried again, where `errorTtl` does not say. */
+const usualPause = 1000;
+
 /** The work of an LLMResultCache: its tiers, its flights and its rules of what is kept, for how long, and why not. */
 export class CacheEngine {
   readonly clock: Clock;
@@ -73,6 +83,8 @@ export class CacheEngine {
   readonly #grace: number;
   readonly #departures: Departures;
   readonly #window = new HitWindow();
+  /** Until when the answers of keys are not renewed. */
+  readonly #renewalPauses = new Map<string, number>();
 
   constructor(settings: CacheEngineSettings) {
     this.#settings = settings;
@@ -130,20 +142,20 @@ export class CacheEngine {
 
   /**
    * What the store holds for a look-up that found nothing in memory; kept in memory from now on, unless the flight
-   * that it was read for was fenced.
+   * that it was read for was fenced. What memory holds by now comes first.
    */
-  adopt(stored: CacheEntry, flight: Flight, now: number): CacheEntry | undefined {
+  adopt(stored: CacheEntry | undefined, flight: Flight, now: number): CacheEntry | undefined {
     const key = flight.key!;
-    const isInvalidated = flight.landingChecks?.some((applies) => applies(stored)) ?? false;
+    const isInvalidated = stored && flight.landingChecks?.some((applies) => applies(stored));
     // The call that is made now begins after all that.
     flight.landingChecks = undefined;
-    if (flight.isFenced || isInvalidated || now >= stored.freshUntil + this.#grace) {
-      return undefined;
-    }
-    // A request that went past the look-up may have been answered meanwhile.
+    // A request that went past the look-up may have been answered meanwhile, or a user have set the answer.
     const newer = this.memory.peek(key);
     if (newer && !(newer.value instanceof KeptFailure) && this.#isOfUse(newer, now)) {
       return this.#taken(newer);
+    }
+    if (!stored || flight.isFenced || isInvalidated || now >= stored.freshUntil + this.#grace) {
+      return undefined;
     }
     const entry = this.#settings.clone ? stored : { ...stored, value: freezeAnswer(stored.value) };
     this.#put(key, entry);
@@ -190,12 +202,21 @@ export class CacheEngine {
   keep(flight: Flight, value: unknown, details: AnswerDetails): NotKeptReason | undefined {
     const key = flight.key!;
     const refused = this.#keep(flight, key, value, details);
-    if (refused !== undefined) {
-      this.#departures.note(key, refused, this.clock.now());
-    } else {
+    if (refused === undefined) {
       this.flights.overtake(flight);
+      return undefined;
+    }
+    const now = this.clock.now();
+    this.#departures.note(key, refused, now);
+    if (flight.isRenewal && refused !== 'fenced') {
+      this.#pauseRenewals(key, now + usualPause);
     }
     return refused;
+  }
+
+  /** Whether a stale answer may be renewed now: a renewal that failed is not tried again at once. */
+  mayRenew(key: string, now: number): boolean {
+    return now >= (this.#renewalPauses.get(key) ?? -Infinity);
   }
 
   /** Notes that a call failed, and keeps the failure where that is asked for and no answer stands in its place. */
@@ -206,12 +227,17 @@ export class CacheEngine {
       return;
     }
     const now = this.clock.now();
+    if (flight.isRenewal) {
+      this.#pauseRenewals(key, now + (errorTtl || usualPause));
+    }
     const standing = this.memory.peek(key);
     if (standing && !(standing.value instanceof KeptFailure) && now < standing.freshUntil + this.#grace) {
       return;
     }
     this.#departures.note(key, 'failed', now);
-    if (errorTtl > 0 && isOfTheCall && flight.writes) {
+    // Where the store was not asked it may hold an answer.
+    const mayHideAnswer = this.store !== undefined && !flight.wasRead;
+    if (errorTtl > 0 && isOfTheCall && flight.writes && !mayHideAnswer) {
       const details = { usage: undefined, latency: 0, tags: flight.tags };
       this.#put(key, entryOf(new KeptFailure(error), now, errorTtl, details));
     }
@@ -285,6 +311,10 @@ export class CacheEngine {
       if (!fenced.has(flight)) {
         (flight.landingChecks ??= []).push((entry) => judgedLater(flight.key!, entry));
         this.flights.close(flight);
+        if (flight.landingChecks.length > mostLandingChecks) {
+          // Not to keep one answer does less harm than to remember without end.
+          fenced.add(flight);
+        }
       }
     }
     this.flights.fenceWhere((flight) => fenced.has(flight));
@@ -343,7 +373,7 @@ export class CacheEngine {
     if (this.flights.get(key)) {
       return explained('in-flight', key, false);
     }
-    if (entry) {
+    if (entry && !(entry.value instanceof KeptFailure)) {
       return explained('expired', key, false, { at: entry.freshUntil, ...timesOf(entry, now) });
     }
     const departure = this.#departures.get(key);
@@ -378,43 +408,56 @@ export class CacheEngine {
   }
 
   #keep(flight: Flight, key: string, value: unknown, details: AnswerDetails): NotKeptReason | undefined {
-    if (flight.isFenced) {
+    if (!mayWrite(flight)) {
       return 'fenced';
     }
     let ttl: number;
-    let copy: unknown;
+    let entry: CacheEntry;
+    let bytes: number;
     try {
       if (!this.#settings.shouldCache(value, flight.request)) {
         return 'should-cache';
       }
       ttl = this.#ttl(details.ttl, value, flight.request);
-      copy = this.#copied(value);
+      entry = entryOf(this.#copied(value), this.clock.now(), ttl, details);
+      bytes = this.memory.measure(key, entry);
     } catch {
       return 'unusable';
     }
-    const entry = entryOf(copy, this.clock.now(), ttl, details);
     const isInvalidated = flight.landingChecks?.some((applies) => applies(entry)) ?? false;
     // Callbacks of the user's ran: the key may have been deleted meanwhile.
-    if (flight.isFenced || flight.isOvertaken || isInvalidated) {
+    if (!mayWrite(flight) || isInvalidated) {
       return 'fenced';
     }
     if (ttl <= 0) {
+      // An older answer must not come back in its place.
+      this.memory.delete(key, 'deleted');
+      this.store?.delete(key);
       return 'ttl';
     }
-    return this.#write(key, entry, ttl);
+    return this.#write(key, entry, ttl, bytes);
   }
 
   /** Why it is kept nowhere, if so. */
-  #write(key: string, entry: CacheEntry, ttl: number): NotKeptReason | undefined {
-    const refused = this.#put(key, entry);
+  #write(
+    key: string,
+    entry: CacheEntry,
+    ttl: number,
+    bytes = this.memory.measure(key, entry),
+  ): NotKeptReason | undefined {
+    const refused = this.#put(key, entry, bytes);
+    if (refused === undefined && this.memory.peek(key) !== entry) {
+      // Whoever heard what left for it has deleted or replaced it.
+      return undefined;
+    }
     const usefulFor = ttl + this.#grace;
     this.store?.write(key, entry, usefulFor === Infinity ? undefined : usefulFor);
     return this.store ? undefined : refused;
   }
 
   /** Why memory does not keep it, if so. */
-  #put(key: string, entry: CacheEntry): NotKeptReason | undefined {
-    const refused = this.memory.set(key, entry);
+  #put(key: string, entry: CacheEntry, bytes = this.memory.measure(key, entry)): NotKeptReason | undefined {
+    const refused = this.memory.set(key, entry, bytes);
     if (refused === undefined) {
       this.#departures.forget(key);
     }
@@ -424,7 +467,8 @@ export class CacheEngine {
   /** @throws RangeError for a time that a function of the user's gave and that is none */
   #ttl(given: number | undefined, value: unknown, request: unknown): number {
     const { defaultTtl, ttlJitter, random } = this.#settings;
-    const ttl = given ?? (typeof defaultTtl === 'function' ? defaultTtl(value, request) : defaultTtl);
+    const ttl: unknown =
+      given ?? (typeof defaultTtl === 'function' ? defaultTtl(value, request) : defaultTtl);
     if (typeof ttl !== 'number' || Number.isNaN(ttl)) {
       throw new RangeError(`defaultTtl must give a number of milliseconds, but gave ${typeof ttl}.`);
     }
@@ -434,6 +478,15 @@ export class CacheEngine {
     // What is no share of 1 must neither make answers last longer nor keep them for ever.
     const chance = Math.min(1, Math.max(0, random() || 0));
     return ttl * (1 - ttlJitter * chance);
+  }
+
+  #pauseRenewals(key: string, until: number): void {
+    this.#renewalPauses.delete(key);
+    this.#renewalPauses.set(key, until);
+    if (this.#renewalPauses.size > mostPauses) {
+      const [oldest] = this.#renewalPauses.keys();
+      this.#renewalPauses.delete(oldest!);
+    }
   }
 
   #left(key: string, reason: EvictionReason): void {
@@ -447,12 +500,14 @@ export class CacheEngine {
     try {
       this.#settings.events?.next(event);
     } catch (error) {
-      // Not here, in the middle of the cache's work, but where unhandled errors go.
-      this.clock.schedule(0, () => {
-        throw error;
-      });
+      reportUnhandled(error);
     }
   }
+}
+
+/** Whether nothing that came after it has made its answer one of before. */
+function mayWrite({ isFenced, isOvertaken }: Flight): boolean {
+  return !isFenced && !isOvertaken;
 }
 
 function entryOf(
@@ -461,5 +516,13 @@ function entryOf(
   ttl: number,
   { usage, latency, tags }: Omit<AnswerDetails, 'ttl'>,
 ): CacheEntry {
-  return { value, storedAt: now, freshUntil: now + ttl, usage, latency, tags: tags ?? noTags };
+  // A fraction of a millisecond would cost each entry a boxed number.
+  return {
+    value,
+    storedAt: now,
+    freshUntil: now + ttl,
+    usage,
+    latency: Math.round(latency),
+    tags: tags ?? noTags,
+  };
 }

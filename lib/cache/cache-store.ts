@@ -19,7 +19,7 @@ export interface CacheStore {
   set(key: string, text: string, ttl?: number): unknown;
   /** Forgets a key. Whatever it answers, false too, it is done unless it throws, rejects or emits an error. */
   delete(key: string): unknown;
-  /** Forgets everything; without it and `iterator` older answers are ignored for as long as the process lives. */
+  /** Forgets everything, and answers false if that failed; without it and `iterator` older answers are ignored for as long as the process lives. */
   clear?(): unknown;
   /** Lists `[key, text]`, so that answers can be invalidated by what they are; without it all are cleared. */
   iterator?(namespace?: unknown): AsyncIterable<unknown> | Iterable<unknown>;

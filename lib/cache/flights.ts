@@ -2,7 +2,7 @@ import type { CacheBypass, CallTraits } from '../core/traits';
 import type { CallOutcome } from '../core/call';
 import type { Cancel } from '../core/clock';
 import type { Ticket } from '../core/ticket';
-import type { CacheEntry } from './cache-entry';
+import { noTags, type CacheEntry } from './cache-entry';
 
 /** One request that waits for a flight. */
 export interface Waiter<R = unknown, V = unknown> {
@@ -10,14 +10,19 @@ export interface Waiter<R = unknown, V = unknown> {
   readonly ticket: Ticket;
   /** Whether it wants no kept answer, and so none in place of a failure either. */
   readonly skipsLookUp: boolean;
+  /** Whether it wants the answer kept, and for how many milliseconds, if it says so. */
+  readonly writes: boolean;
+  readonly cacheTtl: number | undefined;
   /** Makes the call: nobody does yet, or the starter's own limits ended it. */
   startAnew(flight: Flight<R, V>): void;
   /** The store held the answer after all. */
   found(key: string, entry: CacheEntry): void;
   /** Has the answer renewed that the store held, as it has expired. */
-  renew(key: string, traits: CallTraits): void;
-  /** The store did not hold it: a call is about to be asked for. */
-  missed(isStarter: boolean): void;
+  renew(key: string): void;
+  /** The store did not hold it: a call is about to be asked for, or runs already. */
+  missed(joined: boolean): void;
+  /** Another call for its key runs already: joins that, or makes its own if that is over. */
+  joinRunning(key: string): void;
   /** The call has been asked for. */
   departed(): void;
   settle(outcome: CallOutcome<R, V>, flight: Flight<R, V>): void;
@@ -35,16 +40,25 @@ export type LandingCheck = (entry: CacheEntry) => boolean;
 /** The one running call that all requests with one key share. */
 export class Flight<R = unknown, V = unknown> {
   carrier: FlightCarrier<R, V> | undefined;
+  readonly bypass: CacheBypass | undefined;
   /** Whether its key was deleted or cleared meanwhile: nobody joins it any more, and it writes nothing. */
   isFenced = false;
   /** Whether an answer is kept already whose request came later. */
   isOvertaken = false;
   /** Whether its answer is not yet asked of the provider, but looked for in the store. */
   isReading = false;
+  /** Whether it was begun to renew a stale answer. */
+  isRenewal = false;
   /** Whether the cache itself wants the answer, so that it goes on when nobody else waits for it. */
   isKept = false;
+  /** Whether its answer was looked for in the store, in vain. */
+  wasRead = false;
   /** Whether anyone who waits for it wants the answer kept. */
-  writes: boolean;
+  writes = false;
+  /** What the answer can be invalidated by: the tags of all who wait for it. */
+  tags: readonly string[] = noTags;
+  /** Milliseconds the answer may stay; undefined where that is left to the cache. */
+  ttl: number | undefined;
   /** Set by what was invalidated, by its value, while it ran. */
   landingChecks: LandingCheck[] | undefined;
   cancelTimeout: Cancel | undefined;
@@ -61,10 +75,34 @@ export class Flight<R = unknown, V = unknown> {
     public request: R,
     public starter: Waiter<R, V> | undefined,
     public ticket: Ticket,
-    readonly tags: readonly string[],
-    readonly bypass: CacheBypass | undefined,
+    traits: CallTraits,
   ) {
-    this.writes = bypass?.write !== true;
+    this.bypass = traits.bypass;
+    this.wantedBy(traits);
+  }
+
+  /** Takes in how a request that waits for the answer wants it kept: the first who wants that says for how long. */
+  wantedBy({ bypass, cacheTags = noTags, cacheTtl }: CallTraits): void {
+    if (this.tags === noTags) {
+      this.tags = cacheTags;
+    } else if (cacheTags.some((tag) => !this.tags.includes(tag))) {
+      this.tags = [...new Set([...this.tags, ...cacheTags])];
+    }
+    if (!bypass?.write && !this.writes) {
+      this.writes = true;
+      this.ttl = cacheTtl;
+    }
+  }
+
+  /** Takes in that another one of those who wait makes the call. */
+  startedBy(waiter: Waiter<R, V>): void {
+    this.starter = waiter;
+    this.request = waiter.request;
+    this.ticket = waiter.ticket;
+    this.isOvertaken = false;
+    const writer = [waiter, ...this.waiters()].find(({ writes }) => writes);
+    this.writes = writer !== undefined;
+    this.ttl = writer?.cacheTtl;
   }
 
   get waiting(): number {
@@ -133,8 +171,11 @@ export function abandonAll<R, V>(flights: readonly Flight<R, V>[]): void {
 /** The flights of a cache. By key in a Map, as a key may be any string, `__proto__` too. */
 export class Flights {
   readonly #byKey = new Map<string, Flight>();
-  /** Those that nobody may join, as they share nothing or their answer may be invalid, or another has their key; they can be fenced all the same. */
-  readonly #alone = new Set<Flight>();
+  /**
+   * Those that nobody may join, as they share nothing, or their answer may be invalid, or another has their key. They
+   * can be fenced all the same.
+   */
+  readonly #alone = new Map<string, Set<Flight>>();
 
   /** The flight that a request with this key may join. */
   get(key: string): Flight | undefined {
@@ -146,18 +187,31 @@ export class Flights {
       return;
     }
     if (flight.bypass?.sharing || this.#byKey.has(flight.key)) {
-      this.#alone.add(flight);
+      this.#setApart(flight);
     } else {
       this.#byKey.set(flight.key, flight);
     }
   }
 
+  /** Has those who come from now on join this flight, in place of the one that has its key. */
+  addInPlaceOf(other: Flight, flight: Flight): void {
+    this.close(other);
+    this.add(flight);
+  }
+
   /** Takes a flight off, unless another one has taken its key meanwhile. */
   remove(flight: Flight): void {
-    if (flight.key !== undefined && this.#byKey.get(flight.key) === flight) {
-      this.#byKey.delete(flight.key);
-    } else {
-      this.#alone.delete(flight);
+    const { key } = flight;
+    if (key === undefined) {
+      return;
+    }
+    if (this.#byKey.get(key) === flight) {
+      this.#byKey.delete(key);
+      return;
+    }
+    const alone = this.#alone.get(key);
+    if (alone?.delete(flight) && alone.size === 0) {
+      this.#alone.delete(key);
     }
   }
 
@@ -165,15 +219,15 @@ export class Flights {
   close(flight: Flight): void {
     if (this.#byKey.get(flight.key!) === flight) {
       this.#byKey.delete(flight.key!);
-      this.#alone.add(flight);
+      this.#setApart(flight);
     }
   }
 
-  /** The answer of a flight is kept: what those bring that were asked for before it is older. */
+  /** The answer of a flight is kept: what calls bring that began before it is older. */
   overtake({ key, ticket }: Flight): void {
     if (this.#alone.size > 0) {
       for (const other of this.#of(key!)) {
-        other.isOvertaken ||= other.ticket.id < ticket.id;
+        other.isOvertaken ||= other.ticket.hasBegun && other.ticket.startNumber < ticket.startNumber;
       }
     }
   }
@@ -193,13 +247,22 @@ export class Flights {
 
   /** All flights that have a key. */
   all(): Flight[] {
-    return [...this.#byKey.values(), ...this.#alone];
+    return [...this.#byKey.values(), ...[...this.#alone.values()].flatMap((flights) => [...flights])];
+  }
+
+  #setApart(flight: Flight): void {
+    const alone = this.#alone.get(flight.key!);
+    if (alone) {
+      alone.add(flight);
+    } else {
+      this.#alone.set(flight.key!, new Set([flight]));
+    }
   }
 
   #of(key: string): Flight[] {
     const joinable = this.#byKey.get(key);
-    const alone = this.#alone.size > 0 ? [...this.#alone].filter((flight) => flight.key === key) : [];
-    return joinable ? [joinable, ...alone] : alone;
+    const alone = this.#alone.get(key) ?? [];
+    return joinable ? [joinable, ...alone] : [...alone];
   }
 
   #fence(flights: readonly Flight[]): void {

@@ -1,4 +1,4 @@
-/** A frozen object says nothing about what it holds, so those that were frozen all the way down are remembered. */
+/** A frozen object says nothing about what it holds, so answers that were frozen all the way down are remembered. */
 const frozenThroughout = new WeakSet();
 
 /**
@@ -6,21 +6,31 @@ const frozenThroughout = new WeakSet();
  * others; other values (class instances, buffers) are shared as they are. Without recursion, as answers may be deep.
  */
 export function freezeAnswer<V>(answer: V): V {
-  const open: unknown[] = [answer];
-  while (open.length > 0) {
-    const value = open.pop();
-    if (typeof value === 'object' && value !== null && !frozenThroughout.has(value) && isPlain(value)) {
-      frozenThroughout.add(value);
-      Object.freeze(value);
-      for (const key of Object.keys(value)) {
-        open.push(Object.getOwnPropertyDescriptor(value, key)!.value as unknown);
+  if (!isPlain(answer) || frozenThroughout.has(answer)) {
+    return answer;
+  }
+  // Only the answer itself: to remember each of its parts would take more memory than many an answer.
+  frozenThroughout.add(answer);
+  const open: object[] = [answer];
+  const seen = new Set(open);
+  for (let value = open.pop(); value; value = open.pop()) {
+    Object.freeze(value);
+    for (const key of Object.keys(value)) {
+      const part = Object.getOwnPropertyDescriptor(value, key)!.value as unknown;
+      if (isPlain(part) && !seen.has(part)) {
+        seen.add(part);
+        open.push(part);
       }
     }
   }
   return answer;
 }
 
-function isPlain(value: object): boolean {
+/** Whether a value is an array, or an object that was written as `{}` in any realm. */
+function isPlain(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) {
+    return false;
+  }
   if (Array.isArray(value)) {
     return true;
   }

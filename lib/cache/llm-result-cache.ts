@@ -3,6 +3,7 @@ import type { TokenUsage } from '../core/call';
 import type { CallEventListener, EvictionReason } from '../core/events';
 import { clockFrom } from '../core/scheduler-clock';
 import {
+  type Lenient,
   configObject,
   functionSetting,
   listenerSetting,
@@ -36,7 +37,7 @@ export interface ResultCacheConfig {
    * @example
    * new LLMResultCache({ defaultTtl: (answer) => (answer === 'unknown' ? 60_000 : 86_400_000) });
    */
-  readonly defaultTtl?: number | ((value: unknown, request: unknown) => number);
+  readonly defaultTtl?: number | Lenient<[value: unknown, request: unknown], number>;
   /**
    * Share of every TTL, 0 to 1, that chance may take off it, so that answers stored together do not expire together.
    * Default 0.
@@ -51,7 +52,8 @@ export interface ResultCacheConfig {
   /**
    * Milliseconds after its TTL in which an answer is still given at once (source `stale`), while one call with LOW
    * priority renews it. That call belongs to the cache: it goes on when whoever got the stale answer leaves, and ends
-   * with `delete`, `clear` or `close()`. Default 0: off.
+   * with `delete`, `clear` or `close()`. One that brings nothing to keep is not repeated for a second, or for
+   * `errorTtl` where it failed and that is set. Default 0: off.
    *
    * ```
    * defaultTtl: 4, staleWhileRevalidate: 6, a call takes 2
@@ -90,11 +92,11 @@ export interface ResultCacheConfig {
   /** Bytes of keys and answers kept in memory; the least recently used leave first. Default `Infinity`: not counted. */
   readonly maxBytes?: number;
   /** Bytes of an answer, asked only with `maxBytes`. Default: measured by its strings, fields and elements. */
-  readonly sizeOf?: (value: unknown) => number;
+  readonly sizeOf?: Lenient<[value: unknown], number>;
   /** Milliseconds between sweeps of expired answers, in the background. Default 60,000. */
   readonly sweepInterval?: number;
   /** Which answers may be kept. Default: {@link isCacheable}, those that are there, whole and not refused. */
-  readonly shouldCache?: (value: unknown, request: unknown) => boolean;
+  readonly shouldCache?: Lenient<[value: unknown, request: unknown], boolean>;
   /** Copies an answer on the way in and out. Default: plain answers are frozen, others shared as they are. */
   readonly clone?: <V>(value: V) => V;
   /**
@@ -191,7 +193,10 @@ export class LLMResultCache {
 
   constructor(config?: ResultCacheConfig) {
     const settings: ResultCacheConfig = configObject('LLMResultCache', config);
-    this.#maxSize = numberSetting('maxSize', settings.maxSize, 1000, { min: 1, whole: true });
+    this.#maxSize = numberSetting('maxSize', settings.maxSize, 1000, {
+      min: 1,
+      whole: true,
+    });
     this.#maxBytes = numberSetting('maxBytes', settings.maxBytes, Infinity, {
       min: 1,
       whole: true,
@@ -202,7 +207,7 @@ export class LLMResultCache {
       defaultTtl:
         typeof settings.defaultTtl === 'function'
           ? settings.defaultTtl
-          : ttlSetting('defaultTtl', settings.defaultTtl, 3_600_000),
+          : numberSetting('defaultTtl', settings.defaultTtl, 3_600_000, { infinite: true }),
       ttlJitter: numberSetting('ttlJitter', settings.ttlJitter, 0, { max: 1 }),
       random: functionSetting('random', settings.random) ?? Math.random,
       staleWhileRevalidate: graceSetting('staleWhileRevalidate', settings.staleWhileRevalidate),

@@ -23,6 +23,9 @@ export interface MemoryTierSettings {
 /** Bytes an entry takes besides its key and its value, measured as `npm run bench:cache` does. */
 const bytesOfEntry = 180;
 
+/** The LRU takes room in advance for all that it is to count; more than this many are counted here. */
+const mostInAdvance = 100_000;
+
 /** The entries in memory: the least recently used leave first, by count or by bytes, expired ones when they are swept. */
 export class MemoryTier {
   readonly #lru: LRUCache<string, CacheEntry>;
@@ -34,13 +37,16 @@ export class MemoryTier {
   #isFull = false;
   #deletedFor: EvictionReason = 'deleted';
   #isClosed = false;
+  readonly #isCountedHere: boolean;
 
   constructor(settings: MemoryTierSettings) {
     this.#settings = settings;
     const { maxBytes, maxSize } = settings;
+    this.#isCountedHere = maxSize > mostInAdvance;
+    const bytes = { maxSize: Math.min(maxBytes, Number.MAX_SAFE_INTEGER) };
     this.#lru = new LRUCache<string, CacheEntry>({
-      max: maxSize,
-      ...(maxBytes !== Infinity && { maxSize: maxBytes }),
+      // One that has no bound at all is refused.
+      ...(this.#isCountedHere ? bytes : { max: maxSize, ...(maxBytes !== Infinity && bytes) }),
       dispose: (_entry, key, why) => {
         if (this.#isClosed) {
           return;
@@ -62,7 +68,7 @@ export class MemoryTier {
 
   /** Bytes of keys, values and entries; 0 where they are not counted. */
   get bytes(): number {
-    return this.#lru.calculatedSize;
+    return this.#settings.maxBytes === Infinity ? 0 : this.#lru.calculatedSize;
   }
 
   /** The entry of a key, which is now the most recently used one; an expired one for as long as it is of use. */
@@ -84,17 +90,17 @@ export class MemoryTier {
    * Why it is not kept, if so: the entry alone is larger than all may be, or cannot be measured. Then what stood under
    * its key has left.
    */
-  set(key: string, entry: CacheEntry): NotKeptReason | undefined {
+  set(key: string, entry: CacheEntry, bytes = this.measure(key, entry)): NotKeptReason | undefined {
     const { maxBytes, maxSize } = this.#settings;
-    let size: number | undefined;
-    if (maxBytes !== Infinity) {
-      size = this.#sizeOf(key, entry);
-      if (size === undefined || size > maxBytes) {
-        this.delete(key, 'bytes');
-        return size === undefined ? 'unusable' : 'bytes';
-      }
+    if (!(bytes <= maxBytes)) {
+      this.delete(key, 'bytes');
+      return Number.isNaN(bytes) ? 'unusable' : 'bytes';
     }
+    const size = maxBytes !== Infinity ? bytes : this.#isCountedHere ? 1 : undefined;
     this.#isFull = this.#lru.size >= maxSize && !this.#lru.has(key);
+    if (this.#isFull && this.#isCountedHere) {
+      this.#lru.pop();
+    }
     this.#lru.set(key, entry, size === undefined ? undefined : { size });
     this.#isFull = false;
     this.#sweepLater();
@@ -137,15 +143,17 @@ export class MemoryTier {
     }
   }
 
-  /** Undefined where it cannot be told: what a user's function says must not fail a request. */
-  #sizeOf(key: string, { value }: CacheEntry): number | undefined {
+  /** Bytes of an entry; NaN where they cannot be told, as what a user's function says must not fail a request. */
+  measure(key: string, { value }: CacheEntry): number {
+    if (this.#settings.maxBytes === Infinity) {
+      return 0;
+    }
     try {
       const sizeOfValue =
         value instanceof KeptFailure ? sizeOfAnswer(value.error) : this.#settings.sizeOf(value);
-      const size = Math.max(1, Math.ceil(sizeOfValue + sizeOfAnswer(key) + bytesOfEntry));
-      return Number.isNaN(size) ? undefined : size;
+      return Math.max(1, Math.ceil(sizeOfValue + sizeOfAnswer(key) + bytesOfEntry));
     } catch {
-      return undefined;
+      return NaN;
     }
   }
 

@@ -52,18 +52,24 @@ export function ruleOf(selection: CacheSelection): SelectionRule {
       'invalidate needs a tag, prefix, namespace or predicate; clear() forgets everything.',
     );
   }
-  const covers = ({ key, ...parts }: ReturnType<typeof partsOfKey>, tags: readonly string[]) =>
-    (tag === undefined || tags.includes(tag)) &&
-    (prefix === undefined || key.startsWith(prefix)) &&
-    (namespace === undefined || parts.namespace === namespace);
+  const covers = (composed: string, tags: readonly string[]) => {
+    if (tag !== undefined && !tags.includes(tag)) {
+      return false;
+    }
+    if (prefix === undefined && namespace === undefined) {
+      return true;
+    }
+    const parts = partsOfKey(composed);
+    return (
+      (prefix === undefined || parts.key.startsWith(prefix)) &&
+      (namespace === undefined || parts.namespace === namespace)
+    );
+  };
   return {
-    covers: (composed, tags) => covers(partsOfKey(composed), tags),
-    appliesTo: (composed, tags, entry) => {
-      const parts = partsOfKey(composed);
-      return (
-        covers(parts, tags) &&
-        (!predicate || predicate({ ...parts, tags, value: entry?.value, storedAt: entry?.storedAt }))
-      );
-    },
+    covers,
+    appliesTo: (composed, tags, entry) =>
+      covers(composed, tags) &&
+      (!predicate ||
+        predicate({ ...partsOfKey(composed), tags, value: entry?.value, storedAt: entry?.storedAt })),
   };
 }

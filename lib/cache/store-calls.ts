@@ -132,7 +132,8 @@ export class StoreCalls {
   }
 
   #settle(call: StoreCall, answer: unknown): void {
-    if (call.operation === 'set' && answer === false) {
+    // Of a deletion it says that there was nothing to delete.
+    if (answer === false && (call.operation === 'set' || call.operation === 'clear')) {
       this.#fail(call, undefined);
     } else if (call.errors !== this.#errors && typeof answer !== 'string') {
       this.#end(call, false, undefined);

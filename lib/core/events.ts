@@ -44,6 +44,8 @@ export interface CacheBypassedEvent extends RequestEvent<'cache-bypassed'> {
   readonly reason: string;
   /** Where the value stands that cannot be hashed: `request.tools[0].run`. */
   readonly path?: string;
+  /** Whether the request shares a call that another request had started. */
+  readonly joined?: true;
 }
 /** A call was asked for to renew a stale answer that request `id` was given; its own events have the number `renewal`. */
 export interface CacheRenewingEvent extends RequestEvent<'cache-renewing'> {

@@ -63,6 +63,19 @@ export class Consumer {
     return index < 0 ? undefined : (this.#take(request, index) as Ticket<R>);
   }
 
+  /**
+   * The ticket whose request is being emitted, where what arrives meanwhile is a copy of it that has all it had and
+   * perhaps more: somebody on the way has added to it.
+   */
+  takeOverCopied(copy: unknown): Ticket | undefined {
+    if (!current || !isCopy(current.request, copy)) {
+      return undefined;
+    }
+    const ticket = current;
+    current = undefined;
+    return ticket;
+  }
+
   #take(request: unknown, index: number): Ticket {
     const tickets = this.#expected.get(request)!;
     const [ticket] = tickets.splice(index, 1);
@@ -111,6 +124,14 @@ export function signOutcome(outcome: object, ticket: Ticket): void {
 /** Whose outcome this is; undefined where no operator of ours made it. */
 export function ticketOfOutcome(outcome: object): Ticket | undefined {
   return ticketsOfOutcomes.get(outcome);
+}
+
+function isCopy(request: unknown, copy: unknown): boolean {
+  if (typeof request !== 'object' || request === null || typeof copy !== 'object' || copy === null) {
+    return false;
+  }
+  const fields = Object.keys(request) as (keyof typeof request)[];
+  return fields.length > 0 && fields.every((field) => Object.is(copy[field], request[field]));
 }
 
 function isOwn(ticket: Ticket, taker: object | undefined): boolean {

@@ -1,4 +1,4 @@
-import { asyncScheduler, type SchedulerLike } from 'rxjs';
+import { asyncScheduler, Observable, type SchedulerLike } from 'rxjs';
 import type { Cancel, Clock } from './clock';
 
 /** The longest delay that timers of browsers and Node take; a longer one would fire at once. */
@@ -45,6 +45,11 @@ export function clockFrom(scheduler?: SchedulerLike): Clock {
     schedule: (delay, task, options) =>
       options?.background ? background(delay, task) : schedule(delay, task),
   };
+}
+
+/** Reports an error that nobody can be told of as RxJS does: to `config.onUnhandledError`, else by throwing it later. */
+export function reportUnhandled(error: unknown): void {
+  new Observable((subscriber) => subscriber.error(error)).subscribe();
 }
 
 function scheduleInBackground(delay: number, task: () => void): Cancel {

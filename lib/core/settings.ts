@@ -1,3 +1,8 @@
+/** A function of the user's that may take its parameters for something narrower than what is known of them here. */
+export type Lenient<Parameters extends unknown[], Result> = {
+  call(...parameters: Parameters): Result;
+}['call'];
+
 /** Shows a value in an error message so that one recognises it, without printing what it holds. */
 function shown(value: unknown): string {
   if (typeof value === 'string') {

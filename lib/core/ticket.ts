@@ -10,6 +10,13 @@ export function nextRequestId(): number {
   return ++lastId;
 }
 
+let lastStart = 0;
+
+/** A new number for the start of a call; numbers grow in the order of the starts. */
+export function nextStartNumber(): number {
+  return ++lastStart;
+}
+
 /** Who holds a ticket at the moment, and so can act on what happens to it from outside. */
 export interface TicketHolder {
   /** Nobody waits for the outcome any more: let go of the request, abort its call. */
@@ -50,6 +57,8 @@ export class Ticket<R = unknown> {
   refusals = 0;
   /** When its first call was started. */
   firstStartAt = 0;
+  /** Where its last call stands in the order of all starts; where it was sent on, if nobody tells of the start. */
+  startNumber = 0;
   /** When its last call was started, and how long that took. */
   lastStartAt = 0;
   lastLatency = 0;
@@ -77,6 +86,10 @@ export class Ticket<R = unknown> {
   cancelled = false;
   /** Whether its outcome is known: a ticket that nobody took over must not be taken for that of a later request. */
   isOver = false;
+  /** The ticket that this one was derived from, and whose request it serves. */
+  outer: Ticket | undefined;
+  /** The ticket of the call that is made, or shared, for the request of this one. */
+  inner: Ticket | undefined;
   /** Whether its rank was raised by a request that shares its call. */
   raised = false;
   /** Whether its rank is not that of the request: nobody waits for the renewal of an answer. */
@@ -93,6 +106,42 @@ export class Ticket<R = unknown> {
     this.request = request;
     this.arrivedAt = arrivedAt;
     this.id = id;
+  }
+
+  /** A ticket of its own for one who makes a call, or shares one, for the request of this ticket. */
+  derive<Q>(request: Q): Ticket<Q> {
+    const ticket = new Ticket(request, this.arrivedAt, this.id);
+    ticket.rank = this.rank;
+    ticket.lane = this.lane;
+    ticket.tokens = this.tokens;
+    ticket.deadline = this.deadline;
+    ticket.announcedTo = this.announcedTo;
+    ticket.permits = this.permits;
+    ticket.refusal = this.refusal;
+    ticket.isRenewal = this.isRenewal;
+    ticket.passedOnBy = this.passedOnBy;
+    ticket.outer = this;
+    this.permits = undefined;
+    this.inner = ticket;
+    return ticket;
+  }
+
+  /** What the call used up, whoever made it. */
+  get used(): TokenUsage | undefined {
+    return this.inner ? this.inner.used : this.usage;
+  }
+
+  /** Whether it waits here for its first call. */
+  get isHeldBack(): boolean {
+    return this.inner ? this.inner.isHeldBack : this.attempts === 0 && this.holder !== undefined;
+  }
+
+  /** Whether its call has begun, as far as can be told: operators that are not ours do not tell what they hold back. */
+  get hasBegun(): boolean {
+    if (this.inner) {
+      return this.inner.hasBegun;
+    }
+    return this.attempts > 0 ? this.place === undefined : this.holder === undefined;
   }
 
   /** Lets go of the request because nobody waits for its outcome any more. */

@@ -7,7 +7,7 @@ export interface CallTraits {
   readonly priority?: CallPriority;
   /** The cache key, in place of one made from the request's content; `false` skips look-up, write and sharing. */
   readonly cacheKey?: string | false;
-  /** Milliseconds the answer stays fresh in the cache, in place of the cache's `defaultTtl`. */
+  /** Milliseconds the answer stays fresh in the cache, in place of the cache's `defaultTtl`; 0 does not keep it. */
   readonly cacheTtl?: number;
   /** What the answer can be invalidated by: `cache.invalidate({ tag })`. */
   readonly cacheTags?: readonly string[];
@@ -48,7 +48,7 @@ const isCount = (value: unknown): value is number => isWait(value) && Number.isF
 const validity: { readonly [Name in keyof Required<CallTraits>]: (value: unknown) => boolean } = {
   priority: (value) => rankOf(value) !== undefined,
   cacheKey: (value) => value === false || (typeof value === 'string' && value !== ''),
-  cacheTtl: (value) => isWait(value) && value > 0,
+  cacheTtl: isWait,
   cacheTags: (value) => Array.isArray(value) && value.every((tag) => typeof tag === 'string'),
   cacheScope: (value) => typeof value === 'string',
   sample: (value) => Number.isSafeInteger(value) && (value as number) >= 0,
@@ -66,7 +66,9 @@ function isBypass(value: unknown): value is CacheBypass {
   }
   // One that is undefined counts as absent, as it does wherever rxllm takes options.
   const entries = Object.entries(value).filter(([, on]) => on !== undefined);
-  return entries.length > 0 && entries.every(([name, on]) => bypassNames.has(name) && typeof on === 'boolean');
+  return (
+    entries.length > 0 && entries.every(([name, on]) => bypassNames.has(name) && typeof on === 'boolean')
+  );
 }
 
 const traitNames = Object.keys(validity) as (keyof CallTraits)[];
@@ -80,7 +82,7 @@ const noTraits: CallTraits = Object.freeze({});
 
 /** A reader of the user's, of whose traits only the valid ones are taken: one NaN must not stop everybody. */
 export function validated<R>(reader: TraitsReader<R> | undefined): TraitsReader<R> {
-  return reader ? (request) => readTraits(reader(request)) : readTraits;
+  return reader && reader !== readTraits ? (request) => readTraits(reader(request)) : readTraits;
 }
 
 /** The default reader: the request's own fields of the traits' names, each only where its value is a valid trait. */

@@ -23,8 +23,24 @@ export class DiskStoreError extends Error {
   }
 }
 
-/** LMDB's own numbers for a database that is not what it should be. */
-const damageNumbers: ReadonlySet<unknown> = new Set([-30797, -30796, -30795, -30793]);
+/** LMDB's own numbers for a page that is missing, of a wrong kind, or not of a database at all. */
+const damageNumbers: ReadonlySet<unknown> = new Set([-30797, -30796, -30793]);
+
+function isDamage(cause: unknown): boolean {
+  return damageNumbers.has((cause as { code?: unknown } | undefined)?.code);
+}
+
+/** The error for a directory in which a store cannot be opened. */
+export function openingError(directory: string, cause: unknown): DiskStoreError {
+  return isDamage(cause)
+    ? damageError(directory, messageOf(cause), cause)
+    : new DiskStoreError(
+        'directory-unusable',
+        directory,
+        `The directory ${directory} cannot hold a store: ${messageOf(cause)}. Give one on a local disk that this process may write to.`,
+        cause,
+      );
+}
 
 /** The error for something that LMDB or the file system refused to do with a store that is open. */
 export function accessError(
@@ -32,7 +48,7 @@ export function accessError(
   directory: string,
   cause: unknown,
 ): DiskStoreError {
-  if (damageNumbers.has((cause as { code?: unknown } | undefined)?.code)) {
+  if (isDamage(cause)) {
     return damageError(directory, messageOf(cause), cause);
   }
   const [what, advice] =
@@ -57,7 +73,8 @@ export function damageError(directory: string, what: string, cause?: unknown): D
   );
 }
 
-/** What an error says, as part of a sentence. */
+/** What an error says first, as part of a sentence. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message.replace(/[.\s]+$/, '') : String(error);
+  const text = error instanceof Error ? error.message : String(error);
+  return text.split('\n', 1)[0]!.replace(/[.\s]+$/, '');
 }

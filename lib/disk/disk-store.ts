@@ -26,8 +26,9 @@ export interface DiskStoreConfig {
   /** Entries kept; those stored first leave first, and expired ones before them. Default 100,000; `Infinity` is allowed. */
   readonly maxEntries?: number;
   /**
-   * Bytes that the file of the database may grow to, at least 1,048,576. Default 1,073,741,824. Entries take three
-   * quarters of it at most; the rest is room for changes. A text may take a quarter, up to 16,000,000 bytes.
+   * Bytes that the file of the database is kept to, at least 1,048,576. Default 1,073,741,824. Entries take three
+   * quarters of it at most; the rest is room for what changes, and processes that write at full speed side by side may
+   * need some more. A text may take a quarter, up to 16,000,000 bytes.
    */
   readonly maxBytes?: number;
   /** Milliseconds between looks for expired entries, in the background. Default 60,000; `Infinity` for none. */
@@ -40,7 +41,7 @@ export interface DiskStoreConfig {
 export interface DiskStore extends CacheStore {
   /** Entries on the disk, those included that have expired and were not swept yet. */
   readonly size: number;
-  /** Bytes of disk that hold entries; the file of the database may be up to `maxBytes` long. */
+  /** Bytes of disk that hold entries; the file of the database is longer by the room for what changes. */
   readonly bytes: number;
   /** The text under a key, at once; undefined where there is none or it has expired. */
   get(key: string): string | undefined;
@@ -60,7 +61,8 @@ export interface DiskStore extends CacheStore {
 }
 
 /** How much one commit takes, so that neither the event loop nor another process waits long. */
-const writesPerCommit = 250;
+const mostWritesPerCommit = 100;
+const mostBytesPerCommit = 2 ** 20;
 
 /** How much a listing reads at once. */
 const bytesPerPage = 2 ** 18;
@@ -104,6 +106,7 @@ class LmdbStore implements DiskStore {
   readonly #directory: string;
   readonly #clock: Clock;
   readonly #bounds: Bounds;
+  readonly #writesPerCommit: number;
   readonly #bytesPerCommit: number;
   readonly #longestText: number;
   readonly #sweepInterval: number;
@@ -131,7 +134,8 @@ class LmdbStore implements DiskStore {
       }),
       bytes: 0.75 * maxBytes,
     };
-    this.#bytesPerCommit = Math.min(2 ** 20, maxBytes / 16);
+    this.#writesPerCommit = Math.min(mostWritesPerCommit, this.#bounds.entries);
+    this.#bytesPerCommit = Math.min(mostBytesPerCommit, maxBytes / 16);
     this.#longestText = Math.min(longestText, Math.floor(maxBytes / 4));
     this.#sweepInterval = numberSetting('sweepInterval', settings.sweepInterval, 60_000, {
       above: true,
@@ -197,7 +201,7 @@ class LmdbStore implements DiskStore {
 
   async delete(key: string): Promise<boolean> {
     const wasThere = this.get(key) !== undefined;
-    if (keyBytes(key).length <= longestKey) {
+    if (wasThere || this.#ownWrite(key) || this.#isOnDisk(key)) {
       const committed = this.#waiting.add(key, { text: undefined, expiresAt: Infinity, bytes: 0 });
       this.#drain();
       await committed;
@@ -251,6 +255,12 @@ class LmdbStore implements DiskStore {
     return this.#waiting.find(key) ?? this.#committing?.find(key);
   }
 
+  /** Whether the disk has a key, with a text that may have expired or be broken. */
+  #isOnDisk(key: string): boolean {
+    const bytes = keyBytes(key);
+    return bytes.length <= longestKey && this.#read((environment) => environment.markOf(bytes)) !== undefined;
+  }
+
   #read<T>(read: (environment: Environment) => T): T {
     if (this.#environment.broken) {
       throw this.#environment.broken;
@@ -298,7 +308,7 @@ class LmdbStore implements DiskStore {
     await Promise.resolve();
     while (!this.#waiting.isEmpty || this.#isSweepDue) {
       this.#isSweepDue = false;
-      const batch = this.#waiting.take(writesPerCommit, this.#bytesPerCommit);
+      const batch = this.#waiting.take(this.#writesPerCommit, this.#bytesPerCommit);
       this.#committing = batch;
       let failure: Error | undefined;
       try {
@@ -337,7 +347,7 @@ class LmdbStore implements DiskStore {
             environment.replacementOf(key),
           );
           const arrivals = { entries: puts.length - replaced.length, bytes };
-          return [...replaced, ...leaving(environment, this.#bounds, arrivals, now)];
+          return [...replaced, ...leaving(environment, this.#bounds, arrivals, replaced, now)];
         });
     if (batch.isEmpty && removals.length === 0) {
       return;

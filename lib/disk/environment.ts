@@ -1,6 +1,8 @@
 import {
+  accessSync,
   closeSync,
-  fstatSync,
+  constants,
+  existsSync,
   mkdirSync,
   openSync,
   readSync,
@@ -12,7 +14,7 @@ import {
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import type * as Lmdb from 'lmdb';
-import { accessError, damageError, DiskStoreError, messageOf } from './disk-store-error';
+import { accessError, damageError, DiskStoreError, messageOf, openingError } from './disk-store-error';
 import {
   expiryOf,
   idOf,
@@ -57,7 +59,7 @@ const lastPart = 0xffff;
 const nothing = Buffer.of(0);
 
 /** Those that are open in this process, by what tells their file from all others. */
-const open = new Map<string, Environment>();
+const environments = new Map<string, Environment>();
 
 /**
  * A database of LMDB with the tables of a disk store: texts by id, the oldest first; what each key leads to; and what
@@ -83,13 +85,13 @@ export class Environment {
     const path = resolve(directory);
     const file = join(path, 'data.mdb');
     prepare(directory, path, file);
-    const known = open.get(identityOf(file));
+    const known = environments.get(identityOf(file));
     if (known) {
       known.#users++;
       return known;
     }
     const environment = new Environment(lmdb, directory, path, file);
-    open.set(environment.#identity, environment);
+    environments.set(environment.#identity, environment);
     return environment;
   }
 
@@ -108,7 +110,7 @@ export class Environment {
       };
       root = lmdb.open<Buffer, Buffer>(path, options);
     } catch (error) {
-      throw unusable(directory, error);
+      throw openingError(directory, error);
     }
     this.#root = root;
     try {
@@ -124,7 +126,7 @@ export class Environment {
       root.resetReadTxn();
     } catch (error) {
       void root.close().catch(ignore);
-      throw error instanceof DiskStoreError ? error : damageError(directory, messageOf(error), error);
+      throw error instanceof DiskStoreError ? error : openingError(directory, error);
     }
   }
 
@@ -275,12 +277,10 @@ export class Environment {
   async release(): Promise<void> {
     this.#users--;
     if (this.#users === 0) {
-      if (open.get(this.#identity) === this) {
-        open.delete(this.#identity);
+      if (environments.get(this.#identity) === this) {
+        environments.delete(this.#identity);
       }
-      if (!this.broken) {
-        await this.#root.close();
-      }
+      await this.#root.close();
     }
   }
 
@@ -295,11 +295,7 @@ export class Environment {
   #checkSchema(): void {
     const names = [...this.#root.getKeys()].map(String);
     if (names.length > 0 && !names.includes(databases.about)) {
-      throw new DiskStoreError(
-        'directory-foreign',
-        this.#directory,
-        `The directory ${this.#directory} holds a database (data.mdb) that rxllm did not make. Give another directory.`,
-      );
+      throw foreign(this.#directory);
     }
     const about = this.#table(databases.about);
     const found = about.getBinary(schemaKey)?.toString();
@@ -335,10 +331,15 @@ export class Environment {
       this.#texts.getBinary(schemaKey);
     } catch {
       // LMDB gives up a database of which it could not write the last page; another write would wait for ever.
-      this.broken = failure;
-      open.delete(this.#identity);
+      this.broken = new DiskStoreError(
+        failure.code,
+        this.#directory,
+        `${failure.message} Then close the store and open it anew, as LMDB has given it up.`,
+        failure.cause,
+      );
+      environments.delete(this.#identity);
     }
-    return failure;
+    return this.broken ?? failure;
   }
 }
 
@@ -377,25 +378,35 @@ function identityOf(file: string): string {
   return found ? `${found.dev}:${found.ino}` : '';
 }
 
-/** Makes the directory, and refuses files on which LMDB would crash the process rather than throw. */
+/** Makes the directory, and refuses what LMDB would crash the process on rather than throw. */
 function prepare(directory: string, path: string, file: string): void {
+  const lock = join(path, 'lock.mdb');
   try {
     mkdirSync(path, { recursive: true, mode: 0o700 });
-    if (!statSync(file, { throwIfNoEntry: false })?.size) {
+    if (![file, lock].every((one) => existsSync(one))) {
       tryOut(path);
-      return;
+    }
+    for (const one of [file, lock].filter((name) => existsSync(name))) {
+      // Not by opening it: to close the lock again would let go of what this process has locked.
+      accessSync(one, constants.R_OK | constants.W_OK);
+      if (!statSync(one).isFile()) {
+        throw new Error(`${one} is not a file`);
+      }
     }
   } catch (error) {
-    throw unusable(directory, error);
+    throw openingError(directory, error);
   }
   // Another process may be in the middle of making it.
-  let wrong = whatIsWrongWith(directory, file);
-  for (let attempt = 0; wrong === 'cut off' && attempt < 5; attempt++) {
+  let state = stateOf(file);
+  for (let attempt = 0; state === 'cut off' && attempt < 5; attempt++) {
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
-    wrong = whatIsWrongWith(directory, file);
+    state = stateOf(file);
   }
-  if (wrong) {
-    throw damageError(directory, `its file data.mdb is ${wrong}`);
+  if (state === 'foreign') {
+    throw foreign(directory);
+  }
+  if (state === 'cut off') {
+    throw damageError(directory, 'its file data.mdb is cut off');
   }
 }
 
@@ -413,25 +424,23 @@ const magicNumber = 0xbeefc0de;
 const dataVersion = 2;
 const smallestDatabase = 8192;
 
-function whatIsWrongWith(directory: string, file: string): 'not one of a database' | 'cut off' | undefined {
+function stateOf(file: string): 'new' | 'in order' | 'cut off' | 'foreign' {
+  const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+  if (size === 0) {
+    return 'new';
+  }
   const words = new Uint32Array(16);
-  let size: number;
+  const descriptor = openSync(file, 'r');
   try {
-    const descriptor = openSync(file, 'r+');
-    try {
-      readSync(descriptor, words);
-      size = fstatSync(descriptor).size;
-    } finally {
-      closeSync(descriptor);
-    }
-  } catch (error) {
-    throw unusable(directory, error);
+    readSync(descriptor, words);
+  } finally {
+    closeSync(descriptor);
   }
   const at = words.indexOf(magicNumber);
-  if (size >= 64 && (at < 0 || (words[at + 1]! & 0xffff) !== dataVersion)) {
-    return 'not one of a database';
+  if (size >= 32 && (at < 0 || (words[at + 1]! & 0xffff) !== dataVersion)) {
+    return 'foreign';
   }
-  return size < smallestDatabase ? 'cut off' : undefined;
+  return size < smallestDatabase ? 'cut off' : 'in order';
 }
 
 /** Reading a page that lies beyond the end of a file crashes the process; reading an empty one is an error. */
@@ -446,12 +455,11 @@ function fillUp(root: Lmdb.RootDatabase<Buffer, Buffer>, file: string): void {
   });
 }
 
-function unusable(directory: string, cause: unknown): DiskStoreError {
+function foreign(directory: string): DiskStoreError {
   return new DiskStoreError(
-    'directory-unusable',
+    'directory-foreign',
     directory,
-    `The directory ${directory} cannot hold a store: ${messageOf(cause)}. Give one on a local disk that this process may write to.`,
-    cause,
+    `The directory ${directory} holds a file data.mdb that is no store of rxllm. Give another directory, or delete that file where nobody needs it.`,
   );
 }
 

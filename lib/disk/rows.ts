@@ -16,6 +16,8 @@ const headerLength = 12;
 const otherKeys = 0xff;
 const loneSurrogate = /\p{Surrogate}/u;
 
+const { imul } = Math;
+
 /** A key in bytes, so that no two keys share them: UTF-8, or UTF-16 where a surrogate stands alone or nothing at all. */
 export function keyBytes(key: string): Buffer {
   return key === '' || loneSurrogate.test(key)
@@ -154,15 +156,15 @@ function isWhole(row: Buffer): boolean {
 }
 
 function checksumOf(row: Buffer): number {
-  let sum = Math.imul(row.readUInt32LE(0) ^ row.length, 0x9e3779b1);
+  let sum = imul(row.readUInt32LE(0) ^ row.length, 0x9e3779b1);
   let at = 8;
   for (const end = row.length - 3; at < end; at += 4) {
     const word = row[at]! | (row[at + 1]! << 8) | (row[at + 2]! << 16) | (row[at + 3]! << 24);
-    sum = Math.imul(sum ^ word, 0x9e3779b1);
+    sum = imul(sum ^ word, 0x9e3779b1);
     sum ^= sum >>> 15;
   }
   for (; at < row.length; at++) {
-    sum = Math.imul(sum ^ row[at]!, 0x01000193);
+    sum = imul(sum ^ row[at]!, 0x01000193);
   }
   return (sum ^ (sum >>> 13)) >>> 0;
 }

@@ -12,6 +12,7 @@ import {
   switchSetting,
 } from '../core/settings';
 import { validated, type TraitsReader } from '../core/traits';
+import type { ErrorClassifier } from '../provider/classify-error';
 import { CacheRun } from './cache-run';
 import type { CacheRunSettings } from './cache-run-settings';
 import { subscribeWhileOpen } from './subscribe-while-open';
@@ -26,6 +27,8 @@ export interface CacheConfig<R> extends ResultCacheConfig, KeySpace {
   readonly maxWait?: number;
   /** Reads the traits of a request. Default: its own fields named like traits, where their values are valid. */
   readonly traits?: TraitsReader<R>;
+  /** What an error of a call means: refusals are never kept. Default: `classifyError`. */
+  readonly classifyError?: ErrorClassifier;
   /** Hears what happens to every request. */
   readonly events?: CallEventListener;
 }
@@ -42,7 +45,7 @@ export interface CacheConfig<R> extends ResultCacheConfig, KeySpace {
  * ```
  * requests   a---a---b---a--|
  * misses$    a-------b------|
- * outcomes   ----(AA)----BA-|      the second a shares the call of the first, the third is a hit
+ * outcomes   ----(AA)----(AB)--|   the second a shares the call of the first, the third is a hit
  * ```
  *
  * @example
@@ -66,7 +69,7 @@ export function cacheLLM<R, V>(
   }
   if (!settings.cache) {
     // Throws now rather than at the first subscription.
-    new LLMResultCache(settings);
+    new LLMResultCache(settings).close();
   }
   const checked = {
     misses,
@@ -75,6 +78,7 @@ export function cacheLLM<R, V>(
     maxWait: numberSetting('maxWait', settings.maxWait, Infinity, { infinite: true }),
     traits: validated(functionSetting('traits', settings.traits)),
     events: listenerSetting('events', settings.events),
+    classify: functionSetting('classifyError', settings.classifyError),
   };
   return cacheBySettings(() => {
     const cache = settings.cache ?? new LLMResultCache(settings);

@@ -5,6 +5,7 @@ import { identify, type KeylessRequest, type KeySpace } from '../cache/request-i
 import type { CallOutcome } from '../core/call';
 import type { Clock } from '../core/clock';
 import type { CallEventListener } from '../core/events';
+import type { ErrorClassifier } from '../provider/classify-error';
 import { readTraits, type CallTraits, type TraitsReader } from '../core/traits';
 
 /** A pipeline that outlives its subscriber for the sake of the cache. */
@@ -27,6 +28,8 @@ export interface CacheRunSettings<R, V> {
   readonly maxWait: number;
   readonly traits: TraitsReader<R>;
   readonly events: CallEventListener | undefined;
+  /** What an error means: a refusal is never kept. Default: `classifyError`. */
+  readonly classify?: ErrorClassifier | undefined;
   /** Takes in the pipelines that outlive their subscribers for the sake of the cache, so that they can be closed. */
   readonly lasting?: Set<LastingPipeline> | undefined;
 }

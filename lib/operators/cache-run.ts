@@ -1,13 +1,13 @@
 import type { Subscriber } from 'rxjs';
 import type { CacheEngine } from '../cache/cache-engine';
-import { KeptFailure, noTags, type CacheEntry } from '../cache/cache-entry';
+import { KeptFailure, type CacheEntry } from '../cache/cache-entry';
 import { abandonAll, Flight, type Waiter } from '../cache/flights';
 import type { KeylessRequest } from '../cache/request-identity';
 import { Alarms, type Alarm } from '../core/alarms';
 import type { CallOutcome, TokenUsage } from '../core/call';
 import { DeadlineExceededError } from '../core/errors';
 import type { CallEvent, CallEventListener } from '../core/events';
-import { Consumer } from '../core/hand-over';
+import { Consumer, signOutcome } from '../core/hand-over';
 import { defaultRank, prioritiesByRank, rankOf, type PriorityRank } from '../core/priority';
 import { nextRequestId, Ticket } from '../core/ticket';
 import type { CallTraits } from '../core/traits';
@@ -31,32 +31,50 @@ class CacheWaiter<R, V> implements Waiter<R, V> {
     readonly request: R,
     readonly ticket: Ticket,
     readonly index: number,
-    readonly skipsLookUp: boolean,
+    readonly traits: CallTraits,
     readonly run: CacheRun<R, V>,
   ) {}
 
+  get skipsLookUp(): boolean {
+    return this.traits.bypass?.lookUp === true;
+  }
+
   startAnew(flight: Flight<R, V>): void {
-    flight.starter = this;
-    flight.request = this.request;
-    flight.ticket = this.ticket;
-    flight.isOvertaken = false;
+    flight.startedBy(this);
+    for (const { ticket } of flight.waiters()) {
+      if (ticket.outer) {
+        ticket.outer.inner = this.ticket;
+      }
+    }
     this.ticket.settlesTo = this.run.events;
     for (const other of flight.waiters()) {
       this.ticket.raise(other.ticket.rank);
     }
-    this.run.send(flight);
+    this.run.sendFor(this, flight);
   }
 
   found(key: string, entry: CacheEntry): void {
     this.run.foundInStore(this, key, entry);
   }
 
-  renew(key: string, traits: CallTraits): void {
-    this.run.renew(this.request, key, traits, this.ticket.id);
+  renew(key: string): void {
+    this.run.renew(this.request, key, this.traits, this.ticket.id);
   }
 
-  missed(isStarter: boolean): void {
-    this.run.missed(this, isStarter);
+  get cacheTtl(): number | undefined {
+    return this.traits.cacheTtl;
+  }
+
+  get writes(): boolean {
+    return this.traits.bypass?.write !== true;
+  }
+
+  missed(joined: boolean): void {
+    this.run.missed(this, joined);
+  }
+
+  joinRunning(key: string): void {
+    this.run.move(this, key);
   }
 
   departed(): void {
@@ -75,7 +93,10 @@ export class CacheRun<R, V> {
   readonly #engine: CacheEngine | undefined;
   readonly #destination: Subscriber<CallOutcome<R, V>>;
   readonly #pipeline: MissesPipeline<R, V>;
-  /** Made where a flight must be started anew although the source, and so `misses$`, has completed. */
+  /**
+   * Made where a flight must be started anew although the source, and so `misses$`, has completed, and where its answer
+   * would be taken for that of another.
+   */
   readonly #latePipelines: MissesPipeline<R, V>[] = [];
   readonly #waiters = new Set<CacheWaiter<R, V>>();
   readonly #alarms: Alarms;
@@ -129,10 +150,16 @@ export class CacheRun<R, V> {
       return;
     }
     const ticket = this.#ticketOf(request, traits, now, taken);
-    const skipsLookUp = traits.bypass?.lookUp === true;
-    const waiter = new CacheWaiter<R, V>(request, ticket, index, skipsLookUp, this);
+    const waiter = new CacheWaiter<R, V>(request, ticket, index, traits, this);
+    if (taken) {
+      taken.holder = { cancelled: () => this.#cancelled(waiter), raised: () => this.#raised(waiter, taken) };
+    }
     this.#waiters.add(waiter);
     this.#announce(waiter.ticket, now);
+    if (!this.#waiters.has(waiter)) {
+      // Whoever heard of it left.
+      return;
+    }
     if (this.#closedBy) {
       this.settle(waiter, failed(waiter.ticket, request, this.#closedBy, clock));
     } else if (key === undefined) {
@@ -157,6 +184,9 @@ export class CacheRun<R, V> {
         this.settle(waiter, failed(waiter.ticket, waiter.request, error, this.#settings.clock));
       }
     }
+    for (const pipeline of [this.#pipeline, ...this.#latePipelines]) {
+      pipeline.handOverUnstarted();
+    }
     this.#destination.complete();
   }
 
@@ -168,10 +198,16 @@ export class CacheRun<R, V> {
     }
   }
 
+  /** Sends the request of a waiter that had not made a call itself so far. */
+  sendFor(waiter: CacheWaiter<R, V>, flight: Flight<R, V>): void {
+    this.#ignoreDeadline(waiter);
+    this.send(flight);
+  }
+
   /** Sends a request into this subscription's pipeline for misses. */
   send(flight: Flight<R, V>): void {
     limitTime(flight, this.#settings);
-    if (!this.#areMissesDone) {
+    if (!this.#areMissesDone && !this.#pipeline.confuses(flight)) {
       this.#pipeline.send(flight);
       return;
     }
@@ -197,10 +233,22 @@ export class CacheRun<R, V> {
     this.settle(waiter, cachedOutcome<R, V>(request, entry, now, ticket.arrivedAt));
   }
 
-  missed(waiter: CacheWaiter<R, V>, isStarter: boolean): void {
+  missed(waiter: CacheWaiter<R, V>, joined: boolean): void {
     if (this.#waiters.has(waiter)) {
       this.#noLongerReading(waiter);
-      this.#tellMiss(waiter, waiter.flight!.key!, !isStarter);
+      this.#tellMiss(waiter, waiter.flight!.key!, joined);
+    }
+  }
+
+  /** A call for the key of a waiter runs by now: it need not make its own. */
+  move(waiter: CacheWaiter<R, V>, key: string): void {
+    this.#ignoreDeadline(waiter);
+    const running = this.#engine!.flights.get(key) as Flight<R, V> | undefined;
+    if (running) {
+      this.#join(waiter, running, waiter.traits);
+    } else {
+      // Whoever heard of it has left, or had it land.
+      this.send(this.#depart(waiter, key, waiter.traits));
     }
   }
 
@@ -213,10 +261,11 @@ export class CacheRun<R, V> {
     const engine = this.#engine!;
     const { events, clock } = this.#settings;
     // What a call for this request says is not to be kept where it goes past the write.
-    if (traits.bypass?.write || engine.flights.get(key) || this.#closedBy || this.#destination.closed) {
+    const now = clock.now();
+    const isUnwanted = traits.bypass?.write === true || !engine.mayRenew(key, now);
+    if (isUnwanted || engine.flights.get(key) || this.#closedBy || this.#destination.closed) {
       return;
     }
-    const now = clock.now();
     const ticket = new Ticket<R>(request, now);
     ticket.rank = lowestRank;
     ticket.isRenewal = true;
@@ -224,7 +273,8 @@ export class CacheRun<R, V> {
     ticket.tokens = traits.tokens;
     ticket.announcedTo = events;
     ticket.settlesTo = events;
-    const flight = new Flight<R, V>(key, request, undefined, ticket, traits.cacheTags ?? noTags, undefined);
+    const flight = new Flight<R, V>(key, request, undefined, ticket, { ...traits, bypass: {} });
+    flight.isRenewal = true;
     flight.isKept = true;
     engine.flights.add(flight);
     this.#tell({ type: 'cache-renewing', at: now, id, key, renewal: ticket.id });
@@ -256,20 +306,18 @@ export class CacheRun<R, V> {
     }
     this.#noLongerReading(waiter);
     waiter.flight = undefined;
-    if (waiter.alarm) {
-      this.#alarms.cancel(waiter.alarm);
-    }
+    this.#ignoreDeadline(waiter);
     const shared = flight && flight.starter !== waiter ? flight : undefined;
     const outcome = shared
       ? this.#sharedOutcome(flown, waiter, shared)
       : { ...flown, request: waiter.request };
-    this.#yield(waiter.ticket.id, waiter.index, outcome, shared?.ticket.usage, failure);
     this.completeMissesIfDone();
+    this.#yield(waiter.ticket.id, waiter.index, outcome, waiter.ticket.outer, shared?.ticket.used, failure);
   }
 
   #ticketOf(request: R, traits: CallTraits, now: number, taken: Ticket<R> | undefined): Ticket<R> {
-    const ticket = taken ?? new Ticket<R>(request, now);
-    ticket.rank = rankOf(traits.priority) ?? ticket.rank;
+    const ticket = taken?.derive(request) ?? new Ticket<R>(request, now);
+    ticket.rank = ticket.isRenewal ? ticket.rank : (rankOf(traits.priority) ?? ticket.rank);
     ticket.lane = traits.lane ?? ticket.lane;
     ticket.tokens = traits.tokens ?? ticket.tokens;
     const maxWait = traits.maxWait ?? this.#settings.maxWait;
@@ -300,9 +348,9 @@ export class CacheRun<R, V> {
       this.renew(request, key, traits, id);
     }
     if (this.#destination.closed) {
-      this.#tell({ type: 'left', at: now, id });
+      this.#tellLeft(id, taken);
     } else {
-      this.#yield(id, index, cachedOutcome<R, V>(request, entry, now, taken?.arrivedAt ?? now));
+      this.#yield(id, index, cachedOutcome<R, V>(request, entry, now, taken?.arrivedAt ?? now), taken);
     }
   }
 
@@ -321,20 +369,28 @@ export class CacheRun<R, V> {
     const engine = this.#engine!;
     const { bypass } = traits;
     const running = bypass?.sharing ? undefined : (engine.flights.get(key) as Flight<R, V> | undefined);
-    // What is read is a kept answer, too.
-    const flight = bypass?.lookUp && running?.isReading ? undefined : running;
+    // What is read is a kept answer, too. Those who read join this call if the store holds nothing.
+    const reading = bypass?.lookUp && running?.isReading ? running : undefined;
+    const flight = reading ? undefined : running;
     if (!flight && !bypass?.lookUp && engine.store && !engine.store.isBypassed) {
-      this.#read(this.#depart(waiter, key, traits), waiter, traits);
+      this.#read(this.#depart(waiter, key, traits), waiter);
       return;
     }
     // Before anyone hears of it, who might have the flight land, or its key deleted.
-    const own = flight ? undefined : this.#depart(waiter, key, traits);
+    const own = flight ? undefined : this.#depart(waiter, key, traits, reading);
     if (flight) {
       this.#join(waiter, flight, traits);
     }
     if (bypass?.lookUp) {
       const at = this.#settings.clock.now();
-      this.#tell({ type: 'cache-bypassed', at, id: waiter.ticket.id, reason: 'bypass.lookUp is set' });
+      const joined = flight !== undefined;
+      this.#tell({
+        type: 'cache-bypassed',
+        at,
+        id: waiter.ticket.id,
+        reason: 'bypass.lookUp is set',
+        ...(joined && { joined }),
+      });
     } else if (!flight?.isReading) {
       this.#tellMiss(waiter, key, flight !== undefined);
     }
@@ -345,14 +401,23 @@ export class CacheRun<R, V> {
     }
   }
 
-  #depart(waiter: CacheWaiter<R, V>, key: string | undefined, traits: CallTraits): Flight<R, V> {
+  /** @param reading a flight that looks in the store, in whose place others join this one */
+  #depart(
+    waiter: CacheWaiter<R, V>,
+    key: string | undefined,
+    traits: CallTraits,
+    reading?: Flight<R, V>,
+  ): Flight<R, V> {
     const { request, ticket } = waiter;
-    const { cacheTags = noTags, bypass } = traits;
-    const flight = new Flight<R, V>(key, request, waiter, ticket, cacheTags, bypass);
+    const flight = new Flight<R, V>(key, request, waiter, ticket, traits);
     flight.add(waiter);
     waiter.flight = flight;
     ticket.settlesTo = this.#settings.events;
-    this.#engine?.flights.add(flight);
+    if (reading) {
+      this.#engine?.flights.addInPlaceOf(reading, flight);
+    } else {
+      this.#engine?.flights.add(flight);
+    }
     return flight;
   }
 
@@ -360,18 +425,34 @@ export class CacheRun<R, V> {
     const { ticket } = waiter;
     waiter.flight = flight;
     flight.add(waiter);
-    flight.writes ||= traits.bypass?.write !== true;
+    flight.wantedBy(traits);
+    if (ticket.outer) {
+      ticket.outer.inner = flight.ticket;
+    }
     if (flight.isReading) {
       this.#nowReading(waiter);
     }
     flight.ticket.raise(ticket.rank);
-    if (ticket.deadline !== Infinity) {
-      waiter.alarm = this.#alarms.set(ticket.deadline, () => this.#overdue(waiter));
+    this.#watchDeadline(waiter);
+  }
+
+  /** A pipeline watches over the deadlines of the requests that it is sent, and over no others. */
+  #watchDeadline(waiter: CacheWaiter<R, V>): void {
+    const { deadline } = waiter.ticket;
+    if (deadline !== Infinity) {
+      waiter.alarm = this.#alarms.set(deadline, () => this.#overdue(waiter));
+    }
+  }
+
+  #ignoreDeadline(waiter: CacheWaiter<R, V>): void {
+    if (waiter.alarm) {
+      this.#alarms.cancel(waiter.alarm);
+      waiter.alarm = undefined;
     }
   }
 
   /** Looks in the store; if it does not hold the answer, the call is made for whoever still waits. */
-  #read(flight: Flight<R, V>, waiter: CacheWaiter<R, V>, traits: CallTraits): void {
+  #read(flight: Flight<R, V>, waiter: CacheWaiter<R, V>): void {
     const engine = this.#engine!;
     flight.isReading = true;
     this.#nowReading(waiter);
@@ -379,33 +460,60 @@ export class CacheRun<R, V> {
       flight.carrier = undefined;
       flight.isReading = false;
       const now = engine.clock.now();
-      const entry = stored && engine.adopt(stored, flight, now);
+      const entry = engine.adopt(stored, flight, now);
       if (entry) {
-        this.#foundForAll(flight, entry, traits, now);
+        this.#foundForAll(flight, entry, now);
       } else {
-        const waiters = flight.waiters();
-        for (const one of waiters) {
-          one.missed(one === waiters[0]);
-        }
-        flight.firstWaiter?.startAnew(flight);
-        for (const one of waiters) {
-          one.departed();
-        }
+        this.#missedByAll(flight);
       }
     });
     if (isStillReading(flight)) {
       flight.carrier = { abandon: cancel };
+      this.#watchDeadline(waiter);
     }
   }
 
-  #foundForAll(flight: Flight<R, V>, entry: CacheEntry, traits: CallTraits, now: number): void {
+  /** The store holds nothing: whoever waits joins the call that runs for the key by now, or makes one. */
+  #missedByAll(flight: Flight<R, V>): void {
+    const { flights } = this.#engine!;
+    const waiters = flight.waiters();
+    const running = flights.get(flight.key!) as Flight<R, V> | undefined;
+    const isOvertaken = running !== undefined && running !== flight && !flight.bypass?.sharing;
+    flight.wasRead = true;
+    if (isOvertaken) {
+      flights.remove(flight);
+    } else {
+      // The call that is made now begins after all that fenced the look-up.
+      flight.isFenced = false;
+      flights.remove(flight);
+      flights.add(flight);
+    }
+    if (!isOvertaken || !isStillReading(running)) {
+      // Those who join another look-up have not missed yet.
+      for (const waiter of waiters) {
+        waiter.missed(isOvertaken || waiter !== waiters[0]);
+      }
+    }
+    if (isOvertaken) {
+      for (const waiter of flight.waiters()) {
+        flight.remove(waiter);
+        waiter.joinRunning(flight.key!);
+      }
+    } else {
+      flight.firstWaiter?.startAnew(flight);
+    }
+    for (const waiter of waiters) {
+      waiter.departed();
+    }
+  }
+
+  #foundForAll(flight: Flight<R, V>, entry: CacheEntry, now: number): void {
     const engine = this.#engine!;
     const waiters = flight.waiters();
-    const [first] = waiters;
     engine.flights.remove(flight);
     flight.removeAll();
-    if (first && now >= entry.freshUntil) {
-      first.renew(flight.key!, traits);
+    if (now >= entry.freshUntil) {
+      waiters.find(({ writes }) => writes)?.renew(flight.key!);
     }
     for (const waiter of waiters) {
       const value = waiters.length > 1 ? engine.share(entry.value) : entry.value;
@@ -413,7 +521,7 @@ export class CacheRun<R, V> {
     }
   }
 
-  /** A joiner's own deadline passed. It stays if the call has begun, as waiting is over then. */
+  /** The deadline of a waiter that makes no call passed. It stays if the call has begun, as waiting is over then. */
   #overdue(waiter: CacheWaiter<R, V>): void {
     const flight = waiter.flight!;
     if (!hasBegun(flight)) {
@@ -442,8 +550,10 @@ export class CacheRun<R, V> {
   }
 
   #nowReading(waiter: CacheWaiter<R, V>): void {
-    waiter.isReading = true;
-    this.#reading++;
+    if (!waiter.isReading) {
+      waiter.isReading = true;
+      this.#reading++;
+    }
   }
 
   #noLongerReading(waiter: CacheWaiter<R, V>): void {
@@ -529,10 +639,11 @@ export class CacheRun<R, V> {
     id: number,
     index: number,
     outcome: CallOutcome<R, V>,
+    outer: Ticket | undefined,
     sharedUsage?: TokenUsage,
     failure?: unknown,
   ): void {
-    if (this.#settings.events) {
+    if (this.#settings.events && outer?.settlesTo !== this.#settings.events) {
       const { ok, latency, waited, attempts } = outcome;
       const isStale = outcome.ok && outcome.source === 'stale';
       this.#tell({
@@ -548,12 +659,40 @@ export class CacheRun<R, V> {
         ...(outcome.ok && !isStale && sharedUsage && { usage: sharedUsage }),
       });
     }
+    if (outer?.passedOnBy) {
+      signOutcome(outcome, outer);
+    }
     if (this.#order) {
       this.#order.put(index, outcome);
     } else {
       this.#destination.next(outcome);
     }
     this.#completeIfDone();
+  }
+
+  /** A cache in front has nobody any more who waits for this request. */
+  #cancelled(waiter: CacheWaiter<R, V>): void {
+    if (!this.#waiters.delete(waiter)) {
+      return;
+    }
+    this.#noLongerReading(waiter);
+    this.#ignoreDeadline(waiter);
+    this.#tellLeft(waiter.ticket.id, waiter.ticket.outer);
+    this.#leaveFlight(waiter);
+    this.#order?.put(waiter.index, undefined);
+    this.completeMissesIfDone();
+    this.#completeIfDone();
+  }
+
+  #raised({ ticket, flight }: CacheWaiter<R, V>, outer: Ticket): void {
+    ticket.raise(outer.rank);
+    flight?.ticket.raise(outer.rank);
+  }
+
+  #tellLeft(id: number, outer: Ticket | undefined): void {
+    if (outer?.settlesTo !== this.#settings.events) {
+      this.#tell({ type: 'left', at: this.#settings.clock.now(), id });
+    }
   }
 
   #completeIfDone(): void {
@@ -569,7 +708,7 @@ export class CacheRun<R, V> {
     this.#waiters.clear();
     const unwanted: Flight<R, V>[] = [];
     for (const waiter of waiters) {
-      this.#tell({ type: 'left', at: this.#settings.clock.now(), id: waiter.ticket.id });
+      this.#tellLeft(waiter.ticket.id, waiter.ticket.outer);
       const { flight } = waiter;
       if (flight && this.#isLastToLeave(waiter)) {
         unwanted.push(flight);
@@ -603,7 +742,7 @@ function isStillReading(flight: Flight): boolean {
 }
 
 function hasBegun<R, V>({ carrier, ticket }: Flight<R, V>): boolean {
-  return carrier instanceof MissesPipeline && carrier.hasBegun(ticket);
+  return carrier instanceof MissesPipeline && ticket.hasBegun;
 }
 
 function cachedOutcome<R, V>(

@@ -6,7 +6,7 @@ import { CallTimeoutError, DeadlineExceededError, QueueOverflowError } from '../
 import type { CallEventListener } from '../core/events';
 import { Consumer, signOutcome } from '../core/hand-over';
 import { defaultRank, prioritiesByRank, rankOf, type PriorityRank } from '../core/priority';
-import { nextRequestId, Ticket, type TicketOwner } from '../core/ticket';
+import { nextRequestId, nextStartNumber, Ticket, type TicketOwner } from '../core/ticket';
 import type { TraitsReader } from '../core/traits';
 import type { OverflowPolicy } from '../limiter/adaptive-rate-limiter';
 import type { AdmissionQueue } from '../limiter/admission-queue';
@@ -81,7 +81,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
 
   /** A request came in. */
   next(request: R): void {
-    const ticket = this.consumer.takeOver(request);
+    const ticket = this.consumer.takeOver(request) ?? this.#derived(request);
     if (ticket?.cancelled) {
       return;
     }
@@ -143,6 +143,19 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
     }
   }
 
+  /** A ticket for a copy that somebody on the way has made of a request that came from an operator of ours. */
+  #derived(request: R): Ticket<R> | undefined {
+    const outer = this.consumer.takeOverCopied(request);
+    if (!outer) {
+      return undefined;
+    }
+    const ticket = outer.derive(request);
+    ticket.cancelled = outer.cancelled;
+    ticket.settlesTo = outer.settlesTo;
+    outer.holder = { cancelled: () => ticket.cancel(), raised: () => ticket.raise(outer.rank) };
+    return ticket;
+  }
+
   /** The source has completed. */
   complete(): void {
     this.#isSourceDone = true;
@@ -152,9 +165,11 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
   start(ticket: Ticket, now: number): void {
     this.#waiting--;
     this.#tickets.delete(ticket);
+    ticket.startNumber = nextStartNumber();
     if (ticket.attempts++ === 0) {
       ticket.firstStartAt = now;
       ticket.onStep?.();
+      ticket.outer?.onStep?.();
     }
     this.#begin(ticket.request, ticket.arrivedAt, ticket.id, ticket.rank, now, ticket);
   }
@@ -503,7 +518,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
       tell(events, { type: 'settled', at: clock.now(), id, ok, ...more, latency, waited, attempts });
     }
     if (ticket?.passedOnBy) {
-      signOutcome(outcome, ticket);
+      signOutcome(outcome, ticket.outer ?? ticket);
     }
     this.#emit(outcome, ticket);
   }

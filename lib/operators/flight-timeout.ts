@@ -17,8 +17,7 @@ export function limitTime<R, V>(flight: Flight<R, V>, settings: CacheRunSettings
   const { ticket } = flight;
   const ring = () => {
     flight.cancelTimeout = undefined;
-    const isHeldBack = ticket.attempts === 0 && ticket.holder !== undefined;
-    if (!isHeldBack) {
+    if (!ticket.isHeldBack) {
       end(flight, limit, settings);
     }
   };
@@ -32,8 +31,10 @@ function end<R, V>(flight: Flight<R, V>, limit: number, settings: CacheRunSettin
   const outcome = timedOut(flight, limit, settings.clock);
   // Whoever asks from now on, even in reaction to this, makes a call of its own.
   engineOf(settings)?.flights.remove(flight);
-  flight.abandon();
+  flight.isKept = false;
   land(flight, outcome, settings);
+  // Only now, so that no call takes its slot that the outcome made superfluous (take).
+  flight.abandon();
 }
 
 function timedOut<R, V>(flight: Flight<R, V>, limit: number, clock: Clock): FailedOutcome<R> {

@@ -9,7 +9,7 @@ import {
   QueueOverflowError,
 } from '../core/errors';
 import type { Ticket } from '../core/ticket';
-import { classifyError } from '../provider/classify-error';
+import { classifyError, type ErrorClassifier } from '../provider/classify-error';
 import { engineOf, type CacheRunSettings } from './cache-run-settings';
 import { tell } from './tell';
 
@@ -111,7 +111,7 @@ function keep<R, V>(
     return;
   }
   if (!outcome.ok) {
-    engine.keepFailure(flight, outcome.error, isOfTheCall(outcome.error));
+    engine.keepFailure(flight, outcome.error, isOfTheCall(outcome.error, settings.classify));
     return;
   }
   if (!flight.writes) {
@@ -119,8 +119,8 @@ function keep<R, V>(
   }
   const { ticket } = flight;
   const reason = engine.keep(flight, outcome.value, {
-    ttl: ttlOf(flight, settings),
-    usage: ticket.usage,
+    ttl: flight.ttl,
+    usage: ticket.used,
     latency: outcome.latency,
     tags: flight.tags,
   });
@@ -130,16 +130,8 @@ function keep<R, V>(
   }
 }
 
-function ttlOf<R, V>(flight: Flight<R, V>, { traits }: CacheRunSettings<R, V>): number | undefined {
-  try {
-    return traits(flight.request).cacheTtl;
-  } catch {
-    return undefined;
-  }
-}
-
 /** Whether a failure says something of the request: not our own limits, and not that the provider was busy. */
-function isOfTheCall(error: unknown): boolean {
+function isOfTheCall(error: unknown, classify: ErrorClassifier = classifyError): boolean {
   if (
     error instanceof CallTimeoutError ||
     error instanceof DeadlineExceededError ||
@@ -149,6 +141,10 @@ function isOfTheCall(error: unknown): boolean {
   ) {
     return false;
   }
-  const { kind } = classifyError(error);
-  return kind !== 'wait' && kind !== 'overloaded';
+  try {
+    const { kind } = classify(error);
+    return kind !== 'wait' && kind !== 'overloaded';
+  } catch {
+    return false;
+  }
 }

@@ -3,7 +3,7 @@ import type { Flight, FlightCarrier } from '../cache/flights';
 import type { CallOutcome } from '../core/call';
 import { MissingOutcomeError } from '../core/errors';
 import { Consumer, handOver, ticketOfOutcome } from '../core/hand-over';
-import type { Ticket } from '../core/ticket';
+import { nextStartNumber, type Ticket } from '../core/ticket';
 import { engineOf, identityOf, type CacheRunSettings, type LastingPipeline } from './cache-run-settings';
 import { failed, land } from './landing';
 
@@ -18,10 +18,12 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
   readonly #requests = new Subject<R>();
   readonly #subscription = new Subscription();
   /** Flights without an outcome yet, by the request that was sent for them; more than one only for equal requests. */
-  readonly #pending = new Map<R, Flight<R, V> | Flight<R, V>[]>();
+  readonly #pending = new Map<R, Flight<R, V> | Set<Flight<R, V>>>();
   readonly #settings: CacheRunSettings<R, V>;
   /** Cancelled while no operator held them: they may arrive at one as long as this pipeline runs, and never after. */
   readonly #abandoned = new Set<Ticket>();
+  /** Requests and keys of calls that were given up where nobody could be told: their answers may still come. */
+  readonly #strays = new Set<unknown>();
   /** The operator of ours that the requests go to, if there is one. */
   #next: Consumer | undefined;
   #flights = 0;
@@ -57,19 +59,31 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
     }
     this.#remember(flight);
     flight.carrier = this;
+    ticket.startNumber = nextStartNumber();
     ticket.passedOnBy = this.#settings.cache ?? this;
     handOver(ticket, this.#next, () => this.#requests.next(request));
   }
 
-  /** Whether a call has begun, as far as can be told: operators that are not ours do not tell what they hold back. */
-  hasBegun(ticket: Ticket): boolean {
-    return ticket.attempts > 0 ? ticket.place === undefined : ticket.holder === undefined;
+  /**
+   * Whether it could not tell the answer of this flight from that of another for the same request, which was fenced or
+   * shares nothing: one is on its way in a part of the pipeline that is not ours.
+   */
+  confuses({ request, key }: Flight<R, V>): boolean {
+    if (this.#strays.size > 0 && (this.#strays.has(request) || this.#strays.has(key))) {
+      return true;
+    }
+    const pending = this.#pending.get(request);
+    const flights = pending instanceof Set ? [...pending] : pending ? [pending] : [];
+    return flights.some(({ ticket }) => ticket.attempts === 0 && ticket.place === undefined);
   }
 
   abandon(flight: Flight<R, V>): void {
     flight.carrier = undefined;
     this.#forget(flight);
     flight.ticket.cancel();
+    if (!this.#next) {
+      this.#strays.add(flight.request).add(flight.key);
+    }
     this.#rememberAbandoned(flight.ticket);
     this.#closeIfUnused();
   }
@@ -89,6 +103,17 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
     } else {
       // All at once: abandoned one by one, each would let the next one start.
       this.#unsubscribe();
+    }
+  }
+
+  /** Has others make the calls that they wait for and that have not begun: nothing is to begin here any more. */
+  handOverUnstarted(): void {
+    for (const flight of this.#all()) {
+      if (flight.waiting > 0 && !flight.ticket.hasBegun) {
+        flight.cancelTimeout?.();
+        this.abandon(flight);
+        flight.firstWaiter?.startAnew(flight);
+      }
     }
   }
 
@@ -120,14 +145,19 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
 
   /** By the request itself; by its key where the pipeline answers with a copy of it. */
   #flightOf(outcome: CallOutcome<R, V>): Flight<R, V> | undefined {
-    const { request } = outcome;
+    const ticket = ticketOfOutcome(outcome);
+    // Somebody on the way may have made a copy of the request, of which the ticket knows.
+    const request = (ticket ? ticket.request : outcome.request) as R;
     const pending = this.#pending.get(request);
-    if (Array.isArray(pending)) {
+    if (pending instanceof Set) {
       // Of two calls for one request, the older may have been fenced, and the younger may end first.
-      const ticket = ticketOfOutcome(outcome);
-      const flight = (ticket && pending.find((one) => one.ticket === ticket)) ?? pending[0]!;
+      const flights = [...pending];
+      const flight = (ticket && flights.find((one) => one.ticket === ticket)) ?? flights[0]!;
       this.#forget(flight);
       return flight;
+    }
+    if (!pending && this.#strays.delete(request)) {
+      return undefined;
     }
     const flight = pending ?? this.#flightByKey(request);
     if (flight) {
@@ -137,15 +167,21 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
   }
 
   #flightByKey(request: R): Flight<R, V> | undefined {
-    if (this.#flights === 0) {
+    if (this.#flights === 0 && this.#strays.size === 0) {
       return undefined;
     }
     const identity = identityOf(request, this.#settings.traits(request), this.#settings);
-    return typeof identity === 'string' ? this.#all().find(({ key }) => key === identity) : undefined;
+    if (typeof identity !== 'string' || this.#strays.delete(identity)) {
+      return undefined;
+    }
+    const joinable = engineOf(this.#settings)?.flights.get(identity) as Flight<R, V> | undefined;
+    return joinable?.carrier === this ? joinable : this.#all().find(({ key }) => key === identity);
   }
 
   #all(): Flight<R, V>[] {
-    return [...this.#pending.values()].flat();
+    return [...this.#pending.values()].flatMap((pending) =>
+      pending instanceof Set ? [...pending] : [pending],
+    );
   }
 
   #remember(flight: Flight<R, V>): void {
@@ -153,10 +189,10 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
     const pending = this.#pending.get(flight.request);
     if (pending === undefined) {
       this.#pending.set(flight.request, flight);
-    } else if (Array.isArray(pending)) {
-      pending.push(flight);
+    } else if (pending instanceof Set) {
+      pending.add(flight);
     } else {
-      this.#pending.set(flight.request, [pending, flight]);
+      this.#pending.set(flight.request, new Set([pending, flight]));
     }
   }
 
@@ -165,10 +201,11 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
     if (pending === flight) {
       this.#flights--;
       this.#pending.delete(flight.request);
-    } else if (Array.isArray(pending) && pending.includes(flight)) {
+    } else if (pending instanceof Set && pending.delete(flight)) {
       this.#flights--;
-      const others = pending.filter((other) => other !== flight);
-      this.#pending.set(flight.request, others.length === 1 ? others[0]! : others);
+      if (pending.size === 0) {
+        this.#pending.delete(flight.request);
+      }
     }
   }
 

@@ -1,5 +1,5 @@
-import { Observable } from 'rxjs';
 import type { CallEvent, CallEventListener } from '../core/events';
+import { reportUnhandled } from '../core/scheduler-clock';
 
 /** Tells a listener of an event; what it throws is reported as RxJS reports unhandled errors, and harms nothing. */
 export function tell(listener: CallEventListener, event: CallEvent): void {
@@ -11,6 +11,6 @@ export function guarded(run: () => void): void {
   try {
     run();
   } catch (error) {
-    new Observable((subscriber) => subscriber.error(error)).subscribe();
+    reportUnhandled(error);
   }
 }

@@ -160,6 +160,7 @@ export class LLMCallOptimizer {
   readonly #settings: Omit<RunSettings<unknown>, 'events'>;
   readonly #events: CallEventListener;
   readonly #isOwnCache: boolean;
+  readonly #classifyError: ErrorClassifier | undefined;
   readonly #open = new Set<CacheRun<never, never>>();
   /** Pipelines that go on for the sake of the cache. */
   readonly #lasting = new Set<LastingPipeline>();
@@ -171,6 +172,7 @@ export class LLMCallOptimizer {
     const settings: OptimizerConfig = configObject('LLMCallOptimizer', config);
     const { scheduler } = settings;
     const classifyError = functionSetting('classifyError', settings.classifyError);
+    this.#classifyError = classifyError;
     const onScheduler = scheduler ? { scheduler } : {};
     const maxQueue = numberSetting('maxQueue', settings.maxQueue, Infinity, { whole: true, infinite: true });
     const overflow = choiceSetting('overflow', settings.overflow, 'reject', ['reject', 'drop-oldest']);
@@ -257,7 +259,8 @@ export class LLMCallOptimizer {
   /**
    * An operator that answers every request of a stream with one outcome, in the order they are ready (or in that of
    * the source with `ordered`). Two different calls over one optimizer share its cache: give each a `namespace`, or
-   * one will be answered with what the other said about an equal request.
+   * one will be answered with what the other said about an equal request, and a call that asks the optimizer for its
+   * own request waits for itself.
    *
    * ```
    * requests  -a--a--b---|
@@ -288,6 +291,7 @@ export class LLMCallOptimizer {
         traits: this.#settings.traits,
         events,
         lasting: this.#lasting,
+        classify: this.#classifyError,
       }),
       (run) => {
         this.#open.add(run as unknown as CacheRun<never, never>);
@@ -385,7 +389,8 @@ export class LLMCallOptimizer {
     for (const pipeline of [...this.#lasting]) {
       pipeline.abandonUnwanted();
     }
-    this.#pool.limit = limit;
+    // For calls that others wait for who share the cache: they go on.
+    this.#queue.setLimit(this.#pool, limit);
     this.limiter?.close();
     this.#stats.close();
     this.#events$.complete();

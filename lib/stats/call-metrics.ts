@@ -132,6 +132,9 @@ export class MetricsFold {
         break;
       case 'cache-bypassed':
         this.#bypassedCalls++;
+        if (event.joined) {
+          this.#sharedCalls++;
+        }
         break;
       case 'cache-renewing':
         this.#renewedAnswers++;
