@@ -81,7 +81,8 @@ export class Desk {
     this.#optimizer = new LLMCallOptimizer({
       // Only until the endpoint's first answer states its limits, which set the pace from then on.
       baseInterval: 250,
-      cache: { defaultTtl: week, maxSize: 10_000, ...(store && { store }) },
+      // Whoever gives a directory would rather wait for a busy disk than pay for an answer again.
+      cache: { defaultTtl: week, maxSize: 10_000, ...(store && { store, storeDeadline: 2_000 }) },
       maxConcurrent,
       timeout: 60_000,
       retry: { attempts: 3 },

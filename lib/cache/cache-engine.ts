@@ -46,6 +46,9 @@ export interface AnswerDetails {
   readonly tags: readonly string[] | undefined;
 }
 
+/** Milliseconds: nobody waits for a write, and a disk that is busy with others may take seconds for one. */
+const shortestWriteDeadline = 10_000;
+
 /** So many departures are remembered at most, or as many as entries may be kept, if that is fewer. */
 const mostDepartures = 10_000;
 
@@ -109,6 +112,7 @@ export class CacheEngine {
         store: settings.store,
         clock,
         deadline: settings.storeDeadline,
+        writeDeadline: Math.max(settings.storeDeadline, shortestWriteDeadline),
         notify: (event) => this.#tell(event),
       });
   }
@@ -234,13 +238,13 @@ export class CacheEngine {
     if (standing && !(standing.value instanceof KeptFailure) && now < standing.freshUntil + this.#grace) {
       return;
     }
-    this.#departures.note(key, 'failed', now);
     // Where the store was not asked it may hold an answer.
     const mayHideAnswer = this.store !== undefined && !flight.wasRead;
     if (errorTtl > 0 && isOfTheCall && flight.writes && !mayHideAnswer) {
       const details = { usage: undefined, latency: 0, tags: flight.tags };
       this.#put(key, entryOf(new KeptFailure(error), now, errorTtl, details));
     }
+    this.#departures.note(key, 'failed', now);
   }
 
   /** Keeps an answer that a user gives, whatever it is. */

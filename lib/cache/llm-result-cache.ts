@@ -117,7 +117,10 @@ export interface ResultCacheConfig {
   readonly sharedCallTimeout?: number;
   /** Where answers stay beyond memory: a Keyv instance, or `diskStore` of `rxllm/disk`. Default: none. */
   readonly store?: CacheStore;
-  /** Milliseconds the store may take; a slower one is bypassed, with an event, until it answers again. Default 100. */
+  /**
+   * Milliseconds a look-up in the store may take; a slower one is bypassed, with an event, until it answers again.
+   * Writes, which nobody waits for, may take 10 seconds, or this if it is more. Default 100.
+   */
   readonly storeDeadline?: number;
   /** Hears which entries leave, and why, and what becomes of the store. */
   readonly events?: CallEventListener;

@@ -5,6 +5,14 @@ import type { CacheStore } from './cache-store';
 /** What a store is asked for. */
 export type StoreOperation = 'get' | 'set' | 'delete' | 'clear';
 
+/** Milliseconds that operations may take; may be `Infinity`. */
+export interface StoreDeadlines {
+  /** A request may wait for a look-up. */
+  readonly read: number;
+  /** Nobody waits for what is written or deleted. */
+  readonly write: number;
+}
+
 /** Told how the store behaves; not of probes, nor of calls that were given up. */
 export interface StoreWatcher {
   succeeded(): void;
@@ -37,7 +45,7 @@ type Settled = (isDone: boolean, answer: unknown) => void;
 export class StoreCalls {
   readonly #store: CacheStore;
   readonly #clock: Clock;
-  readonly #deadline: number;
+  readonly #deadlines: StoreDeadlines;
   readonly #watcher: StoreWatcher;
   readonly #alarms: Alarms;
   readonly #underWay = new Set<StoreCall>();
@@ -45,10 +53,10 @@ export class StoreCalls {
   #errors = 0;
   #isClosed = false;
 
-  constructor(store: CacheStore, clock: Clock, deadline: number, watcher: StoreWatcher) {
+  constructor(store: CacheStore, clock: Clock, deadlines: StoreDeadlines, watcher: StoreWatcher) {
     this.#store = store;
     this.#clock = clock;
-    this.#deadline = deadline;
+    this.#deadlines = deadlines;
     this.#watcher = watcher;
     this.#alarms = new Alarms(clock);
     store.on?.('error', this.#onError);
@@ -76,8 +84,9 @@ export class StoreCalls {
     try {
       answer = ask();
       if (isThenable(answer)) {
-        if (!isProbe && !this.#isClosed && this.#deadline !== Infinity) {
-          const time = startedAt + this.#deadline;
+        const patience = operation === 'get' ? this.#deadlines.read : this.#deadlines.write;
+        if (!isProbe && !this.#isClosed && patience !== Infinity) {
+          const time = startedAt + patience;
           call.alarm = this.#alarms.set(time, () => this.#reachDeadline(call, time));
         }
         answer.then(
@@ -91,7 +100,8 @@ export class StoreCalls {
       return call;
     }
     this.#settle(call, answer);
-    if (!isProbe && this.#clock.now() - startedAt > this.#deadline) {
+    // Whatever it did, it held up everybody.
+    if (!isProbe && this.#clock.now() - startedAt > this.#deadlines.read) {
       this.#watcher.overdue(operation);
     }
     return call;

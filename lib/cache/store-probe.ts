@@ -26,8 +26,6 @@ export interface StoreProbeSettings {
 export class StoreProbe {
   readonly #settings: StoreProbeSettings;
   #underWay: StoreCall | undefined;
-  /** Rises whenever the answers of earlier calls become void. */
-  #round = 0;
 
   constructor(settings: StoreProbeSettings) {
     this.#settings = settings;
@@ -53,7 +51,6 @@ export class StoreProbe {
   }
 
   stop(): void {
-    this.#round++;
     if (this.#underWay) {
       this.#settings.calls.abandon(this.#underWay);
       this.#underWay = undefined;
@@ -62,23 +59,20 @@ export class StoreProbe {
 
   #ask(operation: StoreOperation, ask: () => unknown, next: () => void): void {
     const { calls, clock, deadline, reminder, failed } = this.#settings;
-    const round = ++this.#round;
     const startedAt = clock.now();
     reminder.set(deadline);
     const call = calls.run(
       operation,
       ask,
       (isDone) => {
-        if (this.#round === round) {
-          this.#underWay = undefined;
-          // Where no timer runs in the background, the deadline may have passed unnoticed.
-          const isInTime = clock.now() - startedAt <= deadline;
-          (isDone && isInTime ? next : failed)();
-        }
+        this.#underWay = undefined;
+        // Where no timer runs in the background, the deadline may have passed unnoticed.
+        const isInTime = clock.now() - startedAt <= deadline;
+        (isDone && isInTime ? next : failed)();
       },
       true,
     );
-    if (this.#round === round && !call.isOver) {
+    if (!call.isOver) {
       this.#underWay = call;
     }
   }

@@ -19,8 +19,10 @@ export type StoreEvent = StoreBypassedEvent | StoreRestoredEvent;
 export interface StoreTierSettings {
   readonly store: CacheStore;
   readonly clock: Clock;
-  /** Milliseconds an operation of the store may take; may be `Infinity`. */
+  /** Milliseconds a look-up may take; may be `Infinity`. */
   readonly deadline: number;
+  /** Milliseconds any other operation may take. Default: as a look-up. */
+  readonly writeDeadline?: number;
   /** Must not throw. */
   readonly notify: (event: StoreEvent) => void;
 }
@@ -76,13 +78,18 @@ export class StoreTier {
 
   constructor(settings: StoreTierSettings) {
     this.#settings = settings;
-    const { store, clock, deadline } = settings;
+    const { store, clock, deadline, writeDeadline = deadline } = settings;
     const reminder = new Reminder(clock, () => this.#seeToWhatIsDue());
-    const calls = new StoreCalls(store, clock, deadline, {
-      succeeded: () => this.#breaker.succeeded(),
-      failed: (operation, error) => this.#failed(operation, error),
-      overdue: (operation) => this.#overdue(operation),
-    });
+    const calls = new StoreCalls(
+      store,
+      clock,
+      { read: deadline, write: writeDeadline },
+      {
+        succeeded: () => this.#breaker.succeeded(),
+        failed: (operation, error) => this.#failed(operation, error),
+        overdue: (operation) => this.#overdue(operation),
+      },
+    );
     const succeeded = () => (this.#retryPause = firstPause);
     const failed = () => this.#retryLater();
     this.#reminder = reminder;

@@ -29,8 +29,6 @@ export function limitTime<R, V>(flight: Flight<R, V>, settings: CacheRunSettings
 
 function end<R, V>(flight: Flight<R, V>, limit: number, settings: CacheRunSettings<R, V>): void {
   const outcome = timedOut(flight, limit, settings.clock);
-  // Whoever asks from now on, even in reaction to this, makes a call of its own.
-  engineOf(settings)?.flights.remove(flight);
   flight.isKept = false;
   land(flight, outcome, settings);
   // Only now, so that no call takes its slot that the outcome made superfluous (take).

@@ -132,6 +132,40 @@ describe('the news desk', () => {
     expect(folderless.stderr).toContain('its folder does not exist');
   });
 
+  it('makes no call for stories whose answers an earlier run has kept, and says what that saved', async () => {
+    const { url } = await start({ requestsPerMinute: 60_000, tokensPerMinute: 60_000_000 });
+    const flags = [
+      '--speed',
+      'max',
+      '--limit',
+      '60',
+      '--json',
+      '--quiet',
+      '--cache',
+      join(folder, 'answers'),
+    ];
+    const environment = { OPENAI_BASE_URL: url };
+    const figuresOf = ({ stdout }: Ended) =>
+      JSON.parse(stdout) as Record<string, number> & { saved: Record<string, number> };
+    const first = await runDesk(flags, { environment });
+    const second = await runDesk(flags, { environment });
+    expect([first.code, second.code]).toEqual([0, 0]);
+    const [before, after] = [figuresOf(first), figuresOf(second)];
+    expect(before['calls']).toBeGreaterThan(10);
+    expect(after).toMatchObject({
+      answered: 60,
+      failed: 0,
+      calls: 0,
+      inputTokens: 0,
+      spent: 0,
+      cacheHits: 60,
+    });
+    expect(after.saved['tokens']).toBe(
+      before['inputTokens']! + before['outputTokens']! + before.saved['tokens']!,
+    );
+    expect(after.saved['latency']).toBeGreaterThan(0);
+  });
+
   it('stops at the first call whose key is refused, and at an endpoint that is not there', async () => {
     const server = await start({ apiKey: 'right' });
     const gone = await startModelServer();

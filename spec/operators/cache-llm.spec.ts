@@ -241,7 +241,7 @@ describe('cacheLLM', () => {
       const misses = () => EMPTY;
       expect(() => cacheLLM(undefined as never)).toThrow(/misses must be a function/);
       expect(() => cacheLLM(misses, { maxWait: -1 })).toThrow(/maxWait/);
-      expect(() => cacheLLM(misses, { defaultTtl: 0 })).toThrow(/defaultTtl/);
+      expect(() => cacheLLM(misses, { defaultTtl: -1 })).toThrow(/defaultTtl/);
       expect(() => cacheLLM(misses, { cache: {} as never })).toThrow(/cache must be an LLMResultCache/);
       expect(() => cacheLLM(misses, { ordered: 1 as never })).toThrow(/ordered/);
       expect(() => cacheLLM(misses, { namespace: 1 as never })).toThrow(/namespace/);

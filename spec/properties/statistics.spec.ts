@@ -35,7 +35,17 @@ function figuresOf(events: readonly CallEvent[]): Partial<CallMetrics> {
     leftCalls: all('left').length,
     inFlight: all('started').length - all('finished').length,
     inputTokens: sum(reported.map((usage) => usage?.inputTokens ?? 0)),
-    evictions: { expired: count('expired'), size: count('size'), deleted: count('deleted') },
+    staleAnswers: all('settled').filter(({ source }) => source === 'stale').length,
+    renewedAnswers: all('cache-renewing').length,
+    answersNotKept: all('cache-not-kept').length,
+    savedLatency: sum(all('cache-hit').map(({ savedLatency }) => savedLatency)),
+    evictions: {
+      expired: count('expired'),
+      size: count('size'),
+      bytes: count('bytes'),
+      deleted: count('deleted'),
+      invalidated: count('invalidated'),
+    },
   };
 }
 
@@ -59,6 +69,7 @@ describe('stats$', () => {
             maxConcurrent: 2,
             cacheMaxSize: 3,
             cacheTtl: 500,
+            cache: { staleWhileRevalidate: 200, staleIfError: 1000 },
             sampleInterval: 50,
             timeout: 300,
             retry: { baseDelay: 10, random: () => 0.5 },

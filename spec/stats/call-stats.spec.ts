@@ -17,8 +17,18 @@ describe('CallStats', () => {
     ['a received request', received, { totalCalls: 1 }],
     [
       'a hit, and what it saved',
-      { ...step, type: 'cache-hit', key: 'k', age: 5, savedLatency: 9, usage },
-      { cacheHits: 1, cacheHitRate: 1, savedTokens: 1500, saved: 0.007 },
+      { ...step, type: 'cache-hit', key: 'k', age: 5, tier: 'memory', savedLatency: 9, usage },
+      { cacheHits: 1, cacheHitRate: 1, savedTokens: 1500, savedLatency: 9, saved: 0.007 },
+    ],
+    [
+      'a hit in the store, stale',
+      { ...step, type: 'cache-hit', key: 'k', age: 5, tier: 'store', stale: true, savedLatency: 9 },
+      { cacheHits: 1, savedTokens: 0, savedLatency: 9, staleAnswers: 0 },
+    ],
+    [
+      'a hit that is a kept failure',
+      { ...step, type: 'cache-hit', key: 'k', age: 5, tier: 'memory', failed: true, savedLatency: 0 },
+      { cacheHits: 1, failedCalls: 0, savedLatency: 0 },
     ],
     ['a miss', { ...step, type: 'cache-miss', key: 'k', joined: false }, { cacheMisses: 1, sharedCalls: 0 }],
     [
@@ -26,11 +36,42 @@ describe('CallStats', () => {
       { ...step, type: 'cache-miss', key: 'k', joined: true },
       { cacheMisses: 1, sharedCalls: 1 },
     ],
-    ['a bypass', { ...step, type: 'cache-bypassed', reason: 'r' }, { bypassedCalls: 1, cacheHitRate: 0 }],
     [
-      'an eviction',
-      { at: 0, type: 'cache-evicted', reason: 'size' },
-      { evictions: { expired: 0, size: 1, deleted: 0 } },
+      'a bypass',
+      { ...step, type: 'cache-bypassed', reason: 'r' },
+      { bypassedCalls: 1, cacheHitRate: 0, sharedCalls: 0 },
+    ],
+    [
+      'a bypass that shares a call',
+      { ...step, type: 'cache-bypassed', reason: 'r', joined: true },
+      { bypassedCalls: 1, sharedCalls: 1, cacheMisses: 0 },
+    ],
+    [
+      'a renewal, which is no request',
+      { ...step, type: 'cache-renewing', key: 'k', renewal: 2 },
+      { renewedAnswers: 1, totalCalls: 0, cacheMisses: 0 },
+    ],
+    [
+      'an answer that is not kept',
+      { ...step, type: 'cache-not-kept', key: 'k', reason: 'fenced' },
+      { answersNotKept: 1 },
+    ],
+    ...(['expired', 'size', 'bytes', 'deleted', 'invalidated'] as const).map(
+      (reason): [string, CallEvent, Partial<CallMetrics>] => [
+        `an eviction: ${reason}`,
+        { at: 0, type: 'cache-evicted', reason },
+        { evictions: { expired: 0, size: 0, bytes: 0, deleted: 0, invalidated: 0, [reason]: 1 } },
+      ],
+    ),
+    [
+      'nothing of a store that is bypassed',
+      { at: 0, type: 'store-bypassed', operation: 'get', reason: 'deadline' },
+      { bypassedCalls: 0, totalCalls: 0 },
+    ],
+    [
+      'nothing of a store that is back',
+      { at: 0, type: 'store-restored' },
+      { bypassedCalls: 0, totalCalls: 0 },
     ],
     ['a throttled request', { ...step, type: 'throttled', waited: 5 }, { throttledCalls: 1 }],
     ['a start', { ...step, type: 'started', attempt: 1, priority: 'low' }, { startedCalls: 1, inFlight: 1 }],
@@ -49,7 +90,12 @@ describe('CallStats', () => {
       { ...settled, ok: true, source: 'shared', usage },
       { savedTokens: 1500, saved: 0.007 },
     ],
-    ['a failure', { ...settled, ok: false }, { failedCalls: 1, answeredCalls: 0 }],
+    [
+      'a stale answer, also in place of a failure',
+      { ...settled, ok: true, source: 'stale', error: new Error('down') },
+      { staleAnswers: 1, answeredCalls: 1, failedCalls: 0, savedTokens: 0 },
+    ],
+    ['a failure', { ...settled, ok: false }, { failedCalls: 1, answeredCalls: 0, staleAnswers: 0 }],
     ['one that left', { ...step, type: 'left' }, { leftCalls: 1 }],
   ];
   it.each(cases)('counts %s', (_name, event, expected) => {
