@@ -264,7 +264,7 @@ export class LLMCallOptimizer {
    *
    * ```
    * requests  -a--a--b---|
-   * outcomes  ----(AA)-B-|      one call for both a
+   * outcomes  ----(AA)--B|      one call for both a
    * ```
    *
    * @example

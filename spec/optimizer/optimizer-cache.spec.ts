@@ -136,7 +136,7 @@ describe('the cache of an optimizer', () => {
   it('explains whether a request would be a hit, with the traits that the optimizer reads', async () => {
     const optimizer = new LLMCallOptimizer({
       baseInterval: 0,
-      traits: ((request: { id: string }) => ({ cacheKey: request.id })),
+      traits: (request: { id: string }) => ({ cacheKey: request.id }),
     });
     const request = { id: 'a', text: 'x' };
     await expect(optimizer.explain(request)).resolves.toMatchObject({
