@@ -33,10 +33,17 @@ function problemsOf(examples: readonly string[]): string[] {
   );
 }
 
-describe('README', () => {
-  it('has examples that all compile against the library', () => {
-    const examples = examplesOf('README.md');
-    expect(examples.length).toBeGreaterThan(3);
-    expect(problemsOf(examples)).toEqual([]);
-  }, 60_000);
+describe('examples', () => {
+  it.each([
+    ['README.md', 3],
+    ['docs/caching.md', 3],
+  ])(
+    'of %s all compile against the library',
+    (page, atLeast) => {
+      const examples = examplesOf(page);
+      expect(examples.length).toBeGreaterThan(atLeast);
+      expect(problemsOf(examples)).toEqual([]);
+    },
+    60_000,
+  );
 });
