@@ -49,6 +49,9 @@ export interface AnswerDetails {
 /** Milliseconds: nobody waits for a write, and a disk that is busy with others may take seconds for one. */
 const shortestWriteDeadline = 10_000;
 
+/** Milliseconds. */
+const longestLatency = 2 ** 31 - 1;
+
 /** So many departures are remembered at most, or as many as entries may be kept, if that is fewer. */
 const mostDepartures = 10_000;
 
@@ -520,13 +523,14 @@ function entryOf(
   ttl: number,
   { usage, latency, tags }: Omit<AnswerDetails, 'ttl'>,
 ): CacheEntry {
-  // A fraction of a millisecond would cost each entry a boxed number.
+  // As a small whole number it needs no box of its own, which would cost each entry 16 bytes.
+  const wholeLatency = Math.round(Math.min(latency, longestLatency)) | 0;
   return {
     value,
     storedAt: now,
     freshUntil: now + ttl,
     usage,
-    latency: Math.round(latency),
+    latency: wholeLatency,
     tags: tags ?? noTags,
   };
 }

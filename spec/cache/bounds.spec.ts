@@ -314,21 +314,25 @@ describe('the bounds of a cache', () => {
     });
 
     it('do not take what was stored anew in reaction to another that left', () => {
+      let isFirst = true;
       const cache: LLMResultCache = new LLMResultCache({
         sweepInterval: 1000,
         defaultTtl: 500,
         events: {
           next: () => {
-            if (cache.get('b') === undefined) {
+            if (isFirst) {
+              isFirst = false;
+              cache.set('a', 'new');
               cache.set('b', 'new');
             }
           },
         },
       });
-      cache.set('a', 1);
+      cache.set('a', 'old');
       cache.set('b', 'old');
       jest.advanceTimersByTime(1000);
-      expect(cache.get('b')).toBe('new');
+      expect([cache.get('a'), cache.get('b')]).toEqual(['new', 'new']);
+      expect(cache.stats.evictions.expired).toBe(1);
       cache.close();
     });
 
