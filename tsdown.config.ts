@@ -1,13 +1,35 @@
 import { defineConfig } from 'tsdown';
 
+/** What is worth importing alone gets a file of its own: bundlers drop whole files, but keep most of a file they need. */
+const alone = [
+  'cache/cacheable-answer',
+  'cache/llm-result-cache',
+  'core/errors',
+  'core/priority',
+  'limiter/adaptive-rate-limiter',
+  'operators/adaptive-throttle',
+  'operators/cache-llm',
+  'operators/merge-with-concurrency',
+  'operators/unwrap-outcomes',
+  'provider/classify-error',
+  'stats/call-stats',
+];
+
 export default defineConfig({
-  entry: { index: 'lib/index.ts', disk: 'lib/disk.ts', openai: 'lib/openai.ts', testing: 'lib/testing.ts' },
+  entry: {
+    index: 'lib/index.ts',
+    disk: 'lib/disk.ts',
+    openai: 'lib/openai.ts',
+    testing: 'lib/testing.ts',
+    ...Object.fromEntries(alone.map((path) => [`alone/${path}`, `lib/${path}.ts`])),
+  },
   format: ['esm', 'cjs'],
   // Only for the `require` of rxllm/disk; the others need nothing of Node, which the layers check.
   platform: 'node',
   target: 'es2022',
   fixedExtension: true,
-  dts: true,
+  dts: { entry: 'lib/*.ts' },
   sourcemap: true,
+  hash: false,
   clean: true,
 });

@@ -22,6 +22,7 @@ export {
   type RateLimiterState,
 } from './limiter/adaptive-rate-limiter';
 export type { BudgetState } from './limiter/budget';
+export type { HoldReason } from './limiter/limiter-engine';
 export type { GateName, NextStart } from './limiter/next-start';
 export {
   LLMResultCache,

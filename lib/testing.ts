@@ -1,5 +1,6 @@
 export type {
   LatencyConfig,
+  LimitedResource,
   SimulatedHeaders,
   SimulatedLimit,
   SimulatedNeighbour,
@@ -7,6 +8,7 @@ export type {
   SimulatedProviderConfig,
   SimulatedRetryAfter,
 } from './testing/provider-config';
+export type { RequestTokens } from './testing/request-tokens';
 export { SimulatedProviderError } from './testing/simulated-error';
 export {
   SimulatedProvider,

@@ -3,10 +3,11 @@ import Keyv from 'keyv';
 import { LRUCache } from 'lru-cache';
 import { from, of } from 'rxjs';
 import { cacheLLM, LLMResultCache, mergeWithConcurrency, type CacheConfig } from '../../lib/index';
-import { atMost, bounds } from './bounds';
+import { differenceOf } from '../shared/medians';
+import type { Effort, SectionReport } from '../shared/section';
+import { atMost } from '../shared/verdicts';
+import { bounds } from './bounds';
 import { chatRequests } from './chat-requests';
-import type { Effort, SectionReport } from './section';
-import { differenceOf } from './medians';
 import { timeInTurns, type Contender } from './timing';
 
 const entries = 1_000;

@@ -1,7 +1,8 @@
 import { LRUCache } from 'lru-cache';
 import { LLMResultCache } from '../../lib/index';
-import { exactly, knownRates } from './bounds';
-import type { Effort, SectionReport, Verdict } from './section';
+import type { Effort, SectionReport, Verdict } from '../shared/section';
+import { exactly } from '../shared/verdicts';
+import { knownRates } from './bounds';
 import type { Trace } from './traces';
 
 const sizes = [100, 1_000, 5_000] as const;

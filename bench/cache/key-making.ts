@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import stringify from 'fast-json-stable-stringify';
 import { LLMResultCache } from '../../lib/index';
-import { atMost, bounds } from './bounds';
+import { ratioOf } from '../shared/medians';
+import type { Effort, SectionReport, Verdict } from '../shared/section';
+import { atMost } from '../shared/verdicts';
+import { bounds } from './bounds';
 import { chatRequests, type ChatRequest } from './chat-requests';
-import type { Effort, SectionReport, Verdict } from './section';
-import { ratioOf } from './medians';
 import { timeInTurns, type Contender } from './timing';
 
 const sizes = [

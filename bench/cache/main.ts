@@ -3,21 +3,28 @@
  *
  * Run it: npm run bench:cache -- --help
  */
-import { readFileSync, writeFileSync } from 'node:fs';
-import { cpus, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { format, resolveConfig } from 'prettier';
+import { UsageError } from '../shared/flags';
+import { writePage } from '../shared/page-file';
+import { progress } from '../shared/progress';
+import { factsLine, page, terminalSection, terminalVerdicts } from '../shared/report';
+import { runFacts } from '../shared/run-facts';
+import type { SectionReport } from '../shared/section';
 import { measureHits } from './hit-path';
 import { measureRates } from './hit-rates';
 import { measureKeys } from './key-making';
 import { measureMemory } from './memory';
 import { measureDesk } from './news-desk';
-import { help, readOptions, UsageError, type Options, type SectionName } from './options';
-import { factsLine, page, terminalSection, terminalVerdicts, type RunFacts } from './report';
-import type { SectionReport } from './section';
+import { help, readOptions, type Options, type SectionName } from './options';
 import { readTraces, TraceError } from './traces';
 
 const measured = ['rxjs', 'lru-cache', 'fast-json-stable-stringify', 'keyv', '@langchain/core', 'tinybench'];
+const head = {
+  title: 'What the cache costs and saves',
+  command: 'npm run bench:cache',
+  reading:
+    'All figures are of one run on that machine; ratios and differences travel better than microseconds do.',
+};
 const pagePath = fileURLToPath(new URL('../../docs/caching-figures.md', import.meta.url));
 const samplePath = fileURLToPath(new URL('../../demos/news-desk/sample/events.jsonl', import.meta.url));
 
@@ -48,7 +55,7 @@ async function bench(options: Options): Promise<void> {
     memory: () => measureMemory(effort),
     desk: () => measureDesk(samplePath),
   };
-  const facts = runFacts();
+  const facts = runFacts(measured);
   process.stdout.write(`${factsLine(facts)}\n\n`);
   const sections: SectionReport[] = [];
   for (const name of options.only) {
@@ -61,30 +68,9 @@ async function bench(options: Options): Promise<void> {
   const verdicts = sections.flatMap((section) => section.verdicts);
   process.stdout.write(terminalVerdicts(verdicts));
   if (options.isFull) {
-    const text = page(sections, facts);
-    writeFileSync(pagePath, await format(text, { ...(await resolveConfig(pagePath)), filepath: pagePath }));
+    await writePage(pagePath, page(head, sections, facts));
     process.stderr.write('Written: docs/caching-figures.md\n');
   }
   process.stderr.write(`${((performance.now() - startedAt) / 1_000).toFixed(0)} s\n`);
   if (options.check && verdicts.some(({ isKept }) => !isKept)) process.exitCode = 1;
-}
-
-/** One line that is written over and over, where somebody watches. */
-function progress(text: string): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`);
-}
-
-function runFacts(): RunFacts {
-  const { dependencies, devDependencies } = JSON.parse(
-    readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
-  ) as Record<'dependencies' | 'devDependencies', Record<string, string>>;
-  const processors = cpus();
-  return {
-    date: new Date().toISOString().slice(0, 10),
-    node: process.versions.node,
-    machine:
-      `${processors.length} × ${processors[0]?.model.trim() ?? 'unknown processor'}, ` +
-      `${Math.round(totalmem() / 2 ** 30)} GB, ${process.platform} ${process.arch}`,
-    versions: measured.map((name) => [name, dependencies[name] ?? devDependencies[name] ?? 'unknown']),
-  };
 }

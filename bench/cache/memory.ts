@@ -1,9 +1,10 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { atMost, bounds } from './bounds';
+import { median } from '../shared/medians';
+import type { Effort, SectionReport } from '../shared/section';
+import { atMost } from '../shared/verdicts';
+import { bounds } from './bounds';
 import { entries, keepers, type Footprint } from './keepers';
-import type { Effort, SectionReport } from './section';
-import { median } from './medians';
 
 /**
  * What kept answers take in memory.

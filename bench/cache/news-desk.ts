@@ -7,8 +7,8 @@ import { priceOf } from '../../demos/news-desk/prices';
 import { completionParameters, storyText } from '../../demos/news-desk/sentiment';
 import { LLMCallOptimizer, LLMResultCache } from '../../lib/index';
 import { SimulatedProvider } from '../../lib/testing';
-import { exactly } from './bounds';
-import type { SectionReport } from './section';
+import type { SectionReport } from '../shared/section';
+import { exactly } from '../shared/verdicts';
 
 const model = 'sentiment-demo';
 const maxConcurrent = 8;

@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { partNamed, readFlags, UsageError } from '../shared/flags';
 
 /** The parts of the bench. */
 export const sectionNames = ['hit', 'key', 'rates', 'memory', 'desk'] as const;
@@ -16,11 +16,6 @@ export interface Options {
   readonly only: readonly SectionName[];
   /** Whether nothing was left out or cut short, except the traces. */
   readonly isFull: boolean;
-}
-
-/** The command line cannot be understood; the message says why in one sentence. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError';
 }
 
 export const help = `What the cache costs and saves: rxllm against bare caches, in one run.
@@ -45,39 +40,18 @@ Exit codes: 0 done, 1 could not run or (with --check) a bound is missed, 2 wrong
  * @throws UsageError saying what is wrong
  */
 export function readOptions(argumentsGiven: readonly string[]): Options | undefined {
-  const values = parse(argumentsGiven);
+  const values = readFlags(argumentsGiven, {
+    traces: { type: 'string' },
+    only: { type: 'string', multiple: true },
+    quick: { type: 'boolean' },
+    check: { type: 'boolean' },
+    help: { type: 'boolean', short: 'h' },
+  });
   if (values.help === true) return undefined;
   const { traces, quick = false, check = false } = values;
   if (traces?.trim() === '') throw new UsageError('--traces must not be empty');
-  const only = values.only?.map(sectionNamed);
+  const only = values.only?.map((name) => partNamed(sectionNames, name));
   if (only?.includes('rates') && traces === undefined)
     throw new UsageError('--only rates needs --traces DIR');
   return { traces, quick, check, only: only ?? sectionNames, isFull: !quick && !only };
-}
-
-function parse(argumentsGiven: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...argumentsGiven],
-      options: {
-        traces: { type: 'string' },
-        only: { type: 'string', multiple: true },
-        quick: { type: 'boolean' },
-        check: { type: 'boolean' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    }).values;
-  } catch (error) {
-    // After its first sentence parseArgs only explains positional arguments, of which there are none.
-    const [sentence = ''] = (error as Error).message.split(/\. |\.$|\n/);
-    throw new UsageError(sentence);
-  }
-}
-
-function sectionNamed(name: string): SectionName {
-  const section = sectionNames.find((one) => one === name);
-  if (section === undefined) {
-    throw new UsageError(`--only must be one of ${sectionNames.join(', ')}, but is "${name}"`);
-  }
-  return section;
 }

@@ -1,5 +1,5 @@
 import { Bench, hrtimeNow } from 'tinybench';
-import { median, type Timing } from './medians';
+import { median, type Timing } from '../shared/medians';
 
 /** One way to do the same thing. */
 export interface Contender {

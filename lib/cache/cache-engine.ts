@@ -2,6 +2,7 @@ import type { TokenUsage } from '../core/call';
 import type { Clock } from '../core/clock';
 import { reportUnhandled } from '../core/scheduler-clock';
 import type { CallEvent, CallEventListener, EvictionReason, NotKeptReason } from '../core/events';
+import { tokenCount } from '../core/token-count';
 import { KeptFailure, noTags, type CacheEntry } from './cache-entry';
 import type { CacheStore } from './cache-store';
 import { Departures } from './departures';
@@ -44,6 +45,13 @@ export interface AnswerDetails {
   readonly usage: TokenUsage | undefined;
   readonly latency: number;
   readonly tags: readonly string[] | undefined;
+}
+
+/** What a look-up in the store came to. */
+export interface FoundEntry {
+  readonly entry: CacheEntry;
+  /** Where it was found: by now memory may hold it. */
+  readonly tier: 'memory' | 'store';
 }
 
 /** Milliseconds: nobody waits for a write, and a disk that is busy with others may take seconds for one. */
@@ -107,7 +115,7 @@ export class CacheEngine {
       sizeOf,
       sweepInterval,
       grace: this.#grace,
-      left: (key, reason) => this.#left(key, reason),
+      left: (key, reason, at) => this.#left(key, reason, at),
     });
     this.store =
       settings.store &&
@@ -151,7 +159,7 @@ export class CacheEngine {
    * What the store holds for a look-up that found nothing in memory; kept in memory from now on, unless the flight
    * that it was read for was fenced. What memory holds by now comes first.
    */
-  adopt(stored: CacheEntry | undefined, flight: Flight, now: number): CacheEntry | undefined {
+  adopt(stored: CacheEntry | undefined, flight: Flight, now: number): FoundEntry | undefined {
     const key = flight.key!;
     const isInvalidated = stored && flight.landingChecks?.some((applies) => applies(stored));
     // The call that is made now begins after all that.
@@ -159,14 +167,14 @@ export class CacheEngine {
     // A request that went past the look-up may have been answered meanwhile, or a user have set the answer.
     const newer = this.memory.peek(key);
     if (newer && !(newer.value instanceof KeptFailure) && this.#isOfUse(newer, now)) {
-      return this.#taken(newer);
+      return found(this.#taken(newer), 'memory');
     }
     if (!stored || flight.isFenced || isInvalidated || now >= stored.freshUntil + this.#grace) {
       return undefined;
     }
     const entry = this.#settings.clone ? stored : { ...stored, value: freezeAnswer(stored.value) };
-    this.#put(key, entry);
-    return this.#isOfUse(entry, now) ? this.#taken(entry) : undefined;
+    this.#put(key, entry, this.memory.measure(key, entry), now);
+    return this.#isOfUse(entry, now) ? found(this.#taken(entry), 'store') : undefined;
   }
 
   /** A request was given this entry. */
@@ -178,7 +186,7 @@ export class CacheEngine {
     }
     this.savedLatency += latency;
     if (usage) {
-      this.savedTokens += (usage.inputTokens ?? 0) + (usage.outputTokens ?? 0);
+      this.savedTokens += tokenCount(usage.inputTokens) + tokenCount(usage.outputTokens);
     }
   }
 
@@ -206,14 +214,13 @@ export class CacheEngine {
   }
 
   /** Keeps the answer of a flight, or says why not. */
-  keep(flight: Flight, value: unknown, details: AnswerDetails): NotKeptReason | undefined {
+  keep(flight: Flight, value: unknown, latency: number, now: number): NotKeptReason | undefined {
     const key = flight.key!;
-    const refused = this.#keep(flight, key, value, details);
+    const refused = this.#keep(flight, key, value, latency, now);
     if (refused === undefined) {
       this.flights.overtake(flight);
       return undefined;
     }
-    const now = this.clock.now();
     this.#departures.note(key, refused, now);
     if (flight.isRenewal && refused !== 'fenced') {
       this.#pauseRenewals(key, now + usualPause);
@@ -227,13 +234,12 @@ export class CacheEngine {
   }
 
   /** Notes that a call failed, and keeps the failure where that is asked for and no answer stands in its place. */
-  keepFailure(flight: Flight, error: unknown, isOfTheCall: boolean): void {
+  keepFailure(flight: Flight, error: unknown, isOfTheCall: boolean, now: number): void {
     const { errorTtl } = this.#settings;
     const key = flight.key!;
     if (flight.isFenced) {
       return;
     }
-    const now = this.clock.now();
     if (flight.isRenewal) {
       this.#pauseRenewals(key, now + (errorTtl || usualPause));
     }
@@ -244,8 +250,8 @@ export class CacheEngine {
     // Where the store was not asked it may hold an answer.
     const mayHideAnswer = this.store !== undefined && !flight.wasRead;
     if (errorTtl > 0 && isOfTheCall && flight.writes && !mayHideAnswer) {
-      const details = { usage: undefined, latency: 0, tags: flight.tags };
-      this.#put(key, entryOf(new KeptFailure(error), now, errorTtl, details));
+      const entry = entryOf(new KeptFailure(error), now, errorTtl, undefined, 0, flight.tags);
+      this.#put(key, entry, this.memory.measure(key, entry), now);
     }
     this.#departures.note(key, 'failed', now);
   }
@@ -260,17 +266,22 @@ export class CacheEngine {
       this.#departures.note(key, 'ttl', this.clock.now());
       return;
     }
-    const refused = this.#write(key, entryOf(this.#copied(value), this.clock.now(), ttl, details), ttl);
+    const { usage, latency, tags } = details;
+    const copy = this.#copied(value);
+    const now = this.clock.now();
+    const entry = entryOf(copy, now, ttl, usage, latency, tags);
+    const refused = this.#write(key, entry, ttl, this.memory.measure(key, entry), now);
     if (refused !== undefined) {
-      this.#departures.note(key, refused, this.clock.now());
+      this.#departures.note(key, refused, now);
     }
   }
 
   delete(key: string): boolean {
     this.flights.fence(key);
-    const wasKept = this.memory.delete(key, 'deleted');
+    const now = this.clock.now();
+    const wasKept = this.memory.delete(key, 'deleted', now);
     if (!wasKept) {
-      this.#departures.note(key, 'deleted', this.clock.now());
+      this.#departures.note(key, 'deleted', now);
     }
     this.store?.delete(key);
     return wasKept;
@@ -278,7 +289,7 @@ export class CacheEngine {
 
   clear(): void {
     this.flights.fenceAll();
-    this.memory.clear();
+    this.memory.clear(this.clock.now());
     this.store?.clear();
   }
 
@@ -325,8 +336,9 @@ export class CacheEngine {
       }
     }
     this.flights.fenceWhere((flight) => fenced.has(flight));
+    const now = this.clock.now();
     for (const key of keys) {
-      this.memory.delete(key, 'invalidated');
+      this.memory.delete(key, 'invalidated', now);
     }
     this.store?.invalidate((entry, key) => judgedLater(key, entry));
     return keys.length;
@@ -414,7 +426,13 @@ export class CacheEngine {
     return clone ? clone(value) : freezeAnswer(value);
   }
 
-  #keep(flight: Flight, key: string, value: unknown, details: AnswerDetails): NotKeptReason | undefined {
+  #keep(
+    flight: Flight,
+    key: string,
+    value: unknown,
+    latency: number,
+    now: number,
+  ): NotKeptReason | undefined {
     if (!mayWrite(flight)) {
       return 'fenced';
     }
@@ -425,8 +443,9 @@ export class CacheEngine {
       if (!this.#settings.shouldCache(value, flight.request)) {
         return 'should-cache';
       }
-      ttl = this.#ttl(details.ttl, value, flight.request);
-      entry = entryOf(this.#copied(value), this.clock.now(), ttl, details);
+      ttl = this.#ttl(flight.ttl, value, flight.request);
+      const { ticket, tags } = flight;
+      entry = entryOf(this.#copied(value), now, ttl, ticket.used, latency, tags);
       bytes = this.memory.measure(key, entry);
     } catch {
       return 'unusable';
@@ -438,33 +457,27 @@ export class CacheEngine {
     }
     if (ttl <= 0) {
       // An older answer must not come back in its place.
-      this.memory.delete(key, 'deleted');
+      this.memory.delete(key, 'deleted', now);
       this.store?.delete(key);
       return 'ttl';
     }
-    return this.#write(key, entry, ttl, bytes);
+    return this.#write(key, entry, ttl, bytes, now);
   }
 
   /** Why it is kept nowhere, if so. */
-  #write(
-    key: string,
-    entry: CacheEntry,
-    ttl: number,
-    bytes = this.memory.measure(key, entry),
-  ): NotKeptReason | undefined {
-    const refused = this.#put(key, entry, bytes);
-    if (refused === undefined && this.memory.peek(key) !== entry) {
-      // Whoever heard what left for it has deleted or replaced it.
-      return undefined;
+  #write(key: string, entry: CacheEntry, ttl: number, bytes: number, now: number): NotKeptReason | undefined {
+    const refused = this.#put(key, entry, bytes, now);
+    // Whoever heard what left for it may have deleted or replaced it.
+    if (this.store && (refused !== undefined || this.memory.peek(key) === entry)) {
+      const usefulFor = ttl + this.#grace;
+      this.store.write(key, entry, usefulFor === Infinity ? undefined : usefulFor);
     }
-    const usefulFor = ttl + this.#grace;
-    this.store?.write(key, entry, usefulFor === Infinity ? undefined : usefulFor);
     return this.store ? undefined : refused;
   }
 
   /** Why memory does not keep it, if so. */
-  #put(key: string, entry: CacheEntry, bytes = this.memory.measure(key, entry)): NotKeptReason | undefined {
-    const refused = this.memory.set(key, entry, bytes);
+  #put(key: string, entry: CacheEntry, bytes: number, now: number): NotKeptReason | undefined {
+    const refused = this.memory.set(key, entry, bytes, now);
     if (refused === undefined) {
       this.#departures.forget(key);
     }
@@ -496,8 +509,7 @@ export class CacheEngine {
     }
   }
 
-  #left(key: string, reason: EvictionReason): void {
-    const at = this.clock.now();
+  #left(key: string, reason: EvictionReason, at: number): void {
     this.evictions[reason]++;
     this.#departures.note(key, reason, at);
     this.#tell({ type: 'cache-evicted', at, reason });
@@ -512,6 +524,10 @@ export class CacheEngine {
   }
 }
 
+function found(entry: CacheEntry | undefined, tier: FoundEntry['tier']): FoundEntry | undefined {
+  return entry && { entry, tier };
+}
+
 /** Whether nothing that came after it has made its answer one of before. */
 function mayWrite({ isFenced, isOvertaken }: Flight): boolean {
   return !isFenced && !isOvertaken;
@@ -521,7 +537,9 @@ function entryOf(
   value: unknown,
   now: number,
   ttl: number,
-  { usage, latency, tags }: Omit<AnswerDetails, 'ttl'>,
+  usage: TokenUsage | undefined,
+  latency: number,
+  tags: readonly string[] = noTags,
 ): CacheEntry {
   // As a small whole number it needs no box of its own, which would cost each entry 16 bytes.
   const wholeLatency = Math.round(Math.min(latency, longestLatency)) | 0;
@@ -531,6 +549,6 @@ function entryOf(
     freshUntil: now + ttl,
     usage,
     latency: wholeLatency,
-    tags: tags ?? noTags,
+    tags,
   };
 }

@@ -288,9 +288,11 @@ function isPartOfAnswer(part: unknown): boolean {
   return typeof type === 'string' || !Object.keys(part).every(isAbout);
 }
 
+const visible = /\S/;
+
 /** A look at a text for as long as it is blank; `trim` would copy it. */
 function hasText(text: string): boolean {
-  return /\S/.test(text);
+  return visible.test(text);
 }
 
 function isShape(value: unknown): value is AnswerShape {

@@ -7,7 +7,7 @@ import { noTags, type CacheEntry } from './cache-entry';
 /** One request that waits for a flight. */
 export interface Waiter<R = unknown, V = unknown> {
   readonly request: R;
-  readonly ticket: Ticket;
+  readonly ticket: Ticket<R>;
   /** Whether it wants no kept answer, and so none in place of a failure either. */
   readonly skipsLookUp: boolean;
   /** Whether it wants the answer kept, and for how many milliseconds, if it says so. */
@@ -15,8 +15,8 @@ export interface Waiter<R = unknown, V = unknown> {
   readonly cacheTtl: number | undefined;
   /** Makes the call: nobody does yet, or the starter's own limits ended it. */
   startAnew(flight: Flight<R, V>): void;
-  /** The store held the answer after all. */
-  found(key: string, entry: CacheEntry): void;
+  /** The store held the answer after all, or memory does by now. */
+  found(key: string, entry: CacheEntry, tier: 'memory' | 'store'): void;
   /** Has the answer renewed that the store held, as it has expired. */
   renew(key: string): void;
   /** The store did not hold it: a call is about to be asked for, or runs already. */
@@ -25,7 +25,7 @@ export interface Waiter<R = unknown, V = unknown> {
   joinRunning(key: string): void;
   /** The call has been asked for. */
   departed(): void;
-  settle(outcome: CallOutcome<R, V>, flight: Flight<R, V>): void;
+  settle(outcome: CallOutcome<R, V>, flight: Flight<R, V>, now: number): void;
 }
 
 /** Who makes the call of a flight at the moment, or reads its answer from a store. */
@@ -41,6 +41,10 @@ export type LandingCheck = (entry: CacheEntry) => boolean;
 export class Flight<R = unknown, V = unknown> {
   carrier: FlightCarrier<R, V> | undefined;
   readonly bypass: CacheBypass | undefined;
+  /** Its place among the flights of the pipeline that carries it. */
+  place = 0;
+  /** Whether those who ask for its key find it. */
+  isListed = false;
   /** Whether its key was deleted or cleared meanwhile: nobody joins it any more, and it writes nothing. */
   isFenced = false;
   /** Whether an answer is kept already whose request came later. */
@@ -71,10 +75,9 @@ export class Flight<R = unknown, V = unknown> {
   constructor(
     /** Undefined for a request that bypasses the cache. */
     readonly key: string | undefined,
-    /** The request that the call is made for, and its ticket. */
-    public request: R,
     public starter: Waiter<R, V> | undefined,
-    public ticket: Ticket,
+    /** The ticket of the request that the call is made for. */
+    public ticket: Ticket<R>,
     traits: CallTraits,
   ) {
     this.bypass = traits.bypass;
@@ -97,12 +100,16 @@ export class Flight<R = unknown, V = unknown> {
   /** Takes in that another one of those who wait makes the call. */
   startedBy(waiter: Waiter<R, V>): void {
     this.starter = waiter;
-    this.request = waiter.request;
     this.ticket = waiter.ticket;
     this.isOvertaken = false;
     const writer = [waiter, ...this.waiters()].find(({ writes }) => writes);
     this.writes = writer !== undefined;
     this.ttl = writer?.cacheTtl;
+  }
+
+  /** The request that the call is made for. */
+  get request(): R {
+    return this.ticket.request;
   }
 
   get waiting(): number {
@@ -189,6 +196,7 @@ export class Flights {
     if (flight.bypass?.sharing || this.#byKey.has(flight.key)) {
       this.#setApart(flight);
     } else {
+      flight.isListed = true;
       this.#byKey.set(flight.key, flight);
     }
   }
@@ -199,13 +207,14 @@ export class Flights {
     this.add(flight);
   }
 
-  /** Takes a flight off, unless another one has taken its key meanwhile. */
+  /** Takes a flight off. */
   remove(flight: Flight): void {
     const { key } = flight;
     if (key === undefined) {
       return;
     }
-    if (this.#byKey.get(key) === flight) {
+    if (flight.isListed) {
+      flight.isListed = false;
       this.#byKey.delete(key);
       return;
     }
@@ -217,7 +226,8 @@ export class Flights {
 
   /** Lets nobody join a flight any more, as its answer may turn out to be invalid. */
   close(flight: Flight): void {
-    if (this.#byKey.get(flight.key!) === flight) {
+    if (flight.isListed) {
+      flight.isListed = false;
       this.#byKey.delete(flight.key!);
       this.#setApart(flight);
     }

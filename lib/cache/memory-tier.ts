@@ -16,8 +16,8 @@ export interface MemoryTierSettings {
   readonly grace: number;
   /** Milliseconds between sweeps. */
   readonly sweepInterval: number;
-  /** Hears which entries leave, and why. */
-  readonly left: (key: string, reason: EvictionReason) => void;
+  /** Hears which entries leave, why and when. */
+  readonly left: (key: string, reason: EvictionReason, at: number) => void;
 }
 
 /** Bytes an entry takes besides its key and its value, measured as `npm run bench:cache` does. */
@@ -75,7 +75,7 @@ export class MemoryTier {
   get(key: string, now: number): CacheEntry | undefined {
     const entry = this.#lru.get(key);
     if (entry && now >= entry.freshUntil && this.#isDead(entry, now)) {
-      this.delete(key, 'expired');
+      this.delete(key, 'expired', now);
       return undefined;
     }
     return entry;
@@ -90,10 +90,10 @@ export class MemoryTier {
    * Why it is not kept, if so: the entry alone is larger than all may be, or cannot be measured. Then what stood under
    * its key has left.
    */
-  set(key: string, entry: CacheEntry, bytes = this.measure(key, entry)): NotKeptReason | undefined {
+  set(key: string, entry: CacheEntry, bytes: number, now: number): NotKeptReason | undefined {
     const { maxBytes, maxSize } = this.#settings;
     if (!(bytes <= maxBytes)) {
-      this.delete(key, 'bytes');
+      this.delete(key, 'bytes', now);
       return Number.isNaN(bytes) ? 'unusable' : 'bytes';
     }
     const size = maxBytes !== Infinity ? bytes : this.#isCountedHere ? 1 : undefined;
@@ -103,23 +103,25 @@ export class MemoryTier {
     }
     this.#lru.set(key, entry, size === undefined ? undefined : { size });
     this.#isFull = false;
-    this.#sweepLater();
-    this.#tellGone();
+    if (!this.#cancelSweep) {
+      this.#sweepLater();
+    }
+    this.#tellGone(now);
     return undefined;
   }
 
-  delete(key: string, reason: EvictionReason): boolean {
+  delete(key: string, reason: EvictionReason, now: number): boolean {
     this.#deletedFor = reason;
     const wasThere = this.#lru.delete(key);
-    this.#tellGone();
+    this.#tellGone(now);
     return wasThere;
   }
 
-  clear(): void {
+  clear(now: number): void {
     this.#deletedFor = 'deleted';
     this.#lru.clear();
     this.#stopSweeping();
-    this.#tellGone();
+    this.#tellGone(now);
   }
 
   /** Lets go of everything without a word. */
@@ -133,12 +135,12 @@ export class MemoryTier {
     return this.#lru.entries();
   }
 
-  #tellGone(): void {
+  #tellGone(now: number): void {
     if (this.#gone.length > 0) {
       const gone = this.#gone;
       this.#gone = [];
       for (const { key, reason } of gone) {
-        this.#settings.left(key, reason);
+        this.#settings.left(key, reason, now);
       }
     }
   }
@@ -169,7 +171,7 @@ export class MemoryTier {
   /** One timer in the background as long as there is anything that may expire. */
   #sweepLater(): void {
     const { clock, sweepInterval } = this.#settings;
-    if (!this.#cancelSweep && sweepInterval !== Infinity && !this.#isClosed) {
+    if (sweepInterval !== Infinity && !this.#isClosed) {
       this.#cancelSweep = clock.schedule(
         sweepInterval,
         () => {
@@ -178,7 +180,7 @@ export class MemoryTier {
           for (const [key, entry] of [...this.#lru.entries()]) {
             // Whoever heard of an earlier one may have stored this one anew.
             if (this.#isDead(entry, now) && this.#lru.peek(key) === entry) {
-              this.delete(key, 'expired');
+              this.delete(key, 'expired', now);
             }
           }
           if (this.#lru.size > 0) {

@@ -28,7 +28,7 @@ export interface KeylessRequest {
 export function identify(
   request: unknown,
   traits: CallTraits,
-  { namespace, version }: KeySpace,
+  keySpace: KeySpace,
   readsTraitsByName: boolean,
 ): string | KeylessRequest {
   const { cacheKey, cacheScope, sample } = traits;
@@ -47,10 +47,12 @@ export function identify(
       };
     }
   }
+  if (cacheScope === undefined && sample === undefined) {
+    return composeKey(keySpace, key);
+  }
   return composeKey(
     {
-      ...(namespace !== undefined && { namespace }),
-      ...(version !== undefined && { version }),
+      ...keySpace,
       ...(cacheScope !== undefined && { scope: cacheScope }),
       ...(sample !== undefined && { sample }),
     },

@@ -60,15 +60,22 @@ const escapedKey = 'key():';
  * it begins like one with parts.
  */
 export function composeKey(parts: KeyParts, key: string): string {
-  let composed = '';
-  for (const name of partNames) {
-    const part = parts[name];
-    if (part !== undefined) {
-      const text = String(part);
-      composed += `${name}(${text.length}):${text}:`;
-    }
+  // In the order of `partNames`.
+  const { namespace, version, scope, sample } = parts;
+  const composed =
+    partText('namespace', namespace) +
+    partText('version', version) +
+    partText('scope', scope) +
+    partText('sample', sample);
+  return composed + (key.includes('(') && beginsLikePart.test(key) ? escapedKey + key : key);
+}
+
+function partText(name: keyof KeyParts, part: string | number | undefined): string {
+  if (part === undefined) {
+    return '';
   }
-  return composed + (beginsLikePart.test(key) ? escapedKey + key : key);
+  const text = String(part);
+  return `${name}(${text.length}):${text}:`;
 }
 
 /** What `composeKey` was given; what it has not made is a key without parts. */

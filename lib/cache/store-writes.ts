@@ -148,7 +148,6 @@ export class StoreWrites {
         work.active = overdue;
       } else if (work.active === 'deletion') {
         // It may land at any time without harm, so the next one need not wait for it.
-        work.attempt++;
         work.active = undefined;
         work.wanted = 'deletion';
       }

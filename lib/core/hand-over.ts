@@ -48,6 +48,11 @@ export class Consumer {
     }
   }
 
+  /** Whether a request that arrives now may have come from another operator: none did, usually. */
+  get mayBeSent(): boolean {
+    return current !== undefined || this.#count > 0;
+  }
+
   /**
    * The ticket of a request that comes from another operator; undefined for one that is new here. A ticket that
    * `taker` itself had passed on did not come from another: the request was made anew, in reaction.
@@ -98,13 +103,17 @@ function runFor(consumer: Consumer | undefined, run: () => void): void {
 }
 
 /** Emits a request in such a way that the next operator, `consumer` if it is known, can take over its ticket. */
-export function handOver(ticket: Ticket, consumer: Consumer | undefined, emit: () => void): void {
+export function handOver<R>(
+  ticket: Ticket<R>,
+  consumer: Consumer | undefined,
+  destination: { next(request: R): void },
+): void {
   const outer = current;
   current = ticket;
   ticket.holder = undefined;
   ticket.onStep?.();
   try {
-    emit();
+    destination.next(ticket.request);
   } finally {
     if (current === ticket) {
       consumer?.expect(ticket);
@@ -113,16 +122,50 @@ export function handOver(ticket: Ticket, consumer: Consumer | undefined, emit: (
   }
 }
 
-/** Outcomes of requests that came from a cache, so that it knows which of two equal requests one belongs to. */
+/**
+ * Outcomes of requests that came from a cache, so that it knows which of two equal requests one belongs to. While one
+ * is being emitted it is the `emission`, which serves the usual chain; here it stands only if it was not asked for meanwhile.
+ */
 const ticketsOfOutcomes = new WeakMap<object, Ticket>();
 
-/** Notes whose outcome this is. */
+interface Emission {
+  readonly outcome: object;
+  readonly ticket: Ticket;
+  wasAskedFor: boolean;
+}
+
+let emission: Emission | undefined;
+
+/** Emits an outcome in such a way that it can be told whose it is. */
+export function emitSigned<T extends object>(
+  outcome: T,
+  ticket: Ticket,
+  destination: { next(outcome: T): void },
+): void {
+  const outer = emission;
+  const own: Emission = { outcome, ticket, wasAskedFor: false };
+  emission = own;
+  try {
+    destination.next(outcome);
+  } finally {
+    if (!own.wasAskedFor) {
+      ticketsOfOutcomes.set(outcome, ticket);
+    }
+    emission = outer;
+  }
+}
+
+/** Notes whose outcome this is, where it is emitted later. */
 export function signOutcome(outcome: object, ticket: Ticket): void {
   ticketsOfOutcomes.set(outcome, ticket);
 }
 
 /** Whose outcome this is; undefined where no operator of ours made it. */
 export function ticketOfOutcome(outcome: object): Ticket | undefined {
+  if (emission?.outcome === outcome) {
+    emission.wasAskedFor = true;
+    return emission.ticket;
+  }
   return ticketsOfOutcomes.get(outcome);
 }
 

@@ -24,11 +24,18 @@ export const waitMultipliers = [1.5, 1, 0.7, 0.3] as const;
 
 export const defaultRank: PriorityRank = 1;
 
-const ranks: ReadonlyMap<unknown, PriorityRank> = new Map(
-  prioritiesByRank.map((priority, rank) => [priority, rank as PriorityRank]),
-);
-
 /** The rank of a priority; undefined for what is not one. */
 export function rankOf(priority: unknown): PriorityRank | undefined {
-  return ranks.get(priority);
+  switch (priority) {
+    case CallPriority.LOW:
+      return 0;
+    case CallPriority.MEDIUM:
+      return 1;
+    case CallPriority.HIGH:
+      return 2;
+    case CallPriority.CRITICAL:
+      return 3;
+    default:
+      return undefined;
+  }
 }

@@ -34,6 +34,16 @@ export interface TicketOwner extends TicketHolder {
   expired(ticket: Ticket): void;
 }
 
+/** A call that failed, of a request that is tried again. */
+export interface FailedAttempt {
+  readonly startedAt: number;
+  /** Milliseconds it took. */
+  readonly latency: number;
+  readonly error: unknown;
+  /** How many calls of this request, itself among them, the provider refused for the moment. */
+  readonly refusals: number;
+}
+
 /** What rxllm knows of one request on its way through the operators; a plain waiting request needs none. */
 export class Ticket<R = unknown> {
   readonly id: number;
@@ -53,17 +63,12 @@ export class Ticket<R = unknown> {
   standsWithPaid = false;
   /** Calls started so far. */
   attempts = 0;
-  /** How many of them the provider refused for the moment. */
-  refusals = 0;
   /** When its first call was started. */
   firstStartAt = 0;
   /** Where its last call stands in the order of all starts; where it was sent on, if nobody tells of the start. */
   startNumber = 0;
-  /** When its last call was started, and how long that took. */
-  lastStartAt = 0;
-  lastLatency = 0;
-  /** What its last call failed with. */
-  lastError: unknown;
+  /** The call that failed last, if it is to be tried again. */
+  lastFailure: FailedAttempt | undefined;
   /** Its place in the order of the source, where outcomes keep that order. */
   index = 0;
 
@@ -97,6 +102,8 @@ export class Ticket<R = unknown> {
   /** Told when it is handed on, and when its first call starts. */
   onStep: (() => void) | undefined;
 
+  /** Its place among those that its pipeline holds. */
+  position = 0;
   /** Set by the admission queue while the ticket stands in it. */
   place: object | undefined;
   owner: TicketOwner | undefined;

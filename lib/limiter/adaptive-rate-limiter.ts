@@ -11,6 +11,7 @@ import type { ErrorClassifier } from '../provider/classify-error';
 import type { BudgetState } from './budget';
 import type { NextStart } from './next-start';
 import { SlotPool } from './slot-pool';
+import { engineOf } from './engine-of';
 import { LimiterEngine, type HoldReason, type KnownBudget } from './limiter-engine';
 
 /** What to do with a request that finds the queue full: refuse it, or drop the one that has waited longest. */
@@ -87,9 +88,6 @@ export interface RateLimiterState {
 
 const minute = 60_000;
 const day = 86_400_000;
-
-/** The key under which operators find a limiter's engine. */
-export const engineOf = Symbol('rxllm limiter engine');
 
 /**
  * Decides when calls may start: one queue, one interval and one set of budgets for all pipelines that share it.
@@ -224,7 +222,7 @@ export class AdaptiveRateLimiter {
         this.#waiting.delete(request);
         engine.queue.remove(ticket);
       });
-      engine.queue.add(ticket, this.#permits, request);
+      engine.queue.add(ticket, this.#permits, request, engine.clock.now());
       engine.queue.drain();
     });
   }

@@ -13,6 +13,9 @@ export interface StartGate {
   pass(rank: PriorityRank, tokens: number | undefined, asks: Asks, now: number, id: number): void;
 }
 
+/** In place of the time when a request may start: it has started, or was given up. */
+const isDone = -Infinity;
+
 /**
  * The one queue that requests wait in until every gate agrees that the next one may start.
  *
@@ -68,8 +71,7 @@ export class AdmissionQueue {
     if (!leaf) {
       return this.waiting > 0 ? 'no-slot' : undefined;
     }
-    leaf.firstArrivedAt();
-    const item = leaf.ring.first();
+    const item = leaf.first();
     const ticket = item instanceof Ticket ? item : undefined;
     const { rank } = leaf.lane.priorityClass;
     return { rank, tokens: ticket?.tokens, asks: ticket?.asks ?? 'permit-and-start' };
@@ -101,10 +103,16 @@ export class AdmissionQueue {
   }
 
   /** Puts a ticket at the end of its class, or, for a retry, at the front. */
-  add(ticket: Ticket, pool: SlotPool, owner: TicketOwner, where: 'back' | 'front' = 'back'): void {
+  add(
+    ticket: Ticket,
+    pool: SlotPool,
+    owner: TicketOwner,
+    now: number,
+    where: 'back' | 'front' = 'back',
+  ): void {
     ticket.owner = owner;
     ticket.holder = owner;
-    ticket.queuedAt = this.#clock.now();
+    ticket.queuedAt = now;
     this.#place(ticket, pool, where);
     this.#watchDeadline(ticket);
   }
@@ -122,7 +130,7 @@ export class AdmissionQueue {
         if (ticket.deadline < time) {
           owner.expired(ticket);
         } else {
-          this.add(ticket, pool, owner, 'front');
+          this.add(ticket, pool, owner, this.#clock.now(), 'front');
         }
         this.drain();
       }
@@ -168,8 +176,8 @@ export class AdmissionQueue {
   /** Forgets all that waits for a pool; its owner has ended. Tells the number of each request that waited. */
   forget(pool: SlotPool, forgotten?: (id: number) => void): void {
     const ids: number[] = [];
-    for (const priorityClass of [...this.#paid.classes, ...this.#unpaid.classes]) {
-      priorityClass.forget(pool, forgotten && ((id) => ids.push(id)));
+    for (const line of [this.#paid, this.#unpaid]) {
+      line.forget(pool, forgotten && ((id) => ids.push(id)));
     }
     // Only now, as whoever hears of it may act on the queue.
     for (const id of ids) {
@@ -193,7 +201,7 @@ export class AdmissionQueue {
         }
       }
       if (oldest) {
-        oldest.firstArrivedAt();
+        oldest.first();
         const item = oldest.ring.shift();
         const { arrivedAt, id } = oldest.ring;
         if (item instanceof Ticket) {
@@ -208,8 +216,19 @@ export class AdmissionQueue {
     return undefined;
   }
 
-  /** Starts everything that may start now, and arranges to be woken when the next one may. */
-  drain(): void {
+  /** Lets a request that was just added start; one that has to wait for a slot changes nothing for anybody. */
+  drainFor(pool: SlotPool): void {
+    if (pool.hasFreeSlot) {
+      this.drain();
+    }
+  }
+
+  /**
+   * Starts everything that may start now, and arranges to be woken when the next one may.
+   *
+   * @param about the time, if somebody has just read it; a start that anything depends on goes by the clock itself
+   */
+  drain(about?: number): void {
     if (this.#draining) {
       this.#drainAgain = true;
       return;
@@ -217,8 +236,9 @@ export class AdmissionQueue {
     this.#draining = true;
     try {
       // What a start does may change what is next, or ask for another round.
-      while (this.#startNext() || this.#takeDrainAgain()) {
-        continue;
+      let hasStarted = this.#startNext(about);
+      while (hasStarted || this.#takeDrainAgain()) {
+        hasStarted = this.#startNext();
       }
     } finally {
       this.#draining = false;
@@ -231,38 +251,52 @@ export class AdmissionQueue {
     return again;
   }
 
-  #startNext(): boolean {
-    const paid = this.#paid.next();
-    const unpaid = this.#unpaid.next();
-    let wakeTime = Infinity;
-    for (const leaf of [paid, unpaid]) {
-      if (!leaf) {
-        continue;
-      }
-      const { rank, isNew } = leaf.lane.priorityClass;
-      const item = leaf.ring.first();
-      const ticket = item instanceof Ticket ? item : undefined;
-      const now = this.#clock.now();
-      if (ticket && ticket.deadline < now) {
-        this.#takeOut(ticket);
-        ticket.owner!.expired(ticket);
-        return true;
-      }
-      const asks = ticket ? ticket.asks : 'permit-and-start';
-      if (leaf === unpaid && paid && asks !== 'permit' && !isNew) {
-        // Starts of others would push the start that is paid for farther and farther away.
-        continue;
-      }
-      const opens = this.#gate ? this.#gate.opensAt(rank, ticket?.tokens, asks, now) : now;
-      if (opens <= now) {
-        this.#serve(leaf, ticket, rank, asks, now);
-        return true;
-      }
-      this.#lastHeldAt = now;
-      wakeTime = Math.min(wakeTime, opens);
+  #startNext(about?: number): boolean {
+    const paid = this.#paid.waiting > 0 ? this.#paid.next() : undefined;
+    const unpaid = this.#unpaid.waiting > 0 ? this.#unpaid.next() : undefined;
+    if (!paid && !unpaid) {
+      this.#wakeAt(Infinity);
+      return false;
     }
-    this.#wakeAt(wakeTime);
+    const opens = paid ? this.#tryStart(paid, false, about) : Infinity;
+    if (opens === isDone) {
+      return true;
+    }
+    const opensUnpaid = unpaid ? this.#tryStart(unpaid, paid !== undefined, about) : Infinity;
+    if (opensUnpaid === isDone) {
+      return true;
+    }
+    this.#wakeAt(Math.min(opens, opensUnpaid));
     return false;
+  }
+
+  /**
+   * Starts the head of a leaf, or gives it up if it is overdue; tells when it may start, or that it is done with.
+   *
+   * @param isBehindPaid whether one that has paid waits for its start
+   */
+  #tryStart(leaf: Leaf, isBehindPaid: boolean, about: number | undefined): number {
+    const { rank, isNew } = leaf.lane.priorityClass;
+    const item = leaf.first();
+    const ticket = item instanceof Ticket ? item : undefined;
+    const now = about === undefined || ticket || this.#gate ? this.#clock.now() : about;
+    if (ticket && ticket.deadline < now) {
+      this.#takeOut(ticket);
+      ticket.owner!.expired(ticket);
+      return isDone;
+    }
+    const asks = ticket ? ticket.asks : 'permit-and-start';
+    if (isBehindPaid && asks !== 'permit' && !isNew) {
+      // Starts of others would push the start that is paid for farther and farther away.
+      return Infinity;
+    }
+    const opens = this.#gate ? this.#gate.opensAt(rank, ticket?.tokens, asks, now) : now;
+    if (opens <= now) {
+      this.#serve(leaf, ticket, rank, asks, now);
+      return isDone;
+    }
+    this.#lastHeldAt = now;
+    return opens;
   }
 
   #serve(leaf: Leaf, ticket: Ticket | undefined, rank: PriorityRank, asks: Asks, now: number): void {

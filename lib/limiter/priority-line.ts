@@ -17,11 +17,17 @@ export class Leaf {
     return !(item instanceof Ticket) || item.place === this;
   }
 
-  /** Drops what was removed from the middle as soon as it has come to the head. */
-  firstArrivedAt(): number {
-    while (this.ring.length > 0 && !this.holds(this.ring.first())) {
+  /** What is next; what was removed from the middle is dropped as soon as it has come to the head. */
+  first(): unknown {
+    // Only a ring that is longer than what waits holds anything to drop.
+    while (this.ring.length > this.live && !this.holds(this.ring.first())) {
       this.ring.shift();
     }
+    return this.ring.first();
+  }
+
+  firstArrivedAt(): number {
+    this.first();
     return this.ring.firstArrivedAt();
   }
 }
@@ -45,11 +51,16 @@ class Lane {
     }
     const leaf = new Leaf(pool, this);
     this.leaves.push(leaf);
+    this.priorityClass.line.expect(pool);
     return leaf;
   }
 
   /** The leaf whose turn it is: the longest waiting request of a pool that has a free slot. */
   next(): Leaf | undefined {
+    if (this.leaves.length === 1) {
+      const only = this.leaves[0]!;
+      return only.live > 0 && only.pool.hasFreeSlot ? only : undefined;
+    }
     let best: Leaf | undefined;
     let bestArrival = Infinity;
     for (const leaf of this.leaves) {
@@ -76,7 +87,9 @@ class PriorityClass {
   pass = 0;
   /** Whether it was not waiting before: then it is next at once. */
   isNew = false;
-  readonly #lanes = new Map<string | undefined, Lane>();
+  /** The lane of the requests that name none. */
+  readonly #common = new Lane(undefined, this);
+  readonly #lanes = new Map<string | undefined, Lane>([[undefined, this.#common]]);
   /** The lanes that wait, by their turn. */
   readonly #waitingLanes: Lane[] = [];
   /** The present: it passes by one while every waiting lane starts one request. */
@@ -85,11 +98,12 @@ class PriorityClass {
   constructor(
     readonly rank: PriorityRank,
     readonly line: Line,
-  ) {
-    this.#lanes.set(undefined, new Lane(undefined, this));
-  }
+  ) {}
 
   leafOf(lane: string | undefined, pool: SlotPool): Leaf {
+    if (lane === undefined) {
+      return this.#common.leafOf(pool);
+    }
     let found = this.#lanes.get(lane);
     if (!found) {
       found = new Lane(lane, this);
@@ -103,6 +117,7 @@ class PriorityClass {
     if (this.waiting++ === 0) {
       // A class that is far ahead of the order has had its share and waits its turn.
       this.isNew = this.pass <= this.line.virtualTime + longestStride;
+      this.#reorder();
     }
     leaf.live++;
     const { lane } = leaf;
@@ -117,6 +132,7 @@ class PriorityClass {
   left(leaf: Leaf): void {
     this.line.waiting--;
     this.waiting--;
+    this.#reorder();
     leaf.live--;
     if (--leaf.lane.live === 0) {
       this.#retire(leaf.lane);
@@ -130,6 +146,7 @@ class PriorityClass {
     this.#advance();
     this.line.waiting--;
     this.waiting--;
+    this.#reorder();
     leaf.live--;
     lane.live--;
     this.#turn += 1 / this.#waitingLanes.length;
@@ -167,6 +184,7 @@ class PriorityClass {
         const [leaf] = lane.leaves.splice(index, 1);
         this.line.waiting -= leaf!.live;
         this.waiting -= leaf!.live;
+        this.#reorder();
         lane.live -= leaf!.live;
         if (forgotten) {
           leaf!.ring.retain((item, id) => {
@@ -181,6 +199,10 @@ class PriorityClass {
         }
       }
     }
+  }
+
+  #reorder(): void {
+    this.line.order[this.rank] = this.waiting === 0 ? Infinity : this.isNew ? newcomer : this.pass;
   }
 
   /** Pays for a start with a stride. */
@@ -211,6 +233,12 @@ class PriorityClass {
 
   #retire(lane: Lane): void {
     removeFrom(this.#waitingLanes, lane);
+    for (const { ring } of lane.leaves) {
+      // What was removed from the middle must not be kept by a lane that may stay idle.
+      if (ring.length > 0) {
+        ring.clear();
+      }
+    }
     // A lane whose turn is yet to come is remembered, or it would be new whenever it sends its next request.
     if (this.#lanes.size > 2 * this.#waitingLanes.length + 64) {
       for (const [key, { live, turn }] of this.#lanes) {
@@ -233,39 +261,71 @@ function removeFrom<T>(list: T[], item: T): boolean {
 /** Wait multipliers as whole strides, so that adding them up stays exact. */
 const strides = waitMultipliers.map((multiplier) => multiplier * 10);
 
+/** Before every pass. */
+const newcomer = -1;
+
 const longestStride = Math.max(...strides);
 
 /** Requests that wait for the same thing: the four priorities, and where their stride order stands. */
 export class Line {
   readonly classes = ([0, 1, 2, 3] as const).map((rank) => new PriorityClass(rank, this));
+  /** Those that requests have waited for here. */
+  readonly #pools: SlotPool[] = [];
+  /** By rank: where each class stands, the least first; `Infinity` where none waits. */
+  readonly order = new Float64Array(4).fill(Infinity);
   waiting = 0;
   virtualTime = 0;
 
   /** The leaf whose head is next: of a class that was not waiting before, else of the class with the least pass. */
   next(): Leaf | undefined {
-    if (this.waiting === 0) {
+    if (this.waiting === 0 || !this.#hasFreeSlot()) {
       return undefined;
     }
     let passedOver = 0;
     for (;;) {
-      let best: PriorityClass | undefined;
+      let best = -1;
+      let least = Infinity;
       for (let rank = 3; rank >= 0; rank--) {
-        const candidate = this.classes[rank]!;
-        if (candidate.waiting === 0 || passedOver & (1 << rank)) {
-          continue;
-        }
-        if (!best || (candidate.isNew ? !best.isNew : !best.isNew && candidate.pass < best.pass)) {
-          best = candidate;
+        const order = this.order[rank]!;
+        if (order < least && !(passedOver & (1 << rank))) {
+          best = rank;
+          least = order;
         }
       }
-      if (!best) {
+      if (best < 0) {
         return undefined;
       }
-      const leaf = best.next();
+      const leaf = this.classes[best]!.next();
       if (leaf) {
         return leaf;
       }
-      passedOver |= 1 << best.rank;
+      passedOver |= 1 << best;
     }
+  }
+
+  /** Forgets a pool whose pipeline has ended, and tells the number of each request that waited for it. */
+  forget(pool: SlotPool, forgotten?: (id: number) => void): void {
+    if (removeFrom(this.#pools, pool)) {
+      for (const priorityClass of this.classes) {
+        priorityClass.forget(pool, forgotten);
+      }
+    }
+  }
+
+  /** From now on a request may wait for this pool. */
+  expect(pool: SlotPool): void {
+    if (!this.#pools.includes(pool)) {
+      this.#pools.push(pool);
+    }
+  }
+
+  /** Spares a look at every lane while all slots are taken. */
+  #hasFreeSlot(): boolean {
+    for (const pool of this.#pools) {
+      if (pool.hasFreeSlot) {
+        return true;
+      }
+    }
+    return false;
   }
 }

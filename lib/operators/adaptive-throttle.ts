@@ -12,7 +12,8 @@ import {
 } from '../core/settings';
 import { Ticket, type TicketOwner } from '../core/ticket';
 import { validated, type TraitsReader } from '../core/traits';
-import { AdaptiveRateLimiter, engineOf, type RateLimiterConfig } from '../limiter/adaptive-rate-limiter';
+import { AdaptiveRateLimiter, type RateLimiterConfig } from '../limiter/adaptive-rate-limiter';
+import { engineOf } from '../limiter/engine-of';
 import { SlotPool } from '../limiter/slot-pool';
 import { subscribeWhileOpen } from './subscribe-while-open';
 import { tell } from './tell';
@@ -71,12 +72,7 @@ export function adaptiveThrottle<R>(
   return (source) =>
     new Observable((destination) => {
       const run = new ThrottleRun(shared ?? new AdaptiveRateLimiter(limiter), resolved, destination);
-      subscribeWhileOpen(source, destination, {
-        consumer: run.consumer,
-        next: (request) => run.next(request),
-        error: (error) => destination.error(error),
-        complete: () => run.complete(),
-      });
+      subscribeWhileOpen(source, destination, run);
     });
 }
 
@@ -131,7 +127,7 @@ class ThrottleRun<R> implements TicketOwner {
     }
     this.#waiting.add(ticket);
     ticket.asks = 'permit';
-    queue.add(ticket, this.#pool, this);
+    queue.add(ticket, this.#pool, this, this.#limiter[engineOf].clock.now());
     queue.drain();
   }
 
@@ -222,7 +218,7 @@ class ThrottleRun<R> implements TicketOwner {
 
   #passOn(ticket: Ticket): void {
     ticket.passedOnBy = this.#settings;
-    handOver(ticket, this.#next, () => this.#destination.next(ticket.request as R));
+    handOver(ticket as Ticket<R>, this.#next, this.#destination);
   }
 
   #completeIfDone(): void {

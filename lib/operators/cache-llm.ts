@@ -96,11 +96,6 @@ export function cacheBySettings<R, V>(
       const run = new CacheRun(settings(), destination);
       destination.add(opened?.(run));
       run.open();
-      subscribeWhileOpen(source, destination, {
-        consumer: run.consumer,
-        next: (request) => run.next(request),
-        error: (error) => destination.error(error),
-        complete: () => run.complete(),
-      });
+      subscribeWhileOpen(source, destination, run);
     });
 }

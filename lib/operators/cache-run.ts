@@ -1,17 +1,18 @@
 import type { Subscriber } from 'rxjs';
-import type { CacheEngine } from '../cache/cache-engine';
+import type { CacheEngine, FoundEntry } from '../cache/cache-engine';
 import { KeptFailure, type CacheEntry } from '../cache/cache-entry';
 import { abandonAll, Flight, type Waiter } from '../cache/flights';
 import type { KeylessRequest } from '../cache/request-identity';
 import { Alarms, type Alarm } from '../core/alarms';
 import type { CallOutcome, TokenUsage } from '../core/call';
 import { DeadlineExceededError } from '../core/errors';
-import type { CallEvent, CallEventListener } from '../core/events';
-import { Consumer, signOutcome } from '../core/hand-over';
+import type { CallEvent, CallEventListener, SettledEvent } from '../core/events';
+import { Consumer, emitSigned, signOutcome } from '../core/hand-over';
 import { defaultRank, prioritiesByRank, rankOf, type PriorityRank } from '../core/priority';
-import { nextRequestId, Ticket } from '../core/ticket';
+import { nextRequestId, type Ticket } from '../core/ticket';
 import type { CallTraits } from '../core/traits';
 import { engineOf, identityOf, type CacheRunSettings } from './cache-run-settings';
+import { FlightTicket } from './flight-ticket';
 import { limitTime } from './flight-timeout';
 import { failed, standIn } from './landing';
 import { MissesPipeline } from './misses-pipeline';
@@ -26,14 +27,23 @@ class CacheWaiter<R, V> implements Waiter<R, V> {
   alarm: Alarm | undefined;
   /** Whether its answer is looked for in the store. */
   isReading = false;
+  /** Its place among those of its subscription that wait for their outcomes; below 0 if it does not. */
+  place = -1;
 
   constructor(
-    readonly request: R,
-    readonly ticket: Ticket,
+    readonly ticket: Ticket<R>,
     readonly index: number,
     readonly traits: CallTraits,
     readonly run: CacheRun<R, V>,
   ) {}
+
+  get request(): R {
+    return this.ticket.request;
+  }
+
+  get isWaiting(): boolean {
+    return this.place >= 0;
+  }
 
   get skipsLookUp(): boolean {
     return this.traits.bypass?.lookUp === true;
@@ -53,8 +63,8 @@ class CacheWaiter<R, V> implements Waiter<R, V> {
     this.run.sendFor(this, flight);
   }
 
-  found(key: string, entry: CacheEntry): void {
-    this.run.foundInStore(this, key, entry);
+  found(key: string, entry: CacheEntry, tier: 'memory' | 'store'): void {
+    this.run.found(this, key, entry, tier);
   }
 
   renew(key: string): void {
@@ -81,8 +91,8 @@ class CacheWaiter<R, V> implements Waiter<R, V> {
     this.run.completeMissesIfDone();
   }
 
-  settle(outcome: CallOutcome<R, V>, flight: Flight<R, V>): void {
-    this.run.settle(this, outcome, flight, flight.failure);
+  settle(outcome: CallOutcome<R, V>, flight: Flight<R, V>, now: number): void {
+    this.run.settle(this, outcome, now, flight, flight.failure);
   }
 }
 
@@ -98,7 +108,8 @@ export class CacheRun<R, V> {
    * would be taken for that of another.
    */
   readonly #latePipelines: MissesPipeline<R, V>[] = [];
-  readonly #waiters = new Set<CacheWaiter<R, V>>();
+  /** In no order, so that one is taken off at no cost. */
+  readonly #waiters: CacheWaiter<R, V>[] = [];
   readonly #alarms: Alarms;
   readonly #order: SourceOrder<CallOutcome<R, V>> | undefined;
   /** Requests whose answer is looked for in the store: a call may still have to be made for each. */
@@ -150,22 +161,22 @@ export class CacheRun<R, V> {
       return;
     }
     const ticket = this.#ticketOf(request, traits, now, taken);
-    const waiter = new CacheWaiter<R, V>(request, ticket, index, traits, this);
+    const waiter = new CacheWaiter<R, V>(ticket, index, traits, this);
     if (taken) {
       taken.holder = { cancelled: () => this.#cancelled(waiter), raised: () => this.#raised(waiter, taken) };
     }
-    this.#waiters.add(waiter);
-    this.#announce(waiter.ticket, now);
-    if (!this.#waiters.has(waiter)) {
+    waiter.place = this.#waiters.push(waiter) - 1;
+    this.#announce(ticket, now);
+    if (!waiter.isWaiting) {
       // Whoever heard of it left.
       return;
     }
     if (this.#closedBy) {
-      this.settle(waiter, failed(waiter.ticket, request, this.#closedBy, clock));
+      this.settle(waiter, failed(ticket, request, this.#closedBy, clock), now);
     } else if (key === undefined) {
       this.#goPast(waiter, identity as KeylessRequest | undefined, traits);
     } else {
-      this.#miss(waiter, key, traits);
+      this.#miss(waiter, key, traits, now);
     }
   }
 
@@ -178,10 +189,11 @@ export class CacheRun<R, V> {
   /** Fails everything that is open, and ends the stream. */
   closeWith(error: Error): void {
     this.#closedBy = error;
-    for (const waiter of [...this.#waiters]) {
-      if (this.#waiters.has(waiter)) {
+    for (const waiter of this.#waitersByArrival()) {
+      if (waiter.isWaiting) {
         this.#leaveFlight(waiter);
-        this.settle(waiter, failed(waiter.ticket, waiter.request, error, this.#settings.clock));
+        const { clock } = this.#settings;
+        this.settle(waiter, failed(waiter.ticket, waiter.request, error, clock), clock.now());
       }
     }
     for (const pipeline of [this.#pipeline, ...this.#latePipelines]) {
@@ -222,21 +234,22 @@ export class CacheRun<R, V> {
     pipeline.complete();
   }
 
-  foundInStore(waiter: CacheWaiter<R, V>, key: string, entry: CacheEntry): void {
-    if (!this.#waiters.has(waiter)) {
+  /** A look-up in the store was not in vain. */
+  found(waiter: CacheWaiter<R, V>, key: string, entry: CacheEntry, tier: 'memory' | 'store'): void {
+    if (!waiter.isWaiting) {
       return;
     }
     const { request, ticket } = waiter;
     const now = this.#settings.clock.now();
     this.#engine!.countHit(entry, now);
-    this.#tellHit(ticket.id, key, entry, 'store', now);
-    this.settle(waiter, cachedOutcome<R, V>(request, entry, now, ticket.arrivedAt));
+    this.#tellHit(ticket.id, key, entry, tier, now);
+    this.settle(waiter, cachedOutcome<R, V>(request, entry, now, ticket.arrivedAt), now);
   }
 
   missed(waiter: CacheWaiter<R, V>, joined: boolean): void {
-    if (this.#waiters.has(waiter)) {
+    if (waiter.isWaiting) {
       this.#noLongerReading(waiter);
-      this.#tellMiss(waiter, waiter.flight!.key!, joined);
+      this.#tellMiss(waiter, waiter.flight!.key!, joined, this.#settings.clock.now());
     }
   }
 
@@ -266,14 +279,14 @@ export class CacheRun<R, V> {
     if (isUnwanted || engine.flights.get(key) || this.#closedBy || this.#destination.closed) {
       return;
     }
-    const ticket = new Ticket<R>(request, now);
+    const ticket = new FlightTicket<R, V>(request, now);
     ticket.rank = lowestRank;
     ticket.isRenewal = true;
     ticket.lane = traits.lane;
     ticket.tokens = traits.tokens;
     ticket.announcedTo = events;
     ticket.settlesTo = events;
-    const flight = new Flight<R, V>(key, request, undefined, ticket, { ...traits, bypass: {} });
+    const flight = new Flight<R, V>(key, undefined, ticket, { ...traits, bypass: {} });
     flight.isRenewal = true;
     flight.isKept = true;
     engine.flights.add(flight);
@@ -298,25 +311,30 @@ export class CacheRun<R, V> {
   settle(
     waiter: CacheWaiter<R, V>,
     flown: CallOutcome<R, V>,
+    now: number,
     flight?: Flight<R, V>,
     failure?: unknown,
   ): void {
-    if (!this.#waiters.delete(waiter)) {
+    if (!this.#waitsNoLonger(waiter)) {
       return;
     }
     this.#noLongerReading(waiter);
     waiter.flight = undefined;
     this.#ignoreDeadline(waiter);
+    const { ticket, request } = waiter;
     const shared = flight && flight.starter !== waiter ? flight : undefined;
-    const outcome = shared
-      ? this.#sharedOutcome(flown, waiter, shared)
-      : { ...flown, request: waiter.request };
+    let outcome = flown;
+    if (shared) {
+      outcome = this.#sharedOutcome(flown, waiter, shared);
+    } else if (flown.request !== request) {
+      outcome = { ...flown, request };
+    }
     this.completeMissesIfDone();
-    this.#yield(waiter.ticket.id, waiter.index, outcome, waiter.ticket.outer, shared?.ticket.used, failure);
+    this.#yield(ticket.id, waiter.index, outcome, now, ticket.outer, shared?.ticket.used, failure);
   }
 
   #ticketOf(request: R, traits: CallTraits, now: number, taken: Ticket<R> | undefined): Ticket<R> {
-    const ticket = taken?.derive(request) ?? new Ticket<R>(request, now);
+    const ticket = taken?.derive(request) ?? new FlightTicket<R, V>(request, now);
     ticket.rank = ticket.isRenewal ? ticket.rank : (rankOf(traits.priority) ?? ticket.rank);
     ticket.lane = traits.lane ?? ticket.lane;
     ticket.tokens = traits.tokens ?? ticket.tokens;
@@ -350,7 +368,7 @@ export class CacheRun<R, V> {
     if (this.#destination.closed) {
       this.#tellLeft(id, taken);
     } else {
-      this.#yield(id, index, cachedOutcome<R, V>(request, entry, now, taken?.arrivedAt ?? now), taken);
+      this.#yield(id, index, cachedOutcome<R, V>(request, entry, now, taken?.arrivedAt ?? now), now, taken);
     }
   }
 
@@ -359,13 +377,13 @@ export class CacheRun<R, V> {
       const { id } = waiter.ticket;
       this.#tell({ type: 'cache-bypassed', at: this.#settings.clock.now(), id, ...keyless });
     }
-    if (this.#waiters.has(waiter)) {
+    if (waiter.isWaiting) {
       this.send(this.#depart(waiter, undefined, traits));
     }
   }
 
   /** Memory does not hold it: joins the flight of its key, or looks in the store, or makes the call. */
-  #miss(waiter: CacheWaiter<R, V>, key: string, traits: CallTraits): void {
+  #miss(waiter: CacheWaiter<R, V>, key: string, traits: CallTraits, now: number): void {
     const engine = this.#engine!;
     const { bypass } = traits;
     const running = bypass?.sharing ? undefined : (engine.flights.get(key) as Flight<R, V> | undefined);
@@ -382,19 +400,18 @@ export class CacheRun<R, V> {
       this.#join(waiter, flight, traits);
     }
     if (bypass?.lookUp) {
-      const at = this.#settings.clock.now();
       const joined = flight !== undefined;
       this.#tell({
         type: 'cache-bypassed',
-        at,
+        at: now,
         id: waiter.ticket.id,
         reason: 'bypass.lookUp is set',
         ...(joined && { joined }),
       });
     } else if (!flight?.isReading) {
-      this.#tellMiss(waiter, key, flight !== undefined);
+      this.#tellMiss(waiter, key, flight !== undefined, now);
     }
-    if (own?.starter === waiter && this.#waiters.has(waiter)) {
+    if (own?.starter === waiter && waiter.isWaiting) {
       this.send(own);
     } else {
       own?.firstWaiter?.startAnew(own);
@@ -408,8 +425,8 @@ export class CacheRun<R, V> {
     traits: CallTraits,
     reading?: Flight<R, V>,
   ): Flight<R, V> {
-    const { request, ticket } = waiter;
-    const flight = new Flight<R, V>(key, request, waiter, ticket, traits);
+    const { ticket } = waiter;
+    const flight = new Flight<R, V>(key, waiter, ticket, traits);
     flight.add(waiter);
     waiter.flight = flight;
     ticket.settlesTo = this.#settings.events;
@@ -460,9 +477,9 @@ export class CacheRun<R, V> {
       flight.carrier = undefined;
       flight.isReading = false;
       const now = engine.clock.now();
-      const entry = engine.adopt(stored, flight, now);
-      if (entry) {
-        this.#foundForAll(flight, entry, now);
+      const found = engine.adopt(stored, flight, now);
+      if (found) {
+        this.#foundForAll(flight, found, now);
       } else {
         this.#missedByAll(flight);
       }
@@ -507,7 +524,7 @@ export class CacheRun<R, V> {
     }
   }
 
-  #foundForAll(flight: Flight<R, V>, entry: CacheEntry, now: number): void {
+  #foundForAll(flight: Flight<R, V>, { entry, tier }: FoundEntry, now: number): void {
     const engine = this.#engine!;
     const waiters = flight.waiters();
     engine.flights.remove(flight);
@@ -517,7 +534,7 @@ export class CacheRun<R, V> {
     }
     for (const waiter of waiters) {
       const value = waiters.length > 1 ? engine.share(entry.value) : entry.value;
-      waiter.found(flight.key!, { ...entry, value });
+      waiter.found(flight.key!, { ...entry, value }, tier);
     }
   }
 
@@ -526,11 +543,12 @@ export class CacheRun<R, V> {
     const flight = waiter.flight!;
     if (!hasBegun(flight)) {
       const { clock } = this.#settings;
-      const error = new DeadlineExceededError(clock.now() - waiter.ticket.arrivedAt);
+      const now = clock.now();
+      const error = new DeadlineExceededError(now - waiter.ticket.arrivedAt);
       const outcome = failed(waiter.ticket, waiter.request, error, clock);
       const standsIn = waiter.skipsLookUp ? undefined : standIn(flight, outcome, this.#settings);
       this.#leaveFlight(waiter);
-      this.settle(waiter, standsIn ?? outcome, undefined, error);
+      this.settle(waiter, standsIn ?? outcome, now, undefined, error);
     }
   }
 
@@ -608,7 +626,11 @@ export class CacheRun<R, V> {
 
   #tellReceived(id: number, rank: PriorityRank, lane: string | undefined, at: number): void {
     const priority = prioritiesByRank[rank];
-    this.#tell({ type: 'received', at, id, priority, ...(lane !== undefined && { lane }) });
+    this.#tell(
+      lane === undefined
+        ? { type: 'received', at, id, priority }
+        : { type: 'received', at, id, priority, lane },
+    );
   }
 
   #tellHit(id: number, key: string, entry: CacheEntry, tier: 'memory' | 'store', at: number): void {
@@ -629,41 +651,33 @@ export class CacheRun<R, V> {
     }
   }
 
-  #tellMiss(waiter: CacheWaiter<R, V>, key: string, joined: boolean): void {
-    const at = this.#settings.clock.now();
+  #tellMiss({ ticket }: CacheWaiter<R, V>, key: string, joined: boolean, at: number): void {
     this.#engine!.countMiss(at);
-    this.#tell({ type: 'cache-miss', at, id: waiter.ticket.id, key, joined });
+    if (this.#settings.events) {
+      tell(this.#settings.events, { type: 'cache-miss', at, id: ticket.id, key, joined });
+    }
   }
 
   #yield(
     id: number,
     index: number,
     outcome: CallOutcome<R, V>,
+    now: number,
     outer: Ticket | undefined,
     sharedUsage?: TokenUsage,
     failure?: unknown,
   ): void {
-    if (this.#settings.events && outer?.settlesTo !== this.#settings.events) {
-      const { ok, latency, waited, attempts } = outcome;
-      const isStale = outcome.ok && outcome.source === 'stale';
-      this.#tell({
-        type: 'settled',
-        at: this.#settings.clock.now(),
-        id,
-        ok,
-        ...(outcome.ok ? { source: outcome.source } : { error: outcome.error }),
-        ...(isStale && failure !== undefined && { error: failure }),
-        latency,
-        waited,
-        attempts,
-        ...(outcome.ok && !isStale && sharedUsage && { usage: sharedUsage }),
-      });
-    }
-    if (outer?.passedOnBy) {
-      signOutcome(outcome, outer);
+    const { events } = this.#settings;
+    if (events && outer?.settlesTo !== events) {
+      tell(events, settledEvent(outcome, now, id, sharedUsage, failure));
     }
     if (this.#order) {
+      if (outer?.passedOnBy) {
+        signOutcome(outcome, outer);
+      }
       this.#order.put(index, outcome);
+    } else if (outer?.passedOnBy) {
+      emitSigned(outcome, outer, this.#destination);
     } else {
       this.#destination.next(outcome);
     }
@@ -672,7 +686,7 @@ export class CacheRun<R, V> {
 
   /** A cache in front has nobody any more who waits for this request. */
   #cancelled(waiter: CacheWaiter<R, V>): void {
-    if (!this.#waiters.delete(waiter)) {
+    if (!this.#waitsNoLonger(waiter)) {
       return;
     }
     this.#noLongerReading(waiter);
@@ -697,15 +711,18 @@ export class CacheRun<R, V> {
 
   #completeIfDone(): void {
     // What is still held back for the order must be out first, even if the source completes in reaction to an outcome.
-    if (this.#isSourceDone && this.#waiters.size === 0 && this.#order?.isEmpty !== false) {
+    if (this.#isSourceDone && this.#waiters.length === 0 && this.#order?.isEmpty !== false) {
       this.#destination.complete();
     }
   }
 
   #close(): void {
     this.#alarms.clear();
-    const waiters = [...this.#waiters];
-    this.#waiters.clear();
+    const waiters = this.#waitersByArrival();
+    this.#waiters.length = 0;
+    for (const waiter of waiters) {
+      waiter.place = -1;
+    }
     const unwanted: Flight<R, V>[] = [];
     for (const waiter of waiters) {
       this.#tellLeft(waiter.ticket.id, waiter.ticket.outer);
@@ -724,6 +741,24 @@ export class CacheRun<R, V> {
     }
   }
 
+  /** Takes a waiter off; false if it was none any more. */
+  #waitsNoLonger(waiter: CacheWaiter<R, V>): boolean {
+    if (!waiter.isWaiting) {
+      return false;
+    }
+    const last = this.#waiters.pop()!;
+    if (last !== waiter) {
+      this.#waiters[waiter.place] = last;
+      last.place = waiter.place;
+    }
+    waiter.place = -1;
+    return true;
+  }
+
+  #waitersByArrival(): CacheWaiter<R, V>[] {
+    return [...this.#waiters].sort((one, other) => one.index - other.index);
+  }
+
   /** Asked anew, because what ran in between may have had the subscriber leave. */
   #hasLeft(): boolean {
     return this.#destination.closed;
@@ -734,6 +769,29 @@ export class CacheRun<R, V> {
       tell(this.#settings.events, event);
     }
   }
+}
+
+/**
+ * @param sharedUsage what the call had used up that the request shared
+ * @param failure what the call had failed with, where an expired answer stands in for it
+ */
+function settledEvent(
+  outcome: CallOutcome<unknown, unknown>,
+  at: number,
+  id: number,
+  sharedUsage: TokenUsage | undefined,
+  failure: unknown,
+): SettledEvent {
+  const { ok, latency, waited, attempts } = outcome;
+  if (!ok) {
+    return { type: 'settled', at, id, ok, error: outcome.error, latency, waited, attempts };
+  }
+  const { source } = outcome;
+  const answered: SettledEvent = { type: 'settled', at, id, ok, source, latency, waited, attempts };
+  if (source === 'stale') {
+    return failure === undefined ? answered : { ...answered, error: failure };
+  }
+  return sharedUsage ? { ...answered, usage: sharedUsage } : answered;
 }
 
 /** Asked anew, because a store may answer at once. */

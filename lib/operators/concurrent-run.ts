@@ -4,10 +4,10 @@ import type { CallContext, CallOutcome, FailedOutcome, ProviderFeedback } from '
 import type { Clock } from '../core/clock';
 import { CallTimeoutError, DeadlineExceededError, QueueOverflowError } from '../core/errors';
 import type { CallEventListener } from '../core/events';
-import { Consumer, signOutcome } from '../core/hand-over';
+import { Consumer, emitSigned, signOutcome } from '../core/hand-over';
 import { defaultRank, prioritiesByRank, rankOf, type PriorityRank } from '../core/priority';
 import { nextRequestId, nextStartNumber, Ticket, type TicketOwner } from '../core/ticket';
-import type { TraitsReader } from '../core/traits';
+import type { CallTraits, TraitsReader } from '../core/traits';
 import type { OverflowPolicy } from '../limiter/adaptive-rate-limiter';
 import type { AdmissionQueue } from '../limiter/admission-queue';
 import type { PlainStarter, SlotPool } from '../limiter/slot-pool';
@@ -55,13 +55,18 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
   readonly #timeouts: Alarms;
   readonly #running: RunningCall[] = [];
   /** The tickets that wait here, in the queue or in back-off. */
-  readonly #tickets = new Set<Ticket>();
+  #tickets: Ticket[] = [];
   /** Requests taken in whose outcome is not out yet. */
   #open = 0;
   #waiting = 0;
   #isSourceDone = false;
   #isClosed = false;
   #lastIndex = 0;
+  #lastArrivalAt = 0;
+  /** Outcomes to come for which the clock is not read again. */
+  #quickEmissions = 0;
+  /** Arrivals while the source is being subscribed to; undefined at all other times. */
+  #arrivalsAtOnce: number | undefined;
   readonly #order: SourceOrder<CallOutcome<R, V>>;
 
   constructor(
@@ -81,66 +86,107 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
 
   /** A request came in. */
   next(request: R): void {
-    const ticket = this.consumer.takeOver(request) ?? this.#derived(request);
+    const ticket = this.consumer.mayBeSent
+      ? (this.consumer.takeOver(request) ?? this.#derived(request))
+      : undefined;
     if (ticket?.cancelled) {
       return;
     }
-    const { clock, queue, events, limiter, traits: traitsOf, ordered, maxWait, sharedPool } = this.#settings;
-    const now = clock.now();
+    const { limiter, traits: traitsOf, ordered, maxWait, sharedPool } = this.#settings;
+    const now = this.#arrivalTime();
     const traits = traitsOf(request);
-    const rank = ticket?.isRenewal ? ticket.rank : (rankOf(traits.priority) ?? ticket?.rank ?? defaultRank);
-    const waitAtMost = traits.maxWait ?? maxWait;
-    this.#open++;
     const isPlain =
       !ticket &&
       !ordered &&
       !sharedPool &&
-      waitAtMost === Infinity &&
+      (traits.maxWait ?? maxWait) === Infinity &&
       !(limiter && traits.tokens !== undefined);
+    this.#open++;
     if (isPlain) {
-      const id = nextRequestId();
-      if (events) {
-        this.#announce(events, id, rank, traits.lane, now);
-      }
-      const room = this.#roomFor(rank, undefined);
-      if (this.#isClosed) {
-        // Whoever heard of this request, or of one that was dropped for it, has left.
-        this.#left(id, undefined);
-      } else if (room) {
-        this.#waiting++;
-        queue.addPlain(this.pool, request, now, id, rank, traits.lane);
-        this.#drop(room);
-        queue.drain();
-      } else {
-        this.#refuse(request, id, now, undefined);
-      }
-      return;
+      this.#takeIn(request, traits, now);
+    } else {
+      this.#takeInTicket(ticket ?? new Ticket(request, now), traits, now);
     }
-    const own = ticket ?? new Ticket(request, now);
-    own.rank = own.raised && own.rank > rank ? own.rank : rank;
-    own.lane = traits.lane ?? own.lane;
-    own.tokens = traits.tokens ?? own.tokens;
-    own.deadline = Math.min(own.deadline, own.arrivedAt + waitAtMost);
-    own.index = ++this.#lastIndex;
-    own.asks = limiter && own.usePermit(limiter.key) ? 'start' : 'permit-and-start';
-    if (events && own.announcedTo !== events) {
-      own.announcedTo = events;
-      this.#announce(events, own.id, own.rank, own.lane, now);
+  }
+
+  /** Takes in a request of which nothing needs to be known but when it came, and how urgent it is. */
+  #takeIn(request: R, { priority, lane }: CallTraits, now: number): void {
+    const { queue, events } = this.#settings;
+    const rank = rankOf(priority) ?? defaultRank;
+    const id = nextRequestId();
+    if (events) {
+      this.#announce(events, id, rank, lane, now);
     }
-    const room = own.refusal === undefined && this.#roomFor(own.rank, own);
+    const room = this.#roomFor(rank, undefined);
     if (this.#isClosed) {
-      this.#left(own.id, own);
-    } else if (own.refusal) {
-      this.#settleUnstarted(own, own.refusal);
+      // Whoever heard of this request, or of one that was dropped for it, has left.
+      this.#left(id, undefined);
     } else if (room) {
       this.#waiting++;
-      this.#tickets.add(own);
-      queue.add(own, this.pool, this);
+      queue.addPlain(this.pool, request, now, id, rank, lane);
       this.#drop(room);
-      queue.drain();
+      queue.drainFor(this.pool);
     } else {
-      this.#refuse(request, own.id, own.arrivedAt, own);
+      this.#refuse(request, id, now, undefined);
     }
+  }
+
+  #takeInTicket(ticket: Ticket<R>, traits: CallTraits, now: number): void {
+    const { queue, events, limiter, maxWait } = this.#settings;
+    const rank = ticket.isRenewal ? ticket.rank : (rankOf(traits.priority) ?? ticket.rank);
+    ticket.rank = ticket.raised && ticket.rank > rank ? ticket.rank : rank;
+    ticket.lane = traits.lane ?? ticket.lane;
+    ticket.tokens = traits.tokens ?? ticket.tokens;
+    ticket.deadline = Math.min(ticket.deadline, ticket.arrivedAt + (traits.maxWait ?? maxWait));
+    ticket.index = ++this.#lastIndex;
+    ticket.asks = limiter && ticket.usePermit(limiter.key) ? 'start' : 'permit-and-start';
+    if (events && ticket.announcedTo !== events) {
+      ticket.announcedTo = events;
+      this.#announce(events, ticket.id, ticket.rank, ticket.lane, now);
+    }
+    const room = ticket.refusal === undefined && this.#roomFor(ticket.rank, ticket);
+    if (this.#isClosed) {
+      this.#left(ticket.id, ticket);
+    } else if (ticket.refusal) {
+      this.#settleUnstarted(ticket, ticket.refusal);
+    } else if (room) {
+      this.#waiting++;
+      this.#hold(ticket);
+      queue.add(ticket, this.pool, this, now);
+      this.#drop(room);
+      queue.drainFor(this.pool);
+    } else {
+      this.#refuse(ticket.request, ticket.id, ticket.arrivedAt, ticket);
+    }
+  }
+
+  #hold(ticket: Ticket): void {
+    ticket.position = this.#tickets.push(ticket) - 1;
+  }
+
+  /** False for a ticket that does not wait here. */
+  #letGo(ticket: Ticket): boolean {
+    if (this.#tickets[ticket.position] !== ticket) {
+      return false;
+    }
+    const last = this.#tickets.pop()!;
+    if (last !== ticket) {
+      this.#tickets[ticket.position] = last;
+      last.position = ticket.position;
+    }
+    return true;
+  }
+
+  /**
+   * Reading the clock costs more than all else that an arrival does, so requests that come at once, out of an array
+   * say, and have to wait anyway share a reading with a few others.
+   */
+  #arrivalTime(): number {
+    const isFirst = this.#arrivalsAtOnce === undefined || this.#arrivalsAtOnce++ % sharesOfReading === 0;
+    if (isFirst || this.pool.hasFreeSlot) {
+      this.#lastArrivalAt = this.#settings.clock.now();
+    }
+    return this.#lastArrivalAt;
   }
 
   /** A ticket for a copy that somebody on the way has made of a request that came from an operator of ours. */
@@ -156,6 +202,13 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
     return ticket;
   }
 
+  /** Subscribes to the source, which may emit all it has meanwhile. */
+  open(subscribe: () => void): void {
+    this.#arrivalsAtOnce = 0;
+    subscribe();
+    this.#arrivalsAtOnce = undefined;
+  }
+
   /** The source has completed. */
   complete(): void {
     this.#isSourceDone = true;
@@ -164,7 +217,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
 
   start(ticket: Ticket, now: number): void {
     this.#waiting--;
-    this.#tickets.delete(ticket);
+    this.#letGo(ticket);
     ticket.startNumber = nextStartNumber();
     if (ticket.attempts++ === 0) {
       ticket.firstStartAt = now;
@@ -181,15 +234,15 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
 
   expired(ticket: Ticket): void {
     this.#waiting--;
-    this.#tickets.delete(ticket);
+    this.#letGo(ticket);
     this.#settleUnstarted(
       ticket,
-      new DeadlineExceededError(this.#settings.clock.now() - ticket.arrivedAt, ticket.lastError),
+      new DeadlineExceededError(this.#settings.clock.now() - ticket.arrivedAt, ticket.lastFailure?.error),
     );
   }
 
   cancelled(ticket: Ticket): void {
-    if (this.#tickets.delete(ticket)) {
+    if (this.#letGo(ticket)) {
       this.#waiting--;
       this.#settings.queue.remove(ticket);
     } else {
@@ -197,8 +250,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
       if (!call) {
         return;
       }
-      this.#release(call);
-      this.#finished(call, 'aborted');
+      this.#gaveUp(call);
       call.abort('AbortError', 'Nobody waits for the answer of this call any more.');
     }
     this.#open--;
@@ -260,47 +312,48 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
       }
       if (isThenable(result)) {
         result.then(
-          (value: unknown) => {
-            call.hasValue = true;
-            call.value = value;
-            this.#completed(call);
-          },
+          (value: unknown) => this.#succeeded(call, value),
           (error: unknown) => this.#failed(call, error),
         );
       } else {
-        const work = from(result).subscribe({
-          next: (value) => {
-            call.hasValue = true;
-            call.value = value;
-          },
-          error: (error: unknown) => this.#failed(call, error),
-          complete: () => this.#completed(call),
-        });
-        call.work = work;
-        if (this.#isOver(call)) {
-          call.stopWork();
-        }
+        this.#follow(call, result);
       }
     } catch (error) {
       this.#failed(call, error);
     }
   }
 
-  #completed(call: RunningCall): void {
+  #follow(call: RunningCall, result: ObservableInput<unknown>): void {
+    let hasValue = false;
+    let last: unknown;
+    const work = from(result).subscribe({
+      next: (value) => {
+        hasValue = true;
+        last = value;
+      },
+      error: (error: unknown) => this.#failed(call, error),
+      complete: () => (hasValue ? this.#succeeded(call, last) : this.#failed(call, emptyError())),
+    });
+    call.work = work;
+    if (this.#isOver(call)) {
+      call.stopWork();
+    }
+  }
+
+  #succeeded(call: RunningCall, value: unknown): void {
     if (call.isOver) {
       return;
     }
-    if (!call.hasValue) {
-      this.#failed(call, emptyError());
-      return;
-    }
-    const { limiter, queue } = this.#settings;
+    const { events, limiter, queue } = this.#settings;
     const now = this.#release(call);
     // As with mergeMap, a call is cleaned up before the next one starts in its place.
     call.stopWork();
     limiter?.engine.succeeded(call.id, call.startedAt);
-    this.#finished(call, 'succeeded');
-    if (this.#wasAbandoned(call)) {
+    if (events) {
+      this.#tellFinish(events, call, 'succeeded', now);
+    }
+    if (this.#isClosed || call.ticket?.cancelled) {
+      this.#abandoned(call);
       return;
     }
     this.#open--;
@@ -308,7 +361,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
       {
         ok: true,
         request: call.request as R,
-        value: call.value as V,
+        value: value as V,
         source: 'call',
         latency: now - call.startedAt,
         waited: call.startedAt - call.arrivedAt,
@@ -316,24 +369,45 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
       },
       call.id,
       call.ticket,
+      now,
     );
     // Only now, so that no call is started that the outcome made superfluous (take).
-    queue.drain();
+    queue.drain(this.#timeAfter(now));
     this.#completeIfDone();
+  }
+
+  /**
+   * The time after an outcome is out. Reading the clock is dear, so as long as the subscriber is found to take less than
+   * a millisecond for an outcome, several have one reading; not where a timeout counts from it.
+   */
+  #timeAfter(emission: number): number | undefined {
+    if (this.#settings.timeout !== Infinity) {
+      return undefined;
+    }
+    if (this.#quickEmissions > 0) {
+      this.#quickEmissions--;
+      return emission;
+    }
+    const now = this.#settings.clock.now();
+    this.#quickEmissions = now - emission < 1 ? sharesOfReading : 0;
+    return now;
   }
 
   #failed(call: RunningCall, error: unknown): void {
     if (call.isOver) {
       return;
     }
-    const { limiter, queue, retry } = this.#settings;
+    const { events, limiter, queue, retry } = this.#settings;
     const now = this.#release(call);
     // As with mergeMap, a call is cleaned up before the next one starts in its place.
     call.stopWork();
     // Before anyone hears of it: a request made in reaction must find the hold that a refusal causes.
     limiter?.engine.failed(call.id, error, call.startedAt);
-    this.#finished(call, 'failed', error);
-    if (this.#wasAbandoned(call)) {
+    if (events) {
+      this.#tellFinish(events, call, 'failed', now, error);
+    }
+    if (this.#isClosed || call.ticket?.cancelled) {
+      this.#abandoned(call);
       return;
     }
     const retried = retry !== undefined && this.#tryAgain(call, error, retry);
@@ -350,6 +424,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
         },
         call.id,
         call.ticket,
+        now,
       );
     }
     // Only now, so that no call is started that the outcome made superfluous (take).
@@ -362,11 +437,8 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
     return call.isOver || this.#isClosed;
   }
 
-  /** Whether whoever heard that a call has finished left, or was the last to wait for it. */
-  #wasAbandoned({ id, ticket }: RunningCall): boolean {
-    if (!this.#isClosed && !ticket?.cancelled) {
-      return false;
-    }
+  /** Whoever heard that a call has finished left, or was the last to wait for it. */
+  #abandoned({ id, ticket }: RunningCall): void {
     this.#left(id, ticket);
     if (!this.#isClosed) {
       this.#open--;
@@ -374,13 +446,12 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
       this.#settings.queue.drain();
       this.#completeIfDone();
     }
-    return true;
   }
 
   #tryAgain(call: RunningCall, error: unknown, retry: RetryPolicy): boolean {
     const { limiter, queue, events, clock } = this.#settings;
     const { ticket: known, attempt } = call;
-    const refusals = (known?.refusals ?? 0) + (isRefusal(retry.classify(error).kind) ? 1 : 0);
+    const refusals = (known?.lastFailure?.refusals ?? 0) + (isRefusal(retry.classify(error).kind) ? 1 : 0);
     const firstStartAt = known?.firstStartAt ?? call.startedAt;
     const decision = retry.decide(error, attempt, refusals, firstStartAt, limiter?.engine.heldFor(error));
     if (!decision.retry) {
@@ -400,22 +471,21 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
       ticket.firstStartAt = firstStartAt;
       ticket.announcedTo = events;
     }
-    ticket.refusals = refusals;
-    ticket.lastError = error;
-    ticket.lastStartAt = call.startedAt;
-    ticket.lastLatency = clock.now() - call.startedAt;
+    const now = clock.now();
+    const { startedAt } = call;
+    ticket.lastFailure = { startedAt, latency: now - startedAt, error, refusals };
     ticket.asks = 'permit-and-start';
     this.#waiting++;
-    this.#tickets.add(ticket);
+    this.#hold(ticket);
     if (decision.delay > 0) {
       queue.addLater(ticket, this.pool, this, decision.delay);
     } else {
-      queue.add(ticket, this.pool, this, 'front');
+      queue.add(ticket, this.pool, this, now, 'front');
     }
     if (events) {
       tell(events, {
         type: 'retrying',
-        at: clock.now(),
+        at: now,
         id: call.id,
         attempt: attempt + 1,
         delay: decision.delay,
@@ -454,6 +524,9 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
    */
   #roomFor(rank: PriorityRank, ticket: Ticket | undefined): Room | undefined {
     const { maxQueue, overflow, queue, limiter, sharedPool } = this.#settings;
+    if (maxQueue === Infinity && !limiter) {
+      return justRoom;
+    }
     const asks = ticket?.asks ?? 'permit-and-start';
     // Who shares slots shares the bound as well: a promise is a subscription of its own.
     const waiting = sharedPool ? queue.waiting + queue.backingOff : this.#waiting;
@@ -461,7 +534,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
     // The limiter's bound is for those who wait for its permit.
     const isLimiterFull = limiter !== undefined && asks !== 'start' && queue.waiting >= limiter.maxQueue;
     if ((!isFull && !isLimiterFull) || queue.wouldStart(this.pool, rank, ticket?.tokens, asks)) {
-      return {};
+      return justRoom;
     }
     const dropsOldest = (isFull ? overflow : limiter!.overflow) === 'drop-oldest';
     const dropped = dropsOldest ? queue.takeOldest(this.pool, rank) : undefined;
@@ -480,7 +553,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
 
   #dropped(ticket: Ticket): void {
     this.#waiting--;
-    this.#tickets.delete(ticket);
+    this.#letGo(ticket);
     this.#refuse(ticket.request as R, ticket.id, ticket.arrivedAt, ticket);
   }
 
@@ -495,27 +568,35 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
   }
 
   #settle(request: R, id: number, arrivedAt: number, ticket: Ticket | undefined, error: unknown): void {
-    const attempts = ticket?.attempts ?? 0;
-    const waitedUntil = attempts > 0 ? ticket!.lastStartAt : this.#settings.clock.now();
+    const now = this.#settings.clock.now();
+    const failure = ticket?.lastFailure;
     const outcome: FailedOutcome<R> = {
       ok: false,
       request,
       error,
-      latency: ticket?.lastLatency ?? 0,
-      waited: waitedUntil - arrivedAt,
-      attempts,
+      latency: failure?.latency ?? 0,
+      waited: (failure?.startedAt ?? now) - arrivedAt,
+      attempts: ticket?.attempts ?? 0,
     };
     this.#open--;
-    this.#yield(outcome, id, ticket);
+    this.#yield(outcome, id, ticket, now);
     this.#completeIfDone();
   }
 
-  #yield(outcome: CallOutcome<R, V>, id: number, ticket: Ticket | undefined): void {
-    const { events, clock } = this.#settings;
+  #yield(outcome: CallOutcome<R, V>, id: number, ticket: Ticket | undefined, at: number): void {
+    const { events } = this.#settings;
     if (events && ticket?.settlesTo !== events) {
       const { ok, latency, waited, attempts } = outcome;
-      const more = outcome.ok ? { source: outcome.source } : { error: outcome.error };
-      tell(events, { type: 'settled', at: clock.now(), id, ok, ...more, latency, waited, attempts });
+      tell(
+        events,
+        ok
+          ? { type: 'settled', at, id, ok, source: outcome.source, latency, waited, attempts }
+          : { type: 'settled', at, id, ok, error: outcome.error, latency, waited, attempts },
+      );
+    }
+    if (ticket?.passedOnBy && !this.#settings.ordered) {
+      emitSigned(outcome, ticket.outer ?? ticket, this.#destination);
+      return;
     }
     if (ticket?.passedOnBy) {
       signOutcome(outcome, ticket.outer ?? ticket);
@@ -546,8 +627,8 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
       // Nothing of ours may start, and be paid for, while the others are given up.
       this.pool.limit = 0;
     }
-    const tickets = [...this.#tickets];
-    this.#tickets.clear();
+    const tickets = this.#tickets;
+    this.#tickets = [];
     queue.removeAll(tickets);
     for (const ticket of tickets) {
       this.#left(ticket.id, ticket);
@@ -557,8 +638,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
     }
     while (this.#running.length > 0) {
       const call = this.#running.at(-1)!;
-      this.#release(call);
-      this.#finished(call, 'aborted');
+      this.#gaveUp(call);
       this.#left(call.id, call.ticket);
       call.abort('AbortError', 'The subscriber left before this call had ended.');
     }
@@ -573,7 +653,12 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
     at: number,
   ): void {
     const priority = prioritiesByRank[rank];
-    tell(events, { type: 'received', at, id, priority, ...(lane !== undefined && { lane }) });
+    tell(
+      events,
+      lane === undefined
+        ? { type: 'received', at, id, priority }
+        : { type: 'received', at, id, priority, lane },
+    );
   }
 
   #tellStart(events: CallEventListener, call: RunningCall, isLimited: boolean): void {
@@ -586,26 +671,30 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
     }
   }
 
-  #finished(call: RunningCall, result: 'succeeded' | 'failed' | 'aborted', error?: unknown): void {
-    const { events, limiter, clock } = this.#settings;
-    if (result === 'aborted') {
-      limiter?.engine.forget(call.id);
-    }
+  /** Ends a call that nobody waits for. */
+  #gaveUp(call: RunningCall): void {
+    const { events, limiter } = this.#settings;
+    const now = this.#release(call);
+    limiter?.engine.forget(call.id);
     if (events) {
-      const at = clock.now();
-      const { id, attempt, startedAt } = call;
-      const more = result === 'failed' ? { error } : {};
-      tell(events, {
-        type: 'finished',
-        at,
-        id,
-        attempt,
-        result,
-        latency: at - startedAt,
-        startedAt,
-        ...more,
-      });
+      this.#tellFinish(events, call, 'aborted', now);
     }
+  }
+
+  #tellFinish(
+    events: CallEventListener,
+    { id, attempt, startedAt }: RunningCall,
+    result: 'succeeded' | 'failed' | 'aborted',
+    at: number,
+    error?: unknown,
+  ): void {
+    const latency = at - startedAt;
+    tell(
+      events,
+      result === 'failed'
+        ? { type: 'finished', at, id, attempt, result, latency, startedAt, error }
+        : { type: 'finished', at, id, attempt, result, latency, startedAt },
+    );
   }
 
   #left(id: number, ticket: Ticket | undefined): void {
@@ -620,6 +709,11 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
 interface Room {
   readonly dropped?: { readonly item: unknown; readonly arrivedAt: number; readonly id: number };
 }
+
+/** How many arrivals, or outcomes, share a reading of the clock where they may. */
+const sharesOfReading = 15;
+
+const justRoom: Room = {};
 
 /** RxJS's own `EmptyError`, from where RxJS makes it: constructing one is not for others to do. */
 function emptyError(): unknown {

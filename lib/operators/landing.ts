@@ -1,4 +1,5 @@
-import type { Flight, Waiter } from '../cache/flights';
+import type { CacheEngine } from '../cache/cache-engine';
+import type { Flight } from '../cache/flights';
 import type { CallOutcome, FailedOutcome } from '../core/call';
 import type { Clock } from '../core/clock';
 import {
@@ -23,46 +24,76 @@ export function land<R, V>(
   outcome: CallOutcome<R, V>,
   settings: CacheRunSettings<R, V>,
 ): void {
-  const { starter } = flight;
+  const now = settings.clock.now();
   flight.ticket.isOver = true;
-  const standsIn = outcome.ok ? undefined : standIn(flight, outcome, settings);
+  let landed = outcome;
   if (!outcome.ok) {
+    landed = standIn(flight, outcome, settings) ?? outcome;
     flight.failure = outcome.error;
-  }
-  const landed = standsIn ?? outcome;
-  const landedFor = (waiter: Waiter<R, V>) => (waiter.skipsLookUp ? outcome : landed);
-  const isStarterWaiting = starter !== undefined && flight.has(starter);
-  if (isOwnEnd(outcome) && flight.waiting > (isStarterWaiting ? 1 : 0)) {
-    if (starter && flight.remove(starter)) {
-      starter.settle(landedFor(starter), flight);
+    if (isOwnEnd(outcome) && isWantedByOthers(flight)) {
+      settleStarter(flight, outcome, landed, now);
+      if (flight.waiting > 0) {
+        grounded.push(flight);
+        restartGrounded();
+      }
+      return;
     }
-    if (flight.waiting > 0) {
-      grounded.push(flight);
-      restartGrounded();
-    }
-    return;
   }
   flight.cancelTimeout?.();
   flight.cancelTimeout = undefined;
-  keep(flight, outcome, settings);
+  keep(flight, outcome, settings, now);
   const engine = engineOf(settings);
   engine?.flights.remove(flight);
+  if (flight.waiting > 1) {
+    settleAll(flight, outcome, landed, engine, now);
+  } else {
+    const { firstWaiter } = flight;
+    flight.removeAll();
+    firstWaiter?.settle(firstWaiter.skipsLookUp ? outcome : landed, flight, now);
+  }
+}
+
+/** Whether somebody besides its starter waits for a flight. */
+function isWantedByOthers<R, V>(flight: Flight<R, V>): boolean {
+  const { starter, waiting } = flight;
+  return waiting > (starter && flight.has(starter) ? 1 : 0);
+}
+
+function settleStarter<R, V>(
+  flight: Flight<R, V>,
+  outcome: CallOutcome<R, V>,
+  landed: CallOutcome<R, V>,
+  now: number,
+): void {
+  const { starter } = flight;
+  if (starter && flight.remove(starter)) {
+    starter.settle(starter.skipsLookUp ? outcome : landed, flight, now);
+  }
+}
+
+function settleAll<R, V>(
+  flight: Flight<R, V>,
+  outcome: CallOutcome<R, V>,
+  landed: CallOutcome<R, V>,
+  engine: CacheEngine | undefined,
+  now: number,
+): void {
   const waiters = flight.waiters();
   flight.removeAll();
-  // Before anyone has the answer in hand and changes it.
-  const toShare =
-    engine && landed.ok && waiters.length > 1 ? { ...landed, value: engine.share(landed.value) } : landed;
+  // Before anyone has the outcome in hand and changes it.
+  const toShare = { ...landed, ...(engine && landed.ok && { value: engine.share(landed.value) }) };
   for (const waiter of waiters) {
-    const isOwn = waiter === flight.starter || (standsIn && waiter.skipsLookUp);
-    waiter.settle(isOwn ? landedFor(waiter) : toShare, flight);
+    const isOfTheCall = waiter.skipsLookUp && landed !== outcome;
+    const own = waiter === flight.starter ? landed : toShare;
+    waiter.settle(isOfTheCall ? outcome : own, flight, now);
   }
 }
 
 /** What a request gets that is given up, or whose call never comes about. */
 export function failed<R>(ticket: Ticket, request: R, error: unknown, clock: Clock): FailedOutcome<R> {
-  const { attempts, lastLatency, lastStartAt, arrivedAt } = ticket;
-  const waited = (attempts > 0 && lastStartAt > 0 ? lastStartAt : clock.now()) - arrivedAt;
-  return { ok: false, request, error, latency: attempts > 0 ? lastLatency : 0, waited, attempts };
+  const { attempts, lastFailure, arrivedAt } = ticket;
+  const waited = (lastFailure?.startedAt ?? clock.now()) - arrivedAt;
+  return { ok: false, request, error, latency: lastFailure?.latency ?? 0, waited, attempts };
 }
 
 /** The expired answer that a failed outcome may be replaced with (`staleIfError`). */
@@ -105,28 +136,23 @@ function keep<R, V>(
   flight: Flight<R, V>,
   outcome: CallOutcome<R, V>,
   settings: CacheRunSettings<R, V>,
+  now: number,
 ): void {
   const engine = engineOf(settings);
   if (!engine || flight.key === undefined) {
     return;
   }
   if (!outcome.ok) {
-    engine.keepFailure(flight, outcome.error, isOfTheCall(outcome.error, settings.classify));
+    engine.keepFailure(flight, outcome.error, isOfTheCall(outcome.error, settings.classify), now);
     return;
   }
   if (!flight.writes) {
     return;
   }
-  const { ticket } = flight;
-  const reason = engine.keep(flight, outcome.value, {
-    ttl: flight.ttl,
-    usage: ticket.used,
-    latency: outcome.latency,
-    tags: flight.tags,
-  });
+  const reason = engine.keep(flight, outcome.value, outcome.latency, now);
   if (reason !== undefined && settings.events) {
-    const { key } = flight;
-    tell(settings.events, { type: 'cache-not-kept', at: settings.clock.now(), id: ticket.id, key, reason });
+    const { key, ticket } = flight;
+    tell(settings.events, { type: 'cache-not-kept', at: now, id: ticket.id, key, reason });
   }
 }
 

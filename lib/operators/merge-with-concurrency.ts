@@ -19,8 +19,9 @@ import {
   switchSetting,
 } from '../core/settings';
 import { validated, type TraitsReader } from '../core/traits';
-import { AdaptiveRateLimiter, engineOf, type OverflowPolicy } from '../limiter/adaptive-rate-limiter';
+import type { AdaptiveRateLimiter, OverflowPolicy } from '../limiter/adaptive-rate-limiter';
 import { AdmissionQueue } from '../limiter/admission-queue';
+import { engineOf } from '../limiter/engine-of';
 import { SlotPool } from '../limiter/slot-pool';
 import { RetryPolicy, type RetryConfig } from '../provider/retry-policy';
 import { ConcurrentRun, type RunSettings } from './concurrent-run';
@@ -103,7 +104,7 @@ export function mergeWithConcurrency<R, O extends ObservableInput<unknown>>(
       });
   const { limiter } = settings;
   const events = listenerSetting('events', settings.events);
-  if (limiter !== undefined && !(limiter instanceof AdaptiveRateLimiter)) {
+  if (limiter !== undefined && !isLimiter(limiter)) {
     throw new TypeError('limiter must be an AdaptiveRateLimiter.');
   }
   const ordered = switchSetting('ordered', settings.ordered, false);
@@ -168,14 +169,13 @@ export function mergeBySettings<R, V>(
         followLimit(maxConcurrent, run.pool, settings.queue, destination);
       }
       if (!destination.closed) {
-        subscribeWhileOpen(source, destination, {
-          consumer: run.consumer,
-          next: (request) => run.next(request),
-          error: (error) => destination.error(error),
-          complete: () => run.complete(),
-        });
+        run.open(() => subscribeWhileOpen(source, destination, run));
       }
     });
+}
+
+function isLimiter(value: unknown): value is AdaptiveRateLimiter {
+  return typeof value === 'object' && value !== null && engineOf in value;
 }
 
 /** The retry config that a switch, a number of attempts or a config stands for; undefined: never again. */

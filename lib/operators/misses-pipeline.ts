@@ -1,10 +1,13 @@
-import { Observable, Subject, Subscription } from 'rxjs';
+import { Subscription } from 'rxjs';
 import type { Flight, FlightCarrier } from '../cache/flights';
 import type { CallOutcome } from '../core/call';
 import { MissingOutcomeError } from '../core/errors';
 import { Consumer, handOver, ticketOfOutcome } from '../core/hand-over';
 import { nextStartNumber, type Ticket } from '../core/ticket';
 import { engineOf, identityOf, type CacheRunSettings, type LastingPipeline } from './cache-run-settings';
+import { FlightTicket } from './flight-ticket';
+import { FlightsByRequest } from './flights-by-request';
+import { HotRequests } from './hot-requests';
 import { failed, land } from './landing';
 
 /** Cancelled requests on their way that a pipeline remembers at most. */
@@ -15,10 +18,15 @@ const mostAbandoned = 1000;
  * them, the cache itself included.
  */
 export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipeline {
-  readonly #requests = new Subject<R>();
+  readonly #requests = new HotRequests<R>();
   readonly #subscription = new Subscription();
-  /** Flights without an outcome yet, by the request that was sent for them; more than one only for equal requests. */
-  readonly #pending = new Map<R, Flight<R, V> | Set<Flight<R, V>>>();
+  /** Flights without an outcome yet, in no order, so that one is taken off at no cost. */
+  readonly #flights: Flight<R, V>[] = [];
+  /**
+   * Made once it is needed: where the requests do not go straight to an operator of ours that tells whose its outcomes
+   * are, or somebody on the way makes other outcomes of those.
+   */
+  #byRequest: FlightsByRequest<R, V> | undefined;
   readonly #settings: CacheRunSettings<R, V>;
   /** Cancelled while no operator held them: they may arrive at one as long as this pipeline runs, and never after. */
   readonly #abandoned = new Set<Ticket>();
@@ -26,7 +34,6 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
   readonly #strays = new Set<unknown>();
   /** The operator of ours that the requests go to, if there is one. */
   #next: Consumer | undefined;
-  #flights = 0;
   #isOver = false;
   #hasOwner = true;
   #cause: unknown;
@@ -37,9 +44,8 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
 
   /** @throws what `misses` throws */
   open(): void {
-    const misses$ = new Observable<R>((subscriber) => {
+    const misses$ = this.#requests.asObservable(() => {
       this.#next = Consumer.current();
-      return this.#requests.subscribe(subscriber);
     });
     this.#subscription.add(
       this.#settings.misses(misses$).subscribe({
@@ -57,11 +63,18 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
       land(flight, failed(ticket, request, error, this.#settings.clock), this.#settings);
       return;
     }
-    this.#remember(flight);
     flight.carrier = this;
+    flight.place = this.#flights.push(flight) - 1;
+    this.#byRequest?.add(flight);
+    if (ticket instanceof FlightTicket) {
+      ticket.flight = flight;
+    }
     ticket.startNumber = nextStartNumber();
     ticket.passedOnBy = this.#settings.cache ?? this;
-    handOver(ticket, this.#next, () => this.#requests.next(request));
+    handOver(ticket, this.#next, this.#requests);
+    if (!this.#byRequest && flight.carrier === this && !staysInSight(flight)) {
+      this.#findByRequest();
+    }
   }
 
   /**
@@ -72,13 +85,11 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
     if (this.#strays.size > 0 && (this.#strays.has(request) || this.#strays.has(key))) {
       return true;
     }
-    const pending = this.#pending.get(request);
-    const flights = pending instanceof Set ? [...pending] : pending ? [pending] : [];
-    return flights.some(({ ticket }) => ticket.attempts === 0 && ticket.place === undefined);
+    // All are in sight as long as none has to be found by its request.
+    return this.#byRequest?.of(request).some((flight) => !isInSight(flight)) ?? false;
   }
 
   abandon(flight: Flight<R, V>): void {
-    flight.carrier = undefined;
     this.#forget(flight);
     flight.ticket.cancel();
     if (!this.#next) {
@@ -137,37 +148,31 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
   #landed(outcome: CallOutcome<R, V>): void {
     const flight = this.#flightOf(outcome);
     if (flight) {
-      flight.carrier = undefined;
+      this.#forget(flight);
       land(flight, outcome, this.#settings);
       this.#closeIfUnused();
     }
   }
 
-  /** By the request itself; by its key where the pipeline answers with a copy of it. */
+  /** By its ticket, by the request itself, or by its key where the pipeline answers with a copy of the request. */
   #flightOf(outcome: CallOutcome<R, V>): Flight<R, V> | undefined {
-    const ticket = ticketOfOutcome(outcome);
+    const ticket = ticketOfOutcome(outcome) as Ticket<R> | undefined;
+    const flown = ticket instanceof FlightTicket ? (ticket as FlightTicket<R, V>).flight : undefined;
+    if (flown?.carrier === this && flown.ticket === ticket) {
+      return flown;
+    }
     // Somebody on the way may have made a copy of the request, of which the ticket knows.
-    const request = (ticket ? ticket.request : outcome.request) as R;
-    const pending = this.#pending.get(request);
-    if (pending instanceof Set) {
+    const request = ticket ? ticket.request : outcome.request;
+    const flights = this.#findByRequest().of(request);
+    if (flights.length > 0) {
       // Of two calls for one request, the older may have been fenced, and the younger may end first.
-      const flights = [...pending];
-      const flight = (ticket && flights.find((one) => one.ticket === ticket)) ?? flights[0]!;
-      this.#forget(flight);
-      return flight;
+      return flights.find((one) => one.ticket === ticket) ?? flights[0];
     }
-    if (!pending && this.#strays.delete(request)) {
-      return undefined;
-    }
-    const flight = pending ?? this.#flightByKey(request);
-    if (flight) {
-      this.#forget(flight);
-    }
-    return flight;
+    return this.#strays.delete(request) ? undefined : this.#flightByKey(request);
   }
 
   #flightByKey(request: R): Flight<R, V> | undefined {
-    if (this.#flights === 0 && this.#strays.size === 0) {
+    if (this.#flights.length === 0 && this.#strays.size === 0) {
       return undefined;
     }
     const identity = identityOf(request, this.#settings.traits(request), this.#settings);
@@ -178,42 +183,33 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
     return joinable?.carrier === this ? joinable : this.#all().find(({ key }) => key === identity);
   }
 
+  /** In the order in which their requests arrived. */
   #all(): Flight<R, V>[] {
-    return [...this.#pending.values()].flatMap((pending) =>
-      pending instanceof Set ? [...pending] : [pending],
-    );
+    return [...this.#flights].sort((one, other) => one.ticket.id - other.ticket.id);
   }
 
-  #remember(flight: Flight<R, V>): void {
-    this.#flights++;
-    const pending = this.#pending.get(flight.request);
-    if (pending === undefined) {
-      this.#pending.set(flight.request, flight);
-    } else if (pending instanceof Set) {
-      pending.add(flight);
-    } else {
-      this.#pending.set(flight.request, new Set([pending, flight]));
-    }
+  #findByRequest(): FlightsByRequest<R, V> {
+    return (this.#byRequest ??= new FlightsByRequest(this.#all()));
   }
 
   #forget(flight: Flight<R, V>): void {
-    const pending = this.#pending.get(flight.request);
-    if (pending === flight) {
-      this.#flights--;
-      this.#pending.delete(flight.request);
-    } else if (pending instanceof Set && pending.delete(flight)) {
-      this.#flights--;
-      if (pending.size === 0) {
-        this.#pending.delete(flight.request);
-      }
+    flight.carrier = undefined;
+    if (this.#flights[flight.place] !== flight) {
+      return;
+    }
+    this.#byRequest?.remove(flight);
+    const last = this.#flights.pop()!;
+    if (last !== flight) {
+      this.#flights[flight.place] = last;
+      last.place = flight.place;
     }
   }
 
   #ended(cause?: unknown): void {
     this.fail(cause);
     const unanswered = this.#all();
-    this.#pending.clear();
-    this.#flights = 0;
+    this.#flights.length = 0;
+    this.#byRequest = undefined;
     this.#forgetAbandoned();
     this.#settings.lasting?.delete(this);
     for (const flight of unanswered) {
@@ -228,7 +224,7 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
   }
 
   #closeIfUnused(): void {
-    if (!this.#hasOwner && this.#flights === 0) {
+    if (!this.#hasOwner && this.#flights.length === 0) {
       this.#unsubscribe();
     }
   }
@@ -259,4 +255,14 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
     }
     this.#abandoned.clear();
   }
+}
+
+/** Whether an operator of ours holds the request until its outcome is known: an adaptiveThrottle passes it on. */
+function staysInSight({ ticket }: Flight): boolean {
+  return ticket.attempts > 0 || (ticket.place !== undefined && ticket.asks !== 'permit');
+}
+
+/** Whether an operator of ours holds the request; if not, it is on its way in a part of the pipeline that is not ours. */
+function isInSight({ ticket }: Flight): boolean {
+  return ticket.attempts > 0 || ticket.place !== undefined;
 }

@@ -15,9 +15,6 @@ export class RunningCall implements CallContext {
   /** Its place among the running calls of its pipeline. */
   index = 0;
   isOver = false;
-  hasValue = false;
-  /** The last emission so far. */
-  value: unknown;
   work: Unsubscribable | undefined;
   timeout: Alarm | undefined;
   #controller: AbortController | undefined;

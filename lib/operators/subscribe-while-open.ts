@@ -1,5 +1,12 @@
-import { Subject, takeUntil, type Observable, type Observer, type Subscriber } from 'rxjs';
+import { Observable, type Subscriber } from 'rxjs';
 import { Consumer } from '../core/hand-over';
+
+/** One subscription of an operator, as the one that its source is asked for. */
+export interface OperatorRun<T> {
+  readonly consumer: Consumer;
+  next(value: T): void;
+  complete(): void;
+}
 
 /**
  * Subscribes to `source` so that it stops as soon as `destination` is closed, even in the middle of a synchronous
@@ -9,27 +16,33 @@ import { Consumer } from '../core/hand-over';
 export function subscribeWhileOpen<T>(
   source: Observable<T>,
   destination: Subscriber<unknown>,
-  observer: Observer<T> & { readonly consumer: Consumer },
+  run: OperatorRun<T>,
 ): void {
-  const closed$ = new Subject<void>();
-  destination.add(() => closed$.next());
   const next = (value: T) => {
     if (!destination.closed) {
       try {
-        observer.next(value);
+        if (Consumer.current()) {
+          Consumer.apart(() => run.next(value));
+        } else {
+          run.next(value);
+        }
       } catch (error) {
         // A callback of the user's threw (traits): the stream fails with it, as RxJS's own operators do.
         destination.error(error);
       }
     }
   };
-  observer.consumer.subscribe(() => {
-    source.pipe(takeUntil(closed$)).subscribe({
-      next: (value) => (Consumer.current() ? Consumer.apart(() => next(value)) : next(value)),
-      error: (error: unknown) => observer.error(error),
+  run.consumer.subscribe(() => {
+    new Observable<T>((subscriber) => {
+      // Before it is subscribed to anything, so that it closes with the destination from the first value on.
+      destination.add(subscriber);
+      source.subscribe(subscriber);
+    }).subscribe({
+      next,
+      error: (error: unknown) => destination.error(error),
       complete: () => {
         if (!destination.closed) {
-          observer.complete();
+          run.complete();
         }
       },
     });

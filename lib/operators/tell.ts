@@ -3,7 +3,11 @@ import { reportUnhandled } from '../core/scheduler-clock';
 
 /** Tells a listener of an event; what it throws is reported as RxJS reports unhandled errors, and harms nothing. */
 export function tell(listener: CallEventListener, event: CallEvent): void {
-  guarded(() => listener.next(event));
+  try {
+    listener.next(event);
+  } catch (error) {
+    reportUnhandled(error);
+  }
 }
 
 /** Runs a callback of the user's; what it throws is reported as RxJS reports unhandled errors, and harms nothing. */

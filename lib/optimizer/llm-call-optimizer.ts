@@ -31,13 +31,9 @@ import {
   switchSetting,
 } from '../core/settings';
 import { validated, type TraitsReader } from '../core/traits';
-import {
-  AdaptiveRateLimiter,
-  engineOf,
-  type KnownLimits,
-  type OverflowPolicy,
-} from '../limiter/adaptive-rate-limiter';
+import { AdaptiveRateLimiter, type KnownLimits, type OverflowPolicy } from '../limiter/adaptive-rate-limiter';
 import { AdmissionQueue } from '../limiter/admission-queue';
+import { engineOf } from '../limiter/engine-of';
 import { SlotPool } from '../limiter/slot-pool';
 import { cacheBySettings } from '../operators/cache-llm';
 import type { CacheRun } from '../operators/cache-run';

@@ -129,6 +129,8 @@ export const connectionMessages: ReadonlySet<string> = new Set([
   'fetch failed',
   'terminated',
   'Failed to fetch',
+  // Chromium's, for an answer that breaks off while its body is read as a stream.
+  'network error',
   'Load failed',
   'NetworkError when attempting to fetch resource.',
 ]);

@@ -1,5 +1,6 @@
 import type { TokenUsage } from '../core/call';
 import type { CallEvent, EvictionReason } from '../core/events';
+import { tokenCount } from '../core/token-count';
 import { LatencyHistogram } from './latency-histogram';
 
 /** What a million tokens of a model cost, in any currency. */
@@ -65,7 +66,10 @@ export interface CallMetrics {
   readonly spent: number;
   /** Money that hits and shared calls saved, by the price table; 0 without one. */
   readonly saved: number;
-  /** Entries that left the cache, by reason. */
+  /**
+   * Entries that left the cache, by reason. All 0 for an optimizer that was given an `LLMResultCache`: what leaves a
+   * cache that others may share is told to the cache's own `events`, and counted in its `stats`.
+   */
   readonly evictions: Readonly<Record<EvictionReason, number>>;
 }
 
@@ -216,22 +220,24 @@ export class MetricsFold {
 
   #spend(usage: TokenUsage | undefined): void {
     if (usage) {
-      this.#inputTokens += usage.inputTokens ?? 0;
-      this.#outputTokens += usage.outputTokens ?? 0;
+      this.#inputTokens += tokenCount(usage.inputTokens);
+      this.#outputTokens += tokenCount(usage.outputTokens);
       this.#spent += this.#costOf(usage);
     }
   }
 
   #save(usage: TokenUsage | undefined): void {
     if (usage) {
-      this.#savedTokens += (usage.inputTokens ?? 0) + (usage.outputTokens ?? 0);
+      this.#savedTokens += tokenCount(usage.inputTokens) + tokenCount(usage.outputTokens);
       this.#saved += this.#costOf(usage);
     }
   }
 
-  #costOf({ model = '', inputTokens = 0, outputTokens = 0 }: TokenUsage): number {
+  #costOf({ model = '', inputTokens, outputTokens }: TokenUsage): number {
     const price =
       this.#prices.get(model) ?? this.#pricePrefixes.find(([prefix]) => model.startsWith(prefix))?.[1];
-    return price ? (price.input * inputTokens + price.output * outputTokens) / million : 0;
+    return price
+      ? (price.input * tokenCount(inputTokens) + price.output * tokenCount(outputTokens)) / million
+      : 0;
   }
 }

@@ -1,14 +1,16 @@
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { LRUCache } from 'lru-cache';
-import { atMost, bounds, exactly } from '../../bench/cache/bounds';
+import { bounds } from '../../bench/cache/bounds';
 import { chatRequests } from '../../bench/cache/chat-requests';
 import { hitsOf, measureRates } from '../../bench/cache/hit-rates';
-import { differenceOf, median, ratioOf } from '../../bench/cache/medians';
 import { measureDesk } from '../../bench/cache/news-desk';
-import { readOptions, UsageError } from '../../bench/cache/options';
-import { page } from '../../bench/cache/report';
+import { readOptions } from '../../bench/cache/options';
 import { keysOf, readTraces, TraceError } from '../../bench/cache/traces';
+import { UsageError } from '../../bench/shared/flags';
+import { differenceOf, median, ratioOf } from '../../bench/shared/medians';
+import { page } from '../../bench/shared/report';
+import { atMost, exactly } from '../../bench/shared/verdicts';
 
 describe('the options of the cache bench', () => {
   it('run all parts and write the page unless told otherwise', () => {
@@ -151,7 +153,7 @@ describe('the page of the cache bench', () => {
       tables: [{ head: ['A hit of', 'µs'], rows: [['`rxllm`', '1.0']] }],
       verdicts: [exactly('one', '1', '1'), exactly('other', '1', '2')],
     };
-    const text = page([section], {
+    const text = page({ title: 'A page', command: 'npm run it', reading: 'All figures are so.' }, [section], {
       date: '2026-01-01',
       node: '20.0.0',
       machine: 'a machine',

@@ -182,6 +182,50 @@ describe('the books of a cache', () => {
     expect(calls).toBe(1);
   });
 
+  it.each([NaN, Infinity, -5, '30' as unknown as number])(
+    'take %p for no number of tokens',
+    (inputTokens) => {
+      const { metrics, stats } = figures(
+        {},
+        (ask) => {
+          ask({ prompt: 'p' });
+          ask({ prompt: 'p' });
+          timer(100).subscribe(() => ask({ prompt: 'p' }));
+        },
+        ({ prompt }, { report }) =>
+          timer(50).pipe(
+            tap(() => report({ usage: { inputTokens, outputTokens: 10, model: 'small' } })),
+            map(() => prompt),
+          ),
+      );
+      expect(stats).toMatchObject({ hits: 1, savedTokens: 10 });
+      // Of the hit and of the request that shared the call.
+      expect(metrics).toMatchObject({
+        inputTokens: 0,
+        outputTokens: 10,
+        spent: 20,
+        savedTokens: 20,
+        saved: 40,
+      });
+    },
+  );
+
+  it('leave evictions to a cache that the optimizer was given, as others may share it', () => {
+    const cache = new LLMResultCache({ maxSize: 1, sweepInterval: Infinity });
+    const { metrics, events } = figures({ cache }, (ask) => {
+      ask({ prompt: 'p' });
+      ask({ prompt: 'q' });
+    });
+    expect(cache.stats.evictions.size).toBe(1);
+    expect(metrics.evictions.size).toBe(0);
+    expect(events.filter(({ type }) => type === 'cache-evicted')).toEqual([]);
+    const own = figures({ cacheMaxSize: 1 }, (ask) => {
+      ask({ prompt: 'p' });
+      ask({ prompt: 'q' });
+    });
+    expect(own.metrics.evictions.size).toBe(1);
+  });
+
   it('keep what a user says of an answer that he sets', () => {
     const scheduler = new WatchedTestScheduler();
     const cache = new LLMResultCache({ scheduler });

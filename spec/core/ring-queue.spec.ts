@@ -55,4 +55,36 @@ describe('RingQueue', () => {
       }),
     );
   });
+
+  it('keeps order and numbers while it grows to tens of thousands, and while it shrinks again', () => {
+    const queue = new RingQueue<number>();
+    let pushed = 0;
+    let shifted = 0;
+    const shift = () => {
+      expect([queue.shift(), queue.arrivedAt, queue.id]).toEqual([shifted, shifted / 2, shifted]);
+      shifted++;
+    };
+    // Three in, one out, so that the head is anywhere when the arrays grow.
+    while (pushed < 60_000) {
+      for (let one = 0; one < 3; one++) {
+        queue.push(pushed, pushed / 2, pushed);
+        pushed++;
+      }
+      shift();
+    }
+    expect(queue.length).toBe(40_000);
+    while (queue.length > 0) {
+      shift();
+    }
+    expect(shifted).toBe(60_000);
+  });
+
+  it('holds nothing after it was cleared, and takes items again', () => {
+    const queue = new RingQueue<string>();
+    queue.push('a', 1, 1);
+    queue.clear();
+    expect([queue.length, queue.first(), queue.shift()]).toEqual([0, undefined, undefined]);
+    queue.push('b', 2, 2);
+    expect([queue.shift(), queue.arrivedAt, queue.id]).toEqual(['b', 2, 2]);
+  });
 });

@@ -706,7 +706,7 @@ describe('bypass before a store', () => {
       scheduler.schedule(() => expect(cache.get('a')).toBe('N'), 6);
     });
     expect(events.of('cache-bypassed')).toHaveLength(1);
-    expect(events.of('cache-hit')).toHaveLength(1);
+    expect(events.of('cache-hit')).toMatchObject([{ tier: 'memory' }]);
   });
 
   it('of lookUp gives its answer to those whose look-up finds nothing later, kept by then or not yet', () => {

@@ -142,6 +142,6 @@ describe('a cache, whatever happens to it and in whatever order,', () => {
     ['with a slow store', withStore(soundStore), 2000],
     ['with a store that fails, hangs and recovers', withStore(brokenStore), 2000],
   ] as const)('gives right answers to all, %s', (_name, config, numRuns) => {
-    fc.assert(fc.property(config, fc.array(step, { maxLength: 14 }), live), { numRuns });
+    fc.assert(fc.property(config, fc.array(step, { maxLength: 14, size: 'max' }), live), { numRuns });
   });
 });

@@ -411,7 +411,9 @@ describe('classifyError', () => {
     expect(classifyError(new APIUserAbortError())).toEqual({ kind: 'unknown' });
     expect(classifyError(new DOMException('late', 'TimeoutError'))).toEqual({ kind: 'transient' });
     expect(classifyError(new DOMException('left', 'AbortError'))).toEqual({ kind: 'unknown' });
-    expect(classifyError(new TypeError('fetch failed'))).toEqual({ kind: 'transient' });
+    for (const message of ['fetch failed', 'Failed to fetch', 'network error', 'Load failed']) {
+      expect(classifyError(new TypeError(message))).toEqual({ kind: 'transient' });
+    }
     expect(classifyError(new TypeError('x is not a function'))).toEqual({ kind: 'unknown' });
   });
 

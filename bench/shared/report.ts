@@ -1,6 +1,15 @@
 import Table from 'cli-table3';
 import type { FigureTable, SectionReport, Verdict } from './section';
 
+/** What a page says before its figures. */
+export interface PageHead {
+  readonly title: string;
+  /** What writes the page. */
+  readonly command: string;
+  /** How to read it, in Markdown. */
+  readonly reading: string;
+}
+
 /** What a page or a terminal says of the run itself. */
 export interface RunFacts {
   readonly date: string;
@@ -30,15 +39,19 @@ export function terminalVerdicts(verdicts: readonly Verdict[]): string {
   ].join('\n');
 }
 
-/** The page `docs/caching-figures.md`. */
-export function page(sections: readonly SectionReport[], facts: RunFacts): string {
+/** A page of `docs/`. */
+export function page(
+  { title: name, command, reading: intro }: PageHead,
+  sections: readonly SectionReport[],
+  facts: RunFacts,
+): string {
   const verdicts = sections.flatMap((section) => section.verdicts);
   const kept = verdicts.filter(({ isKept }) => isKept).length;
-  return `# What the cache costs and saves
+  return `# ${name}
 
-Written by \`npm run bench:cache\`; do not edit it by hand. ${factsLine(facts)}
+Written by \`${command}\`; do not edit it by hand. ${factsLine(facts)}
 
-All figures are of one run on that machine; ratios and differences travel better than microseconds do.
+${intro}
 
 ## rxllm and its bounds
 
@@ -55,7 +68,11 @@ ${markdownTable({
 })}
 
 ${sections
-  .map(({ title, about, tables }) => [`## ${title}`, about, ...tables.map(markdownTable)].join('\n\n'))
+  .map(({ title, about, tables, reading }) =>
+    [`## ${title}`, about, ...tables.map(markdownTable), ...(reading === undefined ? [] : [reading])].join(
+      '\n\n',
+    ),
+  )
   .join('\n\n')}
 `;
 }

@@ -18,6 +18,8 @@ export interface SectionReport {
   /** What is measured, and how, in Markdown. */
   readonly about: string;
   readonly tables: readonly FigureTable[];
+  /** What the figures mean to a user, in Markdown. */
+  readonly reading?: string;
   readonly verdicts: readonly Verdict[];
 }
 

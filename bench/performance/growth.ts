@@ -1,0 +1,68 @@
+import type { Effort, SectionReport } from '../shared/section';
+import { atMost } from '../shared/verdicts';
+import { bounds } from './bounds';
+import {
+  bareMergeMap,
+  fourPriorities,
+  fourPrioritiesObserved,
+  pQueueWithPriorities,
+  type Contender,
+} from './contenders';
+import { costCell, ratioOfCosts } from './cost';
+import { timeInTurns, type Cost } from './turns';
+
+const few = 10_000;
+const more = 100_000;
+const many = 1_000_000;
+
+/** How the cost of a call grows with the calls that wait. */
+export async function measureGrowth({ isQuick }: Effort): Promise<SectionReport> {
+  const rounds = isQuick ? 2 : 5;
+  const rxllm = [fourPriorities, fourPrioritiesObserved];
+  const measured = isQuick ? rxllm : [...rxllm, bareMergeMap, pQueueWithPriorities];
+  const limits = { run: 30, slow: 8 };
+  const sizes = [
+    { size: few, rounds, samples: 9 },
+    { size: more, rounds, samples: 1 },
+    { size: many, rounds, samples: 1 },
+  ];
+  const costs = await timeInTurns(measured, sizes, limits);
+  const costOf = (contender: Contender, size: number): Cost => costs.get(contender)!.get(size)!;
+  const growth = (contender: Contender, size: number) =>
+    ratioOfCosts(costOf(contender, size), costOf(contender, few));
+  const cell = (contender: Contender, size: number) => {
+    const times = growth(contender, size);
+    return Number.isNaN(times) ? '–' : times.toFixed(2);
+  };
+  return {
+    title: 'Growth',
+    about:
+      'The same calls, measured as above: what a call costs when more and more wait, and how many times as much as with ' +
+      `10,000 waiting. The priorities are mixed at random. Medians of ${rounds} rounds.`,
+    tables: [
+      {
+        head: ['µs a call', '10,000 waiting', '100,000 waiting', '× 10,000', '1,000,000 waiting', '× 10,000'],
+        rows: measured.map((contender) => [
+          contender.name,
+          costCell(costOf(contender, few)),
+          costCell(costOf(contender, more)),
+          cell(contender, more),
+          costCell(costOf(contender, many)),
+          cell(contender, many),
+        ]),
+      },
+    ],
+    reading:
+      'A backlog costs memory and patience, but does not slow rxllm down: its queues are rings, one for each priority, ' +
+      'and finding the next request takes as long among a million as among ten.',
+    verdicts: [
+      atMost(
+        'A call with 1,000,000 waiting, four priorities, beside 10,000 waiting',
+        growth(fourPriorities, many),
+        bounds.growth,
+        2,
+        '×',
+      ),
+    ],
+  };
+}

@@ -1,0 +1,36 @@
+import { CallPriority } from 'rxllm';
+import { seededRandom } from '../../demos/model-server/random';
+
+/** Something to be answered with its `id`. */
+export interface BenchRequest {
+  readonly id: number;
+  readonly priority: CallPriority;
+  readonly cacheKey?: string;
+}
+
+/** What requests a contender is given. */
+export interface RequestKind {
+  readonly priorities: 'one' | 'four';
+  /** Whether each has a key of its own, or only so many are different, or none has a key. */
+  readonly keys?: 'all' | number;
+}
+
+/** The ways to be urgent, the least urgent first. */
+export const priorities = Object.values(CallPriority);
+
+/** So many requests: all MEDIUM, or of four priorities mixed at random, and the same every time. */
+export function requestsOf(size: number, { priorities: mix, keys }: RequestKind): BenchRequest[] {
+  const random = seededRandom(size);
+  return Array.from({ length: size }, (_, index) => {
+    const priority =
+      mix === 'one' ? CallPriority.MEDIUM : priorities[Math.floor(random() * priorities.length)]!;
+    if (keys === undefined) return { id: index, priority };
+    const id = keys === 'all' ? index : index % keys;
+    return { id, priority, cacheKey: `question ${id}` };
+  });
+}
+
+/** What the answers to requests add up to. */
+export function sumOf(requests: readonly BenchRequest[]): number {
+  return requests.reduce((sum, { id }) => sum + id, 0);
+}

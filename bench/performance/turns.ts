@@ -1,0 +1,243 @@
+import { median } from '../shared/medians';
+import { progress } from '../shared/progress';
+import type { BenchCall, Contender } from './contenders';
+import { requestsOf, sumOf } from './requests';
+
+/** What one contender takes for calls at one size. */
+export type Cost =
+  | {
+      /** Microseconds a call in each round; only one where a run is slow. */
+      readonly rounds: readonly number[];
+      /** The median of them. */
+      readonly microseconds: number;
+    }
+  | {
+      /** Seconds that a run would take, by how the smaller sizes grow. */
+      readonly estimated: number;
+    }
+  | 'left out'
+  | {
+      /** A run was stopped after so many seconds. */
+      readonly stoppedAfter: number;
+    };
+
+/** How calls are timed at one size. */
+export interface SizePlan {
+  readonly size: number;
+  readonly rounds: number;
+  /** Runs of each contender in each round, of which the median counts. */
+  readonly samples: number;
+  /** Who is asked for so many; all by default. */
+  readonly only?: readonly Contender[];
+}
+
+/** How long a contender may take. */
+export interface Limits {
+  /** Seconds that one run may take. */
+  readonly run: number;
+  /** Seconds above which a run is made only once. */
+  readonly slow: number;
+}
+
+/** How long a run of so many calls took. */
+export interface Observed {
+  readonly size: number;
+  readonly seconds: number;
+}
+
+/** Sizes whose times tell how a contender grows before it is asked for more. */
+const probeSizes = [1_000, 3_000] as const;
+
+/** Each contender runs at the smallest size until so many seconds are gone, or so often. */
+const warmUp = { seconds: 0.25, runs: 40 } as const;
+
+/** Runs that do not count at the start of a turn, and the seconds after which there are no more of them. */
+const recovery = { runs: 6, seconds: 0.3 } as const;
+
+/** Calls between two looks at the clock. */
+const lookMask = 255;
+
+/**
+ * Times contenders at each size in turns: in every round each of them once, another one first each time, so that what
+ * else the machine does meanwhile strikes all of them alike. What would take too long is not begun, and what takes
+ * too long all the same is stopped.
+ *
+ * By hand and not by tinybench: each run needs new requests, a collection before it and a way to be stopped.
+ */
+export async function timeInTurns(
+  contenders: readonly Contender[],
+  sizes: readonly SizePlan[],
+  limits: Limits,
+): Promise<Map<Contender, Map<number, Cost>>> {
+  const known = new Map<Contender, Observed[]>();
+  const open = await Promise.all(contenders.map(keepOneOpen));
+  for (const contender of contenders) {
+    progress(`${contender.name}: warming up`);
+    known.set(contender, await probe(contender, limits));
+  }
+  const costs = new Map(contenders.map((contender) => [contender, new Map<number, Cost>()]));
+  for (const plan of sizes) {
+    const times = await timeAtSize(contenders, plan, limits, known);
+    for (const [contender, cost] of times) costs.get(contender)!.set(plan.size, cost);
+  }
+  progress('');
+  for (const close of open) close();
+  return costs;
+}
+
+/**
+ * Lets one run of a contender go on for ever, as in a program that runs: what is compiled is tied to shapes of objects,
+ * and a collection throws it away where no such object is left, so that the next calls would cost several times as much.
+ */
+async function keepOneOpen(contender: Contender): Promise<() => void> {
+  const prepared = await contender.prepare();
+  prepared.run(requestsOf(2, contender), () => new Promise<never>(() => undefined)).catch(() => undefined);
+  return () => prepared.close?.();
+}
+
+async function timeAtSize(
+  contenders: readonly Contender[],
+  { size, rounds, samples, only = contenders }: SizePlan,
+  limits: Limits,
+  known: ReadonlyMap<Contender, Observed[]>,
+): Promise<Map<Contender, Cost>> {
+  const costs = new Map<Contender, Cost>();
+  const measured = new Map<Contender, number[]>();
+  for (const contender of contenders) {
+    if (!only.includes(contender)) {
+      costs.set(contender, 'left out');
+      continue;
+    }
+    const estimated = estimate(known.get(contender)!, size);
+    if (estimated > limits.run) costs.set(contender, { estimated });
+    else measured.set(contender, []);
+  }
+  const slow = new Set<Contender>();
+  for (let round = 0; round < rounds; round += 1) {
+    for (const contender of rotated([...measured.keys()], round)) {
+      if (costs.has(contender) || (round > 0 && slow.has(contender))) continue;
+      progress(`${size.toLocaleString('en')} calls, round ${round + 1} of ${rounds}: ${contender.name}`);
+      const isLong = estimate(known.get(contender)!, size) > limits.slow;
+      if (!isLong) await recover(contender, known.get(contender)!, limits);
+      const seconds: number[] = [];
+      while (seconds.length < samples && !slow.has(contender)) {
+        const time = await timeOnce(contender, size, limits.run);
+        if (time === undefined) {
+          costs.set(contender, { stoppedAfter: limits.run });
+          break;
+        }
+        seconds.push(time);
+        if (time > limits.slow) slow.add(contender);
+      }
+      if (seconds.length > 0) measured.get(contender)!.push((median(seconds) * 1e6) / size);
+    }
+  }
+  for (const [contender, times] of measured) {
+    if (costs.has(contender)) continue;
+    const microseconds = median(times);
+    costs.set(contender, { rounds: times, microseconds });
+    // The quickest, as a busy machine makes some of them slow.
+    known.get(contender)!.push({ size, seconds: (Math.min(...times) * size) / 1e6 });
+  }
+  return costs;
+}
+
+/** Warms a contender up, and tells how long it then takes for few calls. */
+async function probe(contender: Contender, limits: Limits): Promise<Observed[]> {
+  let spent = 0;
+  for (let run = 0; run < warmUp.runs && spent < warmUp.seconds; run += 1) {
+    spent += (await timeOnce(contender, probeSizes[0], limits.run)) ?? Infinity;
+  }
+  const observed: Observed[] = [];
+  for (const size of probeSizes) {
+    const times: number[] = [];
+    while (times.length < 3 && (times[0] ?? 0) < warmUp.seconds) {
+      times.push((await timeOnce(contender, size, limits.run)) ?? Infinity);
+    }
+    observed.push({ size, seconds: Math.min(...times) });
+  }
+  return observed;
+}
+
+/** Makes a contender as quick again as it was before the others had their turns. */
+async function recover(contender: Contender, known: readonly Observed[], limits: Limits): Promise<void> {
+  const { size } =
+    known
+      .slice(0, probeSizes.length)
+      .reverse()
+      .find(({ seconds }) => seconds < 0.1) ?? known[0]!;
+  let spent = 0;
+  for (let run = 0; run < recovery.runs && spent < recovery.seconds; run += 1) {
+    spent += (await timeOnce(contender, size, limits.run)) ?? Infinity;
+  }
+}
+
+/**
+ * Seconds that a run will take if it grows from the last size as it grew to that from one a tenth as large: at least
+ * as the number of calls does, at most as its square.
+ */
+export function estimate(observed: readonly Observed[], size: number): number {
+  const larger = observed.at(-1);
+  if (!larger) throw new Error('One size must have been measured.');
+  const smaller = observed.filter((one) => one.size <= larger.size / 10).at(-1);
+  const power = smaller
+    ? Math.log(larger.seconds / smaller.seconds) / Math.log(larger.size / smaller.size)
+    : 1;
+  return larger.seconds * (size / larger.size) ** Math.min(2, Math.max(1, power));
+}
+
+/**
+ * Seconds that one run takes, with new requests; undefined if it takes more than it may.
+ * @throws Error if an answer is missing or wrong
+ */
+export async function timeOnce(
+  contender: Contender,
+  size: number,
+  most: number,
+): Promise<number | undefined> {
+  const requests = requestsOf(size, contender);
+  const prepared = await contender.prepare();
+  const { call, isLate, start } = boundedCall(most);
+  // Only what is young: see `recover`.
+  globalThis.gc?.({ type: 'minor' });
+  const startedAt = start();
+  const sum = await Promise.race([prepared.run(requests, call), isLate]);
+  const seconds = (performance.now() - startedAt) / 1_000;
+  prepared.close?.();
+  if (sum === undefined) return undefined;
+  if (sum !== sumOf(requests)) throw new Error(`${contender.name}: the answers to ${size} calls are wrong.`);
+  return seconds;
+}
+
+/** A call that resolves at once, until time is up: then it never does, so that nothing more is begun. */
+function boundedCall(seconds: number) {
+  let deadline = Infinity;
+  let made = 0;
+  let giveUp: () => void = () => undefined;
+  const isLate = new Promise<undefined>((resolve) => {
+    giveUp = () => resolve(undefined);
+  });
+  const call: BenchCall = async (request) => {
+    made += 1;
+    if ((made & lookMask) === 0 && performance.now() > deadline) {
+      giveUp();
+      return new Promise<never>(() => undefined);
+    }
+    return request.id;
+  };
+  return {
+    call,
+    isLate,
+    start: () => {
+      const now = performance.now();
+      deadline = now + seconds * 1_000;
+      return now;
+    },
+  };
+}
+
+function rotated<T>(values: readonly T[], by: number): T[] {
+  // A step of a third, so that neighbours change sides early where there are few rounds.
+  const first = values.length === 0 ? 0 : (by * Math.ceil(values.length / 3)) % values.length;
+  return [...values.slice(first), ...values.slice(0, first)];
+}

@@ -1,0 +1,35 @@
+import { parseArgs, type ParseArgsConfig } from 'node:util';
+
+/** The command line cannot be understood; the message says why in one sentence without its full stop. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+/**
+ * Reads flags.
+ * @throws UsageError for flags that there are not, and for anything that is no flag
+ */
+export function readFlags<F extends NonNullable<ParseArgsConfig['options']>>(
+  argumentsGiven: readonly string[],
+  options: F,
+) {
+  try {
+    return parseArgs({ args: [...argumentsGiven], options }).values;
+  } catch (error) {
+    // After its first sentence parseArgs only explains positional arguments, of which there are none.
+    const [sentence = ''] = (error as Error).message.split(/\. |\.$|\n/);
+    throw new UsageError(sentence);
+  }
+}
+
+/**
+ * The part of a bench that `--only` names.
+ * @throws UsageError if there is none
+ */
+export function partNamed<N extends string>(parts: readonly N[], name: string): N {
+  const part = parts.find((one) => one === name);
+  if (part === undefined) {
+    throw new UsageError(`--only must be one of ${parts.join(', ')}, but is "${name}"`);
+  }
+  return part;
+}

@@ -1,0 +1,39 @@
+import type { Flight } from '../cache/flights';
+
+/** Flights by the request that was sent for them; more than one only for equal requests. */
+export class FlightsByRequest<R, V> {
+  readonly #byRequest = new Map<R, Flight<R, V> | Set<Flight<R, V>>>();
+
+  constructor(flights: Iterable<Flight<R, V>>) {
+    for (const flight of flights) {
+      this.add(flight);
+    }
+  }
+
+  /** Those of a request, the oldest first. */
+  of(request: R): readonly Flight<R, V>[] {
+    const flights = this.#byRequest.get(request);
+    if (flights === undefined) {
+      return [];
+    }
+    return flights instanceof Set ? [...flights] : [flights];
+  }
+
+  add(flight: Flight<R, V>): void {
+    const others = this.#byRequest.get(flight.request);
+    if (others === undefined) {
+      this.#byRequest.set(flight.request, flight);
+    } else if (others instanceof Set) {
+      others.add(flight);
+    } else {
+      this.#byRequest.set(flight.request, new Set([others, flight]));
+    }
+  }
+
+  remove(flight: Flight<R, V>): void {
+    const flights = this.#byRequest.get(flight.request);
+    if (flights === flight || (flights instanceof Set && flights.delete(flight) && flights.size === 0)) {
+      this.#byRequest.delete(flight.request);
+    }
+  }
+}

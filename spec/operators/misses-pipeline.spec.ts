@@ -1,0 +1,212 @@
+/* eslint-disable rxjs-x/no-ignored-error -- an error that nothing handles fails the spec, as RxJS rethrows it */
+import {
+  concat,
+  endWith,
+  filter,
+  from,
+  ignoreElements,
+  map,
+  merge,
+  mergeMap,
+  of,
+  Subject,
+  take,
+  tap,
+  throwError,
+  timer,
+  type Observable,
+} from 'rxjs';
+import { LLMResultCache } from '../../lib/cache/llm-result-cache';
+import type { CallOutcome } from '../../lib/core/call';
+import { MissingOutcomeError } from '../../lib/core/errors';
+import { cacheLLM } from '../../lib/operators/cache-llm';
+import { mergeWithConcurrency } from '../../lib/operators/merge-with-concurrency';
+import { LLMCallOptimizer } from '../../lib/optimizer/llm-call-optimizer';
+import { inVirtualTime } from '../test-scheduler';
+import { shown } from './cached-calls';
+
+interface Asked {
+  readonly cacheKey: string;
+  /** Milliseconds its call takes. */
+  readonly takes: number;
+}
+
+const asked = (cacheKey: string, takes = 10): Asked => ({ cacheKey, takes });
+const answer = ({ cacheKey, takes }: Asked) => timer(takes).pipe(map(() => cacheKey.toUpperCase()));
+const made = (request: Asked): Observable<CallOutcome<Asked, string>> =>
+  answer(request).pipe(
+    map((value) => ({ ok: true, request, value, source: 'call', latency: 0, waited: 0, attempts: 1 })),
+  );
+
+describe('the pipeline for misses', () => {
+  const outcomesOf = (
+    requests: readonly Asked[],
+    misses: (misses$: Observable<Asked>) => Observable<CallOutcome<Asked, string>>,
+  ) => {
+    const outcomes: string[] = [];
+    inVirtualTime((scheduler) => {
+      from(requests)
+        .pipe(cacheLLM(misses, { scheduler }))
+        .subscribe((outcome) => outcomes.push(`${outcome.request.cacheKey}: ${shown(outcome)}`));
+    });
+    return outcomes;
+  };
+  const abc = [asked('a', 30), asked('b', 20), asked('c', 10)];
+
+  it('may part its requests among several, of which some are no operators of rxllm', () => {
+    const outcomes = outcomesOf(abc, (misses$) =>
+      merge(
+        misses$.pipe(
+          filter(({ cacheKey }) => cacheKey !== 'b'),
+          mergeWithConcurrency(answer),
+        ),
+        misses$.pipe(
+          filter(({ cacheKey }) => cacheKey === 'b'),
+          mergeMap(made),
+        ),
+      ),
+    );
+    expect(outcomes).toEqual(['c: C call', 'b: B call', 'a: A call']);
+  });
+
+  it('completes who subscribes to its requests when they have all come, and lets go of who leaves early', () => {
+    const seen: string[] = [];
+    const outcomes = outcomesOf(abc, (misses$) => {
+      const first$ = misses$.pipe(
+        take(1),
+        tap(({ cacheKey }) => seen.push(cacheKey)),
+        ignoreElements(),
+      );
+      const late$ = concat(
+        misses$.pipe(ignoreElements()),
+        misses$.pipe(ignoreElements(), endWith('done')),
+      ).pipe(
+        tap((word) => seen.push(word)),
+        ignoreElements(),
+      );
+      return merge(first$, late$, misses$.pipe(mergeWithConcurrency(answer)));
+    });
+    expect(outcomes).toEqual(['c: C call', 'b: B call', 'a: A call']);
+    expect(seen).toEqual(['a', 'done']);
+  });
+
+  it('may pass on some outcomes as they are, and make others anew', () => {
+    const requests = Array.from({ length: 40 }, (_, index) => asked(`k${index}`, ((index * 7) % 40) + 1));
+    let passed = 0;
+    const outcomes = outcomesOf(requests, (misses$) =>
+      misses$.pipe(
+        mergeWithConcurrency(answer, Infinity),
+        map((outcome) => (++passed % 3 === 0 ? { ...outcome } : outcome)),
+      ),
+    );
+    const inTime = [...requests].sort((one, other) => one.takes - other.takes);
+    expect(outcomes).toEqual(inTime.map(({ cacheKey }) => `${cacheKey}: ${cacheKey.toUpperCase()} call`));
+  });
+
+  it('has its outcomes passed on as they are to who waits alone', () => {
+    const seen: unknown[] = [];
+    const passed: unknown[] = [];
+    inVirtualTime((scheduler) => {
+      from(abc)
+        .pipe(
+          cacheLLM(
+            (misses$) =>
+              misses$.pipe(
+                mergeWithConcurrency(answer),
+                tap((one) => seen.push(one)),
+              ),
+            {
+              scheduler,
+            },
+          ),
+        )
+        .subscribe((outcome) => passed.push(outcome));
+    });
+    expect(passed).toHaveLength(3);
+    passed.forEach((outcome, index) => expect(outcome).toBe(seen[index]));
+  });
+
+  it.each([
+    ['answer', () => of('answer'), 'answer'],
+    ['failure', () => throwError(() => new Error('failure')), 'Error: failure'],
+  ])('lets nobody who shares an %s change it for the others', (_name, call, expected) => {
+    const seen: string[] = [];
+    const start$ = new Subject<void>();
+    const spoil = (outcome: CallOutcome<unknown, unknown>) => {
+      seen.push(String(outcome.ok ? outcome.value : outcome.error));
+      Object.assign(outcome, { value: 'spoilt', error: 'spoilt' });
+    };
+    const requests = [asked('a'), asked('a'), asked('a')];
+    from(requests)
+      .pipe(cacheLLM((misses$) => misses$.pipe(mergeWithConcurrency(() => start$.pipe(mergeMap(call))))))
+      .subscribe(spoil);
+    start$.next();
+    start$.complete();
+    expect(seen).toEqual([expected, expected, expected]);
+  });
+
+  it('fails requests in the order they came when it ends without their outcomes', () => {
+    const end$ = new Subject<never>();
+    const outcomes: string[] = [];
+    inVirtualTime((scheduler) => {
+      const requests = ['a', 'b', 'c', 'd', 'e', 'f'].map((key) => asked(key, key < 'c' ? 10 : 1000));
+      from(requests)
+        .pipe(
+          cacheLLM(
+            (misses$) => {
+              const outcomes$ = misses$.pipe(mergeWithConcurrency(answer, Infinity));
+              return merge(outcomes$, end$);
+            },
+            { scheduler },
+          ),
+        )
+        .subscribe(({ request, ...outcome }) => {
+          const failure = !outcome.ok && outcome.error instanceof MissingOutcomeError;
+          outcomes.push(`${request.cacheKey}${failure ? ' missing' : ''}`);
+        });
+      timer(20).subscribe(() => end$.error(new Error('over')));
+    });
+    expect(outcomes).toEqual(['a', 'b', 'c missing', 'd missing', 'e missing', 'f missing']);
+  });
+
+  it('is closed with its optimizer, which fails requests in the order they came', () => {
+    const outcomes: string[] = [];
+    inVirtualTime((scheduler) => {
+      const optimizer = new LLMCallOptimizer({ scheduler, enableRateLimit: false, maxConcurrent: 10 });
+      from(['a', 'b', 'c', 'd', 'e', 'f'].map((key) => asked(key, key < 'c' ? 10 : 1000)))
+        .pipe(optimizer.optimize(answer))
+        .subscribe(({ request, ok }) => outcomes.push(`${request.cacheKey} ${ok}`));
+      timer(20).subscribe(() => optimizer.close());
+    });
+    expect(outcomes).toEqual(['a true', 'b true', 'c false', 'd false', 'e false', 'f false']);
+  });
+
+  it('tells the answers of equal requests apart whose calls share nothing, wherever they are', () => {
+    const same = { cacheKey: 'a', takes: 10, bypass: { sharing: true } };
+    const outcomes: string[] = [];
+    const cache = new LLMResultCache();
+    const ends: Subject<string>[] = [];
+    from([same, same, same])
+      .pipe(
+        cacheLLM(
+          (misses$) =>
+            misses$.pipe(
+              mergeWithConcurrency(() => {
+                const end$ = new Subject<string>();
+                ends.push(end$);
+                return end$;
+              }),
+              map((outcome) => ({ ...outcome })),
+            ),
+          cache,
+        ),
+      )
+      .subscribe((outcome) => outcomes.push(shown(outcome)));
+    for (const [index, end$] of [...ends.entries()].reverse()) {
+      end$.next(`answer ${index}`);
+      end$.complete();
+    }
+    cache.close();
+    expect(outcomes).toEqual(['answer 2 call', 'answer 1 call', 'answer 0 call']);
+  });
+});

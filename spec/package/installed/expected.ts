@@ -1,0 +1,13 @@
+import { LLMResultCache } from '../../../lib/index';
+
+/** What program.ts prints wherever it runs. */
+export const expected = {
+  chain: [3, 4, 4, 6],
+  optimizer: { answers: ['A', 'B', 'A'], totalCalls: 3, sharedCalls: 1, late: 'closed' },
+  simulation: { answered: 50 },
+  disk: 'lmdb-missing',
+  key: LLMResultCache.generateKey('Why is gold up?', { model: 'm', temperature: 0 }),
+};
+
+/** What peers-program.ts prints. */
+export const expectedWithPeers = { content: 'Up.', kept: 'on disk' };

@@ -1,0 +1,105 @@
+import { specifierOf } from '../built';
+import { aim, type Bundle } from './bundles';
+import type { Measurement } from './measure';
+
+/** The bundles that are larger than they may be, a sentence each. */
+export function overBudget(measurements: readonly Measurement[]): string[] {
+  return measurements
+    .filter(({ bundle, own }) => own.gzip > bundle.budget)
+    .map(({ bundle, own }) => `${titleOf(bundle)} takes ${own.gzip} bytes, but may take ${bundle.budget}.`);
+}
+
+/** The bytes of a bundle by folder of `lib/`, minified and not compressed. */
+export type Folders = ReadonlyMap<string, number>;
+
+/** Puts the files of a bundle together by folder. */
+export function byFolder(files: ReadonlyMap<string, number>): Folders {
+  const folders = new Map<string, number>();
+  for (const [path, bytes] of files) {
+    const folder = path.includes('/') ? path.slice(0, path.indexOf('/')) : 'faces';
+    folders.set(folder, (folders.get(folder) ?? 0) + bytes);
+  }
+  return folders;
+}
+
+const columns = ['core', 'operators', 'optimizer', 'limiter', 'cache', 'stats', 'provider'];
+
+/** The page of `docs/`. */
+export function page(
+  measurements: readonly Measurement[],
+  contents: readonly (readonly [Bundle, Folders])[],
+  versions: string,
+): string {
+  const above = measurements.filter(({ own }) => own.gzip > aim);
+  return `# What rxllm adds to a bundle
+
+Written by \`npm run size\`; \`npm run size:check\`, a part of \`npm test\`, fails where a budget is passed. Bundled from what
+is published, by ${versions}: minified, for ES2022, compressed by gzip -9; kB are 1000 bytes. RxJS and the other peers are
+left out, as you have them anyway. A budget bounds the third column, which leaves out the two runtime
+dependencies too (lru-cache and the SHA-256 of @noble/hashes); the fourth has them in.
+
+${table([
+  ['Import', 'Budget', 'Takes', 'With dependencies', 'Brotli', 'Not compressed'],
+  ...measurements.map(({ bundle, own, withDependencies }) => [
+    titleOf(bundle, '`'),
+    kilobytes(bundle.budget),
+    kilobytes(own.gzip),
+    kilobytes(withDependencies.gzip),
+    kilobytes(own.brotli),
+    kilobytes(own.minified),
+  ]),
+])}
+
+${verdict(above)}
+
+## What is in it
+
+Minified, not compressed, in kB, by folder of \`lib/\`. What is not there was dropped by the bundler.
+
+${table([
+  ['Import', ...columns],
+  ...contents.map(([bundle, folders]) => [
+    titleOf(bundle, '`'),
+    ...columns.map((folder) => {
+      const bytes = folders.get(folder);
+      return bytes === undefined ? '' : (bytes / 1000).toFixed(1);
+    }),
+  ]),
+])}
+`;
+}
+
+/** The first table, for a terminal. */
+export function lines(measurements: readonly Measurement[]): string {
+  return measurements
+    .map(
+      ({ bundle, own, withDependencies }) =>
+        `${titleOf(bundle).padEnd(40)} ${kilobytes(own.gzip).padStart(9)} of ${kilobytes(bundle.budget).padStart(9)}` +
+        `, with dependencies ${kilobytes(withDependencies.gzip).padStart(9)}`,
+    )
+    .join('\n');
+}
+
+function verdict(above: readonly Measurement[]): string {
+  const aimed = kilobytes(aim).replace('.0', '');
+  if (above.length === 0) {
+    return `Nothing is above ${aimed}.`;
+  }
+  const names = above.map(({ bundle }) => titleOf(bundle, '`'));
+  return `The aim for one operator alone is ${aimed}. Above it: ${names.join(', ')}.`;
+}
+
+function titleOf(bundle: Bundle, quote = ''): string {
+  const all = `all of ${quote}${specifierOf(bundle.face)}${quote}`;
+  return bundle.names ? `${quote}{ ${bundle.names.join(', ')} }${quote}` : all;
+}
+
+function kilobytes(bytes: number): string {
+  return `${(bytes / 1000).toFixed(bytes < 1000 ? 2 : 1)} kB`;
+}
+
+function table(rows: readonly (readonly string[])[]): string {
+  const [head, ...body] = rows.map((cells) => `| ${cells.join(' | ')} |`);
+  const rule = `| --- |${' ---: |'.repeat(rows[0]!.length - 1)}`;
+  return [head, rule, ...body].join('\n');
+}
