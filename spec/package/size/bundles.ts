@@ -19,7 +19,7 @@ export const aim = 15_000;
  * the commit.
  */
 export const bundles: readonly Bundle[] = [
-  alone('mergeWithConcurrency', 25_100),
+  alone('mergeWithConcurrency', 16_900),
   alone('adaptiveThrottle', 22_100),
   alone('cacheLLM', 32_100),
   alone('unwrapOutcomes', 250),
