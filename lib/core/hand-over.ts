@@ -21,12 +21,25 @@ export class Consumer {
 
   /** Subscribes to its source in such a way that operators of ours further up know whom they send requests to. */
   subscribe(subscribe: () => void): void {
-    runFor(this, subscribe);
+    const outer = subscribing;
+    // eslint-disable-next-line @typescript-eslint/no-this-alias
+    subscribing = this;
+    try {
+      subscribe();
+    } finally {
+      subscribing = outer;
+    }
   }
 
-  /** Runs what happens for a value: pipelines that are made meanwhile do not send to the one that subscribes. */
-  static apart(run: () => void): void {
-    runFor(undefined, run);
+  /** Passes on a value: pipelines that are made meanwhile do not send to the one that subscribes. */
+  static passApart<T>(value: T, destination: { next(value: T): void }): void {
+    const outer = subscribing;
+    subscribing = undefined;
+    try {
+      destination.next(value);
+    } finally {
+      subscribing = outer;
+    }
   }
 
   /** The one that subscribes at the moment. */
@@ -89,16 +102,6 @@ export class Consumer {
       this.#expected.delete(request);
     }
     return ticket!;
-  }
-}
-
-function runFor(consumer: Consumer | undefined, run: () => void): void {
-  const outer = subscribing;
-  subscribing = consumer;
-  try {
-    run();
-  } finally {
-    subscribing = outer;
   }
 }
 

@@ -22,7 +22,7 @@ export function subscribeWhileOpen<T>(
     if (!destination.closed) {
       try {
         if (Consumer.current()) {
-          Consumer.apart(() => run.next(value));
+          Consumer.passApart(value, run);
         } else {
           run.next(value);
         }
