@@ -76,19 +76,26 @@ export class StorePurges {
     }
   }
 
-  /** Returns what applies to reads that are under way; undefined where everything was purged. */
-  invalidate(matches: (entry: CacheEntry, key: string) => boolean): StoreFilter | undefined {
+  /**
+   * @param fenceReads told what applies to reads that are under way, undefined for everything; before the store is asked
+   * anything, as it may fail at once, which answers them
+   */
+  invalidate(
+    matches: (entry: CacheEntry, key: string) => boolean,
+    fenceReads: (filter: StoreFilter | undefined) => void,
+  ): void {
     const { store, clock, fences, writes } = this.#settings;
     const canWalk = typeof store.iterator === 'function';
     if ((!canWalk && typeof store.clear === 'function') || fences.filters.length >= mostFilters) {
+      fenceReads(undefined);
       this.clear();
-      return undefined;
+      return;
     }
     const othersUntil = canWalk ? Infinity : clock.now();
     const filter: StoreFilter = { number: fences.next(), othersUntil, matches };
+    fenceReads(filter);
     writes.voidMatching((entry, key) => applies(filter, entry, key));
     this.#add(filter);
-    return filter;
   }
 
   /** Carries out what is owed, as far as it is not under way. */

@@ -220,12 +220,13 @@ export class StoreTier {
       return;
     }
     this.#reminder.check();
-    const filter = this.#purges.invalidate(matches);
-    if (filter) {
-      this.#reads.fenceMatching(filter);
-    } else {
-      this.#reads.fenceAll();
-    }
+    this.#purges.invalidate(matches, (filter) => {
+      if (filter) {
+        this.#reads.fenceMatching(filter);
+      } else {
+        this.#reads.fenceAll();
+      }
+    });
   }
 
   /** How the store is used. */

@@ -596,6 +596,21 @@ describe('StoreTier', () => {
       });
     });
 
+    it('that is invalidated in the moment in which the store fails once too often', () => {
+      inVirtualTime((scheduler) => {
+        const { tier, store, read, at } = tierOn(scheduler);
+        store.behave = (operation) => (operation === 'get' ? { after: 50 } : { throws: true });
+        const one = read('key');
+        at(10, () => {
+          tier.write('key', entryOf('new'), undefined);
+          expect(tier.isBypassed).toBe(false);
+          tier.invalidate(({ value }) => value === 'new');
+          expect(tier.isBypassed).toBe(true);
+          expect(one.answers).toEqual([{ value: undefined, at: 10 }]);
+        });
+      });
+    });
+
     it('while the store was bypassed', () => {
       inVirtualTime((scheduler) => {
         const { tier, store, read, at } = tierOn(scheduler, { background: true });
