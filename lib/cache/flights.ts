@@ -32,6 +32,8 @@ export interface Waiter<R = unknown, V = unknown> {
 export interface FlightCarrier<R = unknown, V = unknown> {
   /** Nobody waits for the answer any more. */
   abandon(flight: Flight<R, V>): void;
+  /** An outcome may come by a detour. */
+  lostSight?(): void;
 }
 
 /** What an answer must not match to be kept: what was invalidated while its call ran. */

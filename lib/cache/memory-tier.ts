@@ -103,9 +103,7 @@ export class MemoryTier {
     }
     this.#lru.set(key, entry, size === undefined ? undefined : { size });
     this.#isFull = false;
-    if (!this.#cancelSweep) {
-      this.#sweepLater();
-    }
+    this.#sweepLater();
     this.#tellGone(now);
     return undefined;
   }
@@ -170,6 +168,9 @@ export class MemoryTier {
 
   /** One timer in the background as long as there is anything that may expire. */
   #sweepLater(): void {
+    if (this.#cancelSweep) {
+      return;
+    }
     const { clock, sweepInterval } = this.#settings;
     if (sweepInterval !== Infinity && !this.#isClosed) {
       this.#cancelSweep = clock.schedule(

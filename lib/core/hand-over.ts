@@ -127,14 +127,17 @@ export function handOver<R>(
 
 /**
  * Outcomes of requests that came from a cache, so that it knows which of two equal requests one belongs to. While one
- * is being emitted it is the `emission`, which serves the usual chain; here it stands only if it was not asked for meanwhile.
+ * is being emitted it is the `emission`, which serves the usual chain; here it stands only if the one that it is for
+ * did not get it meanwhile.
  */
 const ticketsOfOutcomes = new WeakMap<object, Ticket>();
 
 interface Emission {
   readonly outcome: object;
   readonly ticket: Ticket;
-  wasAskedFor: boolean;
+  /** The one in the middle of which this one happens. */
+  readonly outer: Emission | undefined;
+  isClaimed: boolean;
 }
 
 let emission: Emission | undefined;
@@ -145,31 +148,43 @@ export function emitSigned<T extends object>(
   ticket: Ticket,
   destination: { next(outcome: T): void },
 ): void {
-  const outer = emission;
-  const own: Emission = { outcome, ticket, wasAskedFor: false };
+  const own: Emission = { outcome, ticket, outer: emission, isClaimed: false };
   emission = own;
   try {
     destination.next(outcome);
   } finally {
-    if (!own.wasAskedFor) {
-      ticketsOfOutcomes.set(outcome, ticket);
+    emission = own.outer;
+    if (!own.isClaimed) {
+      signOutcome(outcome, ticket);
     }
-    emission = outer;
   }
 }
 
-/** Notes whose outcome this is, where it is emitted later. */
+/** Notes whose outcome this is, where it may arrive later. */
 export function signOutcome(outcome: object, ticket: Ticket): void {
   ticketsOfOutcomes.set(outcome, ticket);
+  ticket.lostSight();
 }
 
 /** Whose outcome this is; undefined where no operator of ours made it. */
 export function ticketOfOutcome(outcome: object): Ticket | undefined {
-  if (emission?.outcome === outcome) {
-    emission.wasAskedFor = true;
-    return emission.ticket;
+  return emissionOf(outcome)?.ticket ?? ticketsOfOutcomes.get(outcome);
+}
+
+/** The one that the outcome is for has it: nobody else needs to be told whose it is. */
+export function claimOutcome(outcome: object): void {
+  const found = emissionOf(outcome);
+  if (found) {
+    found.isClaimed = true;
   }
-  return ticketsOfOutcomes.get(outcome);
+}
+
+function emissionOf(outcome: object): Emission | undefined {
+  let found = emission;
+  while (found && found.outcome !== outcome) {
+    found = found.outer;
+  }
+  return found;
 }
 
 function isCopy(request: unknown, copy: unknown): boolean {

@@ -151,6 +151,11 @@ export class Ticket<R = unknown> {
     return this.attempts > 0 ? this.place === undefined : this.holder === undefined;
   }
 
+  /** Its outcome is out, but did not come to the one that it is for at once: it may come later, or a copy of it. */
+  lostSight(): void {
+    // Nobody needs to know but those who find requests by their outcomes.
+  }
+
   /** Lets go of the request because nobody waits for its outcome any more. */
   cancel(): void {
     if (!this.cancelled) {

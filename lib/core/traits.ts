@@ -122,7 +122,7 @@ export function validated<R>(reader: TraitsReader<R> | undefined): TraitsReader<
 /** The traits of requests that have no other but their priority, as most do. */
 const justPriority = prioritiesByRank.map((priority): ReadTraits => ({ ...noTraits, priority }));
 
-/** The default reader: the request's own fields of the traits' names, each only where its value is a valid trait. */
+/** The default reader: the request's own enumerable fields of the traits' names, each only where it is a valid trait. */
 export function readTraits(request: unknown): CallTraits {
   return traitsIn(request) as CallTraits;
 }

@@ -216,19 +216,18 @@ export class AdmissionQueue {
     return undefined;
   }
 
-  /** Lets a request that was just added start; one that has to wait for a slot changes nothing for anybody. */
+  /**
+   * Lets a request that was just added start. One that has to wait for a slot changes nothing for the others, who may
+   * only wait for a gate whose timer is late.
+   */
   drainFor(pool: SlotPool): void {
-    if (pool.hasFreeSlot) {
+    if (this.#gate || pool.hasFreeSlot) {
       this.drain();
     }
   }
 
-  /**
-   * Starts everything that may start now, and arranges to be woken when the next one may.
-   *
-   * @param about the time, if somebody has just read it; a start that anything depends on goes by the clock itself
-   */
-  drain(about?: number): void {
+  /** Starts everything that may start now, and arranges to be woken when the next one may. */
+  drain(): void {
     if (this.#draining) {
       this.#drainAgain = true;
       return;
@@ -236,9 +235,8 @@ export class AdmissionQueue {
     this.#draining = true;
     try {
       // What a start does may change what is next, or ask for another round.
-      let hasStarted = this.#startNext(about);
-      while (hasStarted || this.#takeDrainAgain()) {
-        hasStarted = this.#startNext();
+      while (this.#startNext() || this.#takeDrainAgain()) {
+        continue;
       }
     } finally {
       this.#draining = false;
@@ -251,18 +249,18 @@ export class AdmissionQueue {
     return again;
   }
 
-  #startNext(about?: number): boolean {
+  #startNext(): boolean {
     const paid = this.#paid.waiting > 0 ? this.#paid.next() : undefined;
     const unpaid = this.#unpaid.waiting > 0 ? this.#unpaid.next() : undefined;
     if (!paid && !unpaid) {
       this.#wakeAt(Infinity);
       return false;
     }
-    const opens = paid ? this.#tryStart(paid, false, about) : Infinity;
+    const opens = paid ? this.#tryStart(paid, false) : Infinity;
     if (opens === isDone) {
       return true;
     }
-    const opensUnpaid = unpaid ? this.#tryStart(unpaid, paid !== undefined, about) : Infinity;
+    const opensUnpaid = unpaid ? this.#tryStart(unpaid, paid !== undefined) : Infinity;
     if (opensUnpaid === isDone) {
       return true;
     }
@@ -275,11 +273,11 @@ export class AdmissionQueue {
    *
    * @param isBehindPaid whether one that has paid waits for its start
    */
-  #tryStart(leaf: Leaf, isBehindPaid: boolean, about: number | undefined): number {
+  #tryStart(leaf: Leaf, isBehindPaid: boolean): number {
     const { rank, isNew } = leaf.lane.priorityClass;
     const item = leaf.first();
     const ticket = item instanceof Ticket ? item : undefined;
-    const now = about === undefined || ticket || this.#gate ? this.#clock.now() : about;
+    const now = this.#clock.now();
     if (ticket && ticket.deadline < now) {
       this.#takeOut(ticket);
       ticket.owner!.expired(ticket);

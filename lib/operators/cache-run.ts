@@ -449,8 +449,9 @@ export class CacheRun<R, V> {
     if (flight.isReading) {
       this.#nowReading(waiter);
     }
-    flight.ticket.raise(ticket.rank);
+    // Before the call is raised, which may start and end it.
     this.#watchDeadline(waiter);
+    flight.ticket.raise(ticket.rank);
   }
 
   /** A pipeline watches over the deadlines of the requests that it is sent, and over no others. */

@@ -62,11 +62,11 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
   #isSourceDone = false;
   #isClosed = false;
   #lastIndex = 0;
-  #lastArrivalAt = 0;
-  /** Outcomes to come for which the clock is not read again. */
-  #quickEmissions = 0;
-  /** Arrivals while the source is being subscribed to; undefined at all other times. */
-  #arrivalsAtOnce: number | undefined;
+  #lastArrivalAt = -Infinity;
+  /** Arrivals to come for which the clock is not read again. */
+  #sharedArrivals = 0;
+  /** Whether the source is being subscribed to: what it emits meanwhile comes at once. */
+  #isSubscribing = false;
   readonly #order: SourceOrder<CallOutcome<R, V>>;
 
   constructor(
@@ -93,7 +93,6 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
       return;
     }
     const { limiter, traits: traitsOf, ordered, maxWait, sharedPool } = this.#settings;
-    const now = this.#arrivalTime();
     const traits = traitsOf(request);
     const isPlain =
       !ticket &&
@@ -103,8 +102,9 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
       !(limiter && traits.tokens !== undefined);
     this.#open++;
     if (isPlain) {
-      this.#takeIn(request, traits, now);
+      this.#takeIn(request, traits, this.#arrivalTime());
     } else {
+      const now = this.#settings.clock.now();
       this.#takeInTicket(ticket ?? new Ticket(request, now), traits, now);
     }
   }
@@ -179,14 +179,18 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
 
   /**
    * Reading the clock costs more than all else that an arrival does, so requests that come at once, out of an array
-   * say, and have to wait anyway share a reading with a few others.
+   * say, and have to wait anyway share a reading with a few others; not where the source is found to take its time.
    */
   #arrivalTime(): number {
-    const isFirst = this.#arrivalsAtOnce === undefined || this.#arrivalsAtOnce++ % sharesOfReading === 0;
-    if (isFirst || this.pool.hasFreeSlot) {
-      this.#lastArrivalAt = this.#settings.clock.now();
+    if (this.#sharedArrivals > 0 && !this.pool.hasFreeSlot) {
+      this.#sharedArrivals--;
+      return this.#lastArrivalAt;
     }
-    return this.#lastArrivalAt;
+    const now = this.#settings.clock.now();
+    const isQuick = this.#isSubscribing && now - this.#lastArrivalAt < 1;
+    this.#sharedArrivals = isQuick ? sharesOfReading : 0;
+    this.#lastArrivalAt = now;
+    return now;
   }
 
   /** A ticket for a copy that somebody on the way has made of a request that came from an operator of ours. */
@@ -204,9 +208,13 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
 
   /** Subscribes to the source, which may emit all it has meanwhile. */
   open(subscribe: () => void): void {
-    this.#arrivalsAtOnce = 0;
-    subscribe();
-    this.#arrivalsAtOnce = undefined;
+    this.#isSubscribing = true;
+    try {
+      subscribe();
+    } finally {
+      this.#isSubscribing = false;
+      this.#sharedArrivals = 0;
+    }
   }
 
   /** The source has completed. */
@@ -372,25 +380,8 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
       now,
     );
     // Only now, so that no call is started that the outcome made superfluous (take).
-    queue.drain(this.#timeAfter(now));
+    queue.drain();
     this.#completeIfDone();
-  }
-
-  /**
-   * The time after an outcome is out. Reading the clock is dear, so as long as the subscriber is found to take less than
-   * a millisecond for an outcome, several have one reading; not where a timeout counts from it.
-   */
-  #timeAfter(emission: number): number | undefined {
-    if (this.#settings.timeout !== Infinity) {
-      return undefined;
-    }
-    if (this.#quickEmissions > 0) {
-      this.#quickEmissions--;
-      return emission;
-    }
-    const now = this.#settings.clock.now();
-    this.#quickEmissions = now - emission < 1 ? sharesOfReading : 0;
-    return now;
   }
 
   #failed(call: RunningCall, error: unknown): void {
@@ -629,6 +620,8 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
     }
     const tickets = this.#tickets;
     this.#tickets = [];
+    // In the order in which they came, whatever order they were held in.
+    tickets.sort((one, other) => one.id - other.id);
     queue.removeAll(tickets);
     for (const ticket of tickets) {
       this.#left(ticket.id, ticket);
@@ -710,7 +703,7 @@ interface Room {
   readonly dropped?: { readonly item: unknown; readonly arrivedAt: number; readonly id: number };
 }
 
-/** How many arrivals, or outcomes, share a reading of the clock where they may. */
+/** How many arrivals share a reading of the clock with an earlier one where they may. */
 const sharesOfReading = 15;
 
 const justRoom: Room = {};

@@ -2,7 +2,7 @@ import { Subscription } from 'rxjs';
 import type { Flight, FlightCarrier } from '../cache/flights';
 import type { CallOutcome } from '../core/call';
 import { MissingOutcomeError } from '../core/errors';
-import { Consumer, handOver, ticketOfOutcome } from '../core/hand-over';
+import { claimOutcome, Consumer, handOver, ticketOfOutcome } from '../core/hand-over';
 import { nextStartNumber, type Ticket } from '../core/ticket';
 import { engineOf, identityOf, type CacheRunSettings, type LastingPipeline } from './cache-run-settings';
 import { FlightTicket } from './flight-ticket';
@@ -99,6 +99,11 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
     this.#closeIfUnused();
   }
 
+  /** An outcome is on its way in a part of the pipeline that is not ours. */
+  lostSight(): void {
+    this.#findByRequest();
+  }
+
   /** The source has completed. */
   complete(): void {
     this.#requests.complete();
@@ -159,6 +164,7 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
     const ticket = ticketOfOutcome(outcome) as Ticket<R> | undefined;
     const flown = ticket instanceof FlightTicket ? (ticket as FlightTicket<R, V>).flight : undefined;
     if (flown?.carrier === this && flown.ticket === ticket) {
+      claimOutcome(outcome);
       return flown;
     }
     // Somebody on the way may have made a copy of the request, of which the ticket knows.
