@@ -16,7 +16,6 @@ import {
   timer,
   type Observable,
 } from 'rxjs';
-import { LLMResultCache } from '../../lib/cache/llm-result-cache';
 import type { CallOutcome } from '../../lib/core/call';
 import { MissingOutcomeError } from '../../lib/core/errors';
 import { cacheLLM } from '../../lib/operators/cache-llm';
@@ -179,34 +178,5 @@ describe('the pipeline for misses', () => {
       timer(20).subscribe(() => optimizer.close());
     });
     expect(outcomes).toEqual(['a true', 'b true', 'c false', 'd false', 'e false', 'f false']);
-  });
-
-  it('tells the answers of equal requests apart whose calls share nothing, wherever they are', () => {
-    const same = { cacheKey: 'a', takes: 10, bypass: { sharing: true } };
-    const outcomes: string[] = [];
-    const cache = new LLMResultCache();
-    const ends: Subject<string>[] = [];
-    from([same, same, same])
-      .pipe(
-        cacheLLM(
-          (misses$) =>
-            misses$.pipe(
-              mergeWithConcurrency(() => {
-                const end$ = new Subject<string>();
-                ends.push(end$);
-                return end$;
-              }),
-              map((outcome) => ({ ...outcome })),
-            ),
-          cache,
-        ),
-      )
-      .subscribe((outcome) => outcomes.push(shown(outcome)));
-    for (const [index, end$] of [...ends.entries()].reverse()) {
-      end$.next(`answer ${index}`);
-      end$.complete();
-    }
-    cache.close();
-    expect(outcomes).toEqual(['answer 2 call', 'answer 1 call', 'answer 0 call']);
   });
 });
