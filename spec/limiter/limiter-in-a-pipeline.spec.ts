@@ -1,4 +1,16 @@
-import { concat, delay, from, map, of, throwError, timer } from 'rxjs';
+import {
+  concat,
+  delay,
+  from,
+  map,
+  NEVER,
+  of,
+  Subject,
+  Subscription,
+  throwError,
+  timer,
+  type SchedulerLike,
+} from 'rxjs';
 import {
   AdaptiveRateLimiter,
   adaptiveThrottle,
@@ -53,6 +65,47 @@ describe('the queue bound of a limiter', () => {
         ['c', 'ok'],
       ]);
     });
+  });
+
+  it('counts nobody who could have started long since, if only the timer were not late', () => {
+    let time = 0;
+    const lateScheduler: SchedulerLike = { now: () => time, schedule: () => new Subscription() };
+    const limiter = new AdaptiveRateLimiter({
+      scheduler: lateScheduler,
+      adaptive: false,
+      baseInterval: 20,
+      maxQueue: 2,
+    });
+    const full$ = new Subject<string>();
+    const free$ = new Subject<string>();
+    const started: string[] = [];
+    const outcomes: CallOutcome<string, never>[] = [];
+    const call = (request: string) => {
+      started.push(request);
+      return NEVER;
+    };
+    const subscription = new Subscription();
+    for (const [requests$, maxConcurrent] of [
+      [full$, 1],
+      [free$, 3],
+    ] as const) {
+      subscription.add(
+        requests$
+          .pipe(mergeWithConcurrency(call, { limiter, maxConcurrent }))
+          .subscribe({ next: (outcome) => outcomes.push(outcome), error: rethrow }),
+      );
+    }
+    full$.next('a');
+    free$.next('b');
+    expect(started).toEqual(['a']);
+    time = 40;
+    full$.next('c');
+    expect(started).toEqual(['a', 'b']);
+    full$.next('d');
+    expect(outcomes).toEqual([]);
+    full$.next('e');
+    expect(errorsOf(outcomes)).toEqual([['e', 'QueueOverflowError']]);
+    subscription.unsubscribe();
   });
 });
 

@@ -8,10 +8,12 @@ import {
   of,
   range,
   Subject,
+  Subscription,
   take,
   tap,
   throwError,
   toArray,
+  type SchedulerLike,
 } from 'rxjs';
 import type { CallContext } from '../../lib/core/call';
 import type { CallEvent } from '../../lib/core/events';
@@ -765,6 +767,67 @@ describe('mergeWithConcurrency', () => {
       });
     });
 
+    describe('behind a synchronous source that takes 10 ms for each request', () => {
+      /** Eight requests that came 10 ms after each other; the first call ends 20 ms after the last of them, the others at once. */
+      const outcomesOf = (maxWait: number | undefined) => {
+        let time = 0;
+        const scheduler: SchedulerLike = { now: () => time, schedule: () => new Subscription() };
+        const ends: Subject<number>[] = [];
+        const told: string[] = [];
+        function* slowly() {
+          while (time < 80) {
+            time += 10;
+            yield { cameAt: time };
+          }
+        }
+        const call = () => {
+          const end$ = new Subject<number>();
+          ends.push(end$);
+          return end$;
+        };
+        const config = { maxConcurrent: 1, scheduler, ...(maxWait !== undefined && { maxWait }) };
+        from(slowly())
+          .pipe(mergeWithConcurrency(call, config))
+          .subscribe({
+            next: ({ request, ok, waited }) =>
+              told.push(`${request.cameAt} ${ok ? 'started' : 'expired'} after ${waited}`),
+            error: rethrow,
+          });
+        time = 100;
+        for (const end$ of ends) {
+          end$.next(time);
+          end$.complete();
+        }
+        return told;
+      };
+
+      it('tells how long each has waited itself', () => {
+        expect(outcomesOf(undefined)).toEqual([
+          '10 started after 0',
+          '20 started after 80',
+          '30 started after 70',
+          '40 started after 60',
+          '50 started after 50',
+          '60 started after 40',
+          '70 started after 30',
+          '80 started after 20',
+        ]);
+      });
+
+      it('counts maxWait from when each came', () => {
+        expect(outcomesOf(45)).toEqual([
+          '10 started after 0',
+          '20 expired after 80',
+          '30 expired after 70',
+          '40 expired after 60',
+          '50 expired after 50',
+          '60 started after 40',
+          '70 started after 30',
+          '80 started after 20',
+        ]);
+      });
+    });
+
     it('refuses newcomers of a full queue with QueueOverflowError', () => {
       runUntil(8, ({ cold, expectObservable }) => {
         const source = cold('        (abcd|)     ');
@@ -1017,6 +1080,35 @@ describe('mergeWithConcurrency', () => {
         .subscribe();
       subscription.unsubscribe();
       expect(told.sort()).toEqual(['finished', 'left', 'left', 'received', 'received', 'started']);
+    });
+
+    it('tell of those who left in the order in which they came, before the running call', () => {
+      const received: number[] = [];
+      const left: number[] = [];
+      const end$ = new Subject<string>();
+      const subscription = from(['a', 'b', 'c', 'd', 'e', 'f'])
+        .pipe(
+          // Ordered, each waits with a ticket, and the list of tickets is kept whole by moving its last one.
+          mergeWithConcurrency((request) => (request === 'a' ? end$ : NEVER), {
+            ordered: true,
+            maxConcurrent: 1,
+            events: {
+              next: (event) => {
+                if (event.type === 'received') {
+                  received.push(event.id);
+                } else if (event.type === 'left') {
+                  left.push(event.id);
+                }
+              },
+            },
+          }),
+        )
+        .subscribe();
+      end$.next('A');
+      end$.complete();
+      subscription.unsubscribe();
+      const [, b, ...waiting] = received;
+      expect(left).toEqual([...waiting, b]);
     });
 
     it('harm nothing when the listener throws, which is reported as RxJS reports unhandled errors', () => {

@@ -22,7 +22,7 @@ import { cacheLLM } from '../../lib/operators/cache-llm';
 import { mergeWithConcurrency } from '../../lib/operators/merge-with-concurrency';
 import { LLMCallOptimizer } from '../../lib/optimizer/llm-call-optimizer';
 import { inVirtualTime } from '../test-scheduler';
-import { shown } from './cached-calls';
+import { HeardEvents, shown } from './cached-calls';
 
 interface Asked {
   readonly cacheKey: string;
@@ -178,5 +178,47 @@ describe('the pipeline for misses', () => {
       timer(20).subscribe(() => optimizer.close());
     });
     expect(outcomes).toEqual(['a true', 'b true', 'c false', 'd false', 'e false', 'f false']);
+  });
+
+  describe('answering equal requests whose calls share nothing and end in reverse', () => {
+    const equal = () => ({ cacheKey: 'a', bypass: { sharing: true } });
+    const same = equal();
+    const asTheyAre = <T extends object>(outcome: T): T => outcome;
+    const asCopies = <T extends object>(outcome: T): T => ({ ...outcome });
+
+    /** By their places in the source, the requests in the order in which they were settled. */
+    const settledBy = (requests: readonly object[], passOn: typeof asTheyAre) => {
+      const events = new HeardEvents();
+      const answers: string[] = [];
+      const ends: Subject<string>[] = [];
+      const call = () => {
+        const end$ = new Subject<string>();
+        ends.push(end$);
+        return end$;
+      };
+      from(requests)
+        .pipe(cacheLLM((misses$) => misses$.pipe(mergeWithConcurrency(call), map(passOn)), { events }))
+        .subscribe((outcome) => answers.push(shown(outcome)));
+      for (const [index, end$] of [...ends.entries()].reverse()) {
+        end$.next(`answer ${index}`);
+        end$.complete();
+      }
+      expect(answers).toEqual(['answer 2 call', 'answer 1 call', 'answer 0 call']);
+      const received = events.of('received').map(({ id }) => id);
+      return events.of('settled').map(({ id }) => received.indexOf(id));
+    };
+
+    it('answers each by its own call', () => {
+      expect(settledBy([equal(), equal(), equal()], asTheyAre)).toEqual([2, 1, 0]);
+      expect(settledBy([same, same, same], asTheyAre)).toEqual([2, 1, 0]);
+    });
+
+    it('answers each by its own call from copies of its outcomes, too, if each is an object of its own', () => {
+      expect(settledBy([equal(), equal(), equal()], asCopies)).toEqual([2, 1, 0]);
+    });
+
+    it('takes a copy, if they are all one object, for the outcome of the one that came first', () => {
+      expect(settledBy([same, same, same], asCopies)).toEqual([0, 1, 2]);
+    });
   });
 });
