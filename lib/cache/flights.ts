@@ -1,6 +1,7 @@
 import type { CacheBypass, CallTraits } from '../core/traits';
 import type { CallOutcome } from '../core/call';
 import type { Cancel } from '../core/clock';
+import type { Member } from '../core/members';
 import type { Ticket } from '../core/ticket';
 import { noTags, type CacheEntry } from './cache-entry';
 
@@ -40,11 +41,11 @@ export interface FlightCarrier<R = unknown, V = unknown> {
 export type LandingCheck = (entry: CacheEntry) => boolean;
 
 /** The one running call that all requests with one key share. */
-export class Flight<R = unknown, V = unknown> {
+export class Flight<R = unknown, V = unknown> implements Member {
   carrier: FlightCarrier<R, V> | undefined;
   readonly bypass: CacheBypass | undefined;
-  /** Its place among the flights of the pipeline that carries it. */
-  place = 0;
+  /** Among the flights of the pipeline that carries it. */
+  position = 0;
   /** Whether those who ask for its key find it. */
   isListed = false;
   /** Whether its key was deleted or cleared meanwhile: nobody joins it any more, and it writes nothing. */

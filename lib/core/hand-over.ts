@@ -21,24 +21,21 @@ export class Consumer {
 
   /** Subscribes to its source in such a way that operators of ours further up know whom they send requests to. */
   subscribe(subscribe: () => void): void {
-    const outer = subscribing;
-    // eslint-disable-next-line @typescript-eslint/no-this-alias
-    subscribing = this;
+    const outer = nowSubscribing(this);
     try {
       subscribe();
     } finally {
-      subscribing = outer;
+      nowSubscribing(outer);
     }
   }
 
   /** Passes on a value: pipelines that are made meanwhile do not send to the one that subscribes. */
   static passApart<T>(value: T, destination: { next(value: T): void }): void {
-    const outer = subscribing;
-    subscribing = undefined;
+    const outer = nowSubscribing(undefined);
     try {
       destination.next(value);
     } finally {
-      subscribing = outer;
+      nowSubscribing(outer);
     }
   }
 
@@ -103,6 +100,13 @@ export class Consumer {
     }
     return ticket!;
   }
+}
+
+/** Returns the one that was subscribing before. */
+function nowSubscribing(consumer: Consumer | undefined): Consumer | undefined {
+  const before = subscribing;
+  subscribing = consumer;
+  return before;
 }
 
 /** Emits a request in such a way that the next operator, `consumer` if it is known, can take over its ticket. */

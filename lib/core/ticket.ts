@@ -1,6 +1,7 @@
 import type { TokenUsage } from './call';
 import type { CallEventListener } from './events';
 import type { Alarm } from './alarms';
+import type { Member } from './members';
 import { defaultRank, type PriorityRank } from './priority';
 
 let lastId = 0;
@@ -45,7 +46,7 @@ export interface FailedAttempt {
 }
 
 /** What rxllm knows of one request on its way through the operators; a plain waiting request needs none. */
-export class Ticket<R = unknown> {
+export class Ticket<R = unknown> implements Member {
   readonly id: number;
   readonly request: R;
   /** When the request entered its first operator. */
@@ -102,7 +103,7 @@ export class Ticket<R = unknown> {
   /** Told when it is handed on, and when its first call starts. */
   onStep: (() => void) | undefined;
 
-  /** Its place among those that its pipeline holds. */
+  /** Among those that its pipeline holds. */
   position = 0;
   /** Set by the admission queue while the ticket stands in it. */
   place: object | undefined;

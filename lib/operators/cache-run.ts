@@ -8,6 +8,7 @@ import type { CallOutcome, TokenUsage } from '../core/call';
 import { DeadlineExceededError } from '../core/errors';
 import type { CallEvent, CallEventListener, SettledEvent } from '../core/events';
 import { Consumer, emitSigned, signOutcome } from '../core/hand-over';
+import { Members, type Member } from '../core/members';
 import { defaultRank, prioritiesByRank, rankOf, type PriorityRank } from '../core/priority';
 import { nextRequestId, type Ticket } from '../core/ticket';
 import type { CallTraits } from '../core/traits';
@@ -22,13 +23,13 @@ import { tell } from './tell';
 const lowestRank: PriorityRank = 0;
 
 /** One request of one subscription, from its arrival to its outcome. */
-class CacheWaiter<R, V> implements Waiter<R, V> {
+class CacheWaiter<R, V> implements Waiter<R, V>, Member {
   flight: Flight<R, V> | undefined;
   alarm: Alarm | undefined;
   /** Whether its answer is looked for in the store. */
   isReading = false;
-  /** Its place among those of its subscription that wait for their outcomes; below 0 if it does not. */
-  place = -1;
+  /** Among those of its subscription that wait for their outcomes. */
+  position = 0;
 
   constructor(
     readonly ticket: Ticket<R>,
@@ -39,10 +40,6 @@ class CacheWaiter<R, V> implements Waiter<R, V> {
 
   get request(): R {
     return this.ticket.request;
-  }
-
-  get isWaiting(): boolean {
-    return this.place >= 0;
   }
 
   get skipsLookUp(): boolean {
@@ -108,8 +105,7 @@ export class CacheRun<R, V> {
    * would be taken for that of another.
    */
   readonly #latePipelines: MissesPipeline<R, V>[] = [];
-  /** In no order, so that one is taken off at no cost. */
-  readonly #waiters: CacheWaiter<R, V>[] = [];
+  readonly #waiters = new Members<CacheWaiter<R, V>>();
   readonly #alarms: Alarms;
   readonly #order: SourceOrder<CallOutcome<R, V>> | undefined;
   /** Requests whose answer is looked for in the store: a call may still have to be made for each. */
@@ -165,9 +161,9 @@ export class CacheRun<R, V> {
     if (taken) {
       taken.holder = { cancelled: () => this.#cancelled(waiter), raised: () => this.#raised(waiter, taken) };
     }
-    waiter.place = this.#waiters.push(waiter) - 1;
+    this.#waiters.add(waiter);
     this.#announce(ticket, now);
-    if (!waiter.isWaiting) {
+    if (!this.#waiters.has(waiter)) {
       // Whoever heard of it left.
       return;
     }
@@ -190,7 +186,7 @@ export class CacheRun<R, V> {
   closeWith(error: Error): void {
     this.#closedBy = error;
     for (const waiter of this.#waitersByArrival()) {
-      if (waiter.isWaiting) {
+      if (this.#waiters.has(waiter)) {
         this.#leaveFlight(waiter);
         const { clock } = this.#settings;
         this.settle(waiter, failed(waiter.ticket, waiter.request, error, clock), clock.now());
@@ -236,7 +232,7 @@ export class CacheRun<R, V> {
 
   /** A look-up in the store was not in vain. */
   found(waiter: CacheWaiter<R, V>, key: string, entry: CacheEntry, tier: 'memory' | 'store'): void {
-    if (!waiter.isWaiting) {
+    if (!this.#waiters.has(waiter)) {
       return;
     }
     const { request, ticket } = waiter;
@@ -247,7 +243,7 @@ export class CacheRun<R, V> {
   }
 
   missed(waiter: CacheWaiter<R, V>, joined: boolean): void {
-    if (waiter.isWaiting) {
+    if (this.#waiters.has(waiter)) {
       this.#noLongerReading(waiter);
       this.#tellMiss(waiter, waiter.flight!.key!, joined, this.#settings.clock.now());
     }
@@ -315,7 +311,7 @@ export class CacheRun<R, V> {
     flight?: Flight<R, V>,
     failure?: unknown,
   ): void {
-    if (!this.#waitsNoLonger(waiter)) {
+    if (!this.#waiters.delete(waiter)) {
       return;
     }
     this.#noLongerReading(waiter);
@@ -377,7 +373,7 @@ export class CacheRun<R, V> {
       const { id } = waiter.ticket;
       this.#tell({ type: 'cache-bypassed', at: this.#settings.clock.now(), id, ...keyless });
     }
-    if (waiter.isWaiting) {
+    if (this.#waiters.has(waiter)) {
       this.send(this.#depart(waiter, undefined, traits));
     }
   }
@@ -411,7 +407,7 @@ export class CacheRun<R, V> {
     } else if (!flight?.isReading) {
       this.#tellMiss(waiter, key, flight !== undefined, now);
     }
-    if (own?.starter === waiter && waiter.isWaiting) {
+    if (own?.starter === waiter && this.#waiters.has(waiter)) {
       this.send(own);
     } else {
       own?.firstWaiter?.startAnew(own);
@@ -687,7 +683,7 @@ export class CacheRun<R, V> {
 
   /** A cache in front has nobody any more who waits for this request. */
   #cancelled(waiter: CacheWaiter<R, V>): void {
-    if (!this.#waitsNoLonger(waiter)) {
+    if (!this.#waiters.delete(waiter)) {
       return;
     }
     this.#noLongerReading(waiter);
@@ -712,7 +708,7 @@ export class CacheRun<R, V> {
 
   #completeIfDone(): void {
     // What is still held back for the order must be out first, even if the source completes in reaction to an outcome.
-    if (this.#isSourceDone && this.#waiters.length === 0 && this.#order?.isEmpty !== false) {
+    if (this.#isSourceDone && this.#waiters.size === 0 && this.#order?.isEmpty !== false) {
       this.#destination.complete();
     }
   }
@@ -720,10 +716,7 @@ export class CacheRun<R, V> {
   #close(): void {
     this.#alarms.clear();
     const waiters = this.#waitersByArrival();
-    this.#waiters.length = 0;
-    for (const waiter of waiters) {
-      waiter.place = -1;
-    }
+    this.#waiters.clear();
     const unwanted: Flight<R, V>[] = [];
     for (const waiter of waiters) {
       this.#tellLeft(waiter.ticket.id, waiter.ticket.outer);
@@ -742,22 +735,8 @@ export class CacheRun<R, V> {
     }
   }
 
-  /** Takes a waiter off; false if it was none any more. */
-  #waitsNoLonger(waiter: CacheWaiter<R, V>): boolean {
-    if (!waiter.isWaiting) {
-      return false;
-    }
-    const last = this.#waiters.pop()!;
-    if (last !== waiter) {
-      this.#waiters[waiter.place] = last;
-      last.place = waiter.place;
-    }
-    waiter.place = -1;
-    return true;
-  }
-
   #waitersByArrival(): CacheWaiter<R, V>[] {
-    return [...this.#waiters].sort((one, other) => one.index - other.index);
+    return this.#waiters.toArray().sort((one, other) => one.index - other.index);
   }
 
   /** Asked anew, because what ran in between may have had the subscriber leave. */

@@ -5,6 +5,7 @@ import type { Clock } from '../core/clock';
 import { CallTimeoutError, DeadlineExceededError, QueueOverflowError } from '../core/errors';
 import type { CallEventListener } from '../core/events';
 import { Consumer, emitSigned, signOutcome } from '../core/hand-over';
+import { Members } from '../core/members';
 import { defaultRank, prioritiesByRank, rankOf, type PriorityRank } from '../core/priority';
 import { nextRequestId, nextStartNumber, Ticket, type TicketOwner } from '../core/ticket';
 import type { CallTraits, TraitsReader } from '../core/traits';
@@ -53,9 +54,9 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
   readonly #settings: RunSettings<R>;
   readonly #destination: Subscriber<CallOutcome<R, V>>;
   readonly #timeouts: Alarms;
-  readonly #running: RunningCall[] = [];
+  readonly #running = new Members<RunningCall>();
   /** The tickets that wait here, in the queue or in back-off. */
-  #tickets: Ticket[] = [];
+  readonly #tickets = new Members<Ticket>();
   /** Requests taken in whose outcome is not out yet. */
   #open = 0;
   #waiting = 0;
@@ -151,30 +152,13 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
       this.#settleUnstarted(ticket, ticket.refusal);
     } else if (room) {
       this.#waiting++;
-      this.#hold(ticket);
+      this.#tickets.add(ticket);
       queue.add(ticket, this.pool, this, now);
       this.#drop(room);
       queue.drainFor(this.pool);
     } else {
       this.#refuse(ticket.request, ticket.id, ticket.arrivedAt, ticket);
     }
-  }
-
-  #hold(ticket: Ticket): void {
-    ticket.position = this.#tickets.push(ticket) - 1;
-  }
-
-  /** False for a ticket that does not wait here. */
-  #letGo(ticket: Ticket): boolean {
-    if (this.#tickets[ticket.position] !== ticket) {
-      return false;
-    }
-    const last = this.#tickets.pop()!;
-    if (last !== ticket) {
-      this.#tickets[ticket.position] = last;
-      last.position = ticket.position;
-    }
-    return true;
   }
 
   /**
@@ -225,7 +209,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
 
   start(ticket: Ticket, now: number): void {
     this.#waiting--;
-    this.#letGo(ticket);
+    this.#tickets.delete(ticket);
     ticket.startNumber = nextStartNumber();
     if (ticket.attempts++ === 0) {
       ticket.firstStartAt = now;
@@ -242,7 +226,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
 
   expired(ticket: Ticket): void {
     this.#waiting--;
-    this.#letGo(ticket);
+    this.#tickets.delete(ticket);
     this.#settleUnstarted(
       ticket,
       new DeadlineExceededError(this.#settings.clock.now() - ticket.arrivedAt, ticket.lastFailure?.error),
@@ -250,11 +234,11 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
   }
 
   cancelled(ticket: Ticket): void {
-    if (this.#letGo(ticket)) {
+    if (this.#tickets.delete(ticket)) {
       this.#waiting--;
       this.#settings.queue.remove(ticket);
     } else {
-      const call = this.#running.find((one) => one.ticket === ticket);
+      const call = this.#running.toArray().find((one) => one.ticket === ticket);
       if (!call) {
         return;
       }
@@ -295,7 +279,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
     const { events, limiter, retry, timeout } = this.#settings;
     const attempt = ticket?.attempts ?? 1;
     const call = new RunningCall(request, id, arrivedAt, now, rank, attempt, ticket, this);
-    call.index = this.#running.push(call) - 1;
+    this.#running.add(call);
     if (ticket) {
       ticket.holder = this;
     }
@@ -467,7 +451,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
     ticket.lastFailure = { startedAt, latency: now - startedAt, error, refusals };
     ticket.asks = 'permit-and-start';
     this.#waiting++;
-    this.#hold(ticket);
+    this.#tickets.add(ticket);
     if (decision.delay > 0) {
       queue.addLater(ticket, this.pool, this, decision.delay);
     } else {
@@ -497,11 +481,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
   #release(call: RunningCall): number {
     const now = this.#settings.clock.now();
     call.isOver = true;
-    const last = this.#running.pop()!;
-    if (last !== call) {
-      this.#running[call.index] = last;
-      last.index = call.index;
-    }
+    this.#running.delete(call);
     if (call.timeout) {
       this.#timeouts.cancel(call.timeout);
     }
@@ -544,7 +524,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
 
   #dropped(ticket: Ticket): void {
     this.#waiting--;
-    this.#letGo(ticket);
+    this.#tickets.delete(ticket);
     this.#refuse(ticket.request as R, ticket.id, ticket.arrivedAt, ticket);
   }
 
@@ -618,10 +598,9 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
       // Nothing of ours may start, and be paid for, while the others are given up.
       this.pool.limit = 0;
     }
-    const tickets = this.#tickets;
-    this.#tickets = [];
-    // In the order in which they came, whatever order they were held in.
-    tickets.sort((one, other) => one.id - other.id);
+    // In the order in which they came.
+    const tickets = this.#tickets.toArray().sort((one, other) => one.id - other.id);
+    this.#tickets.clear();
     queue.removeAll(tickets);
     for (const ticket of tickets) {
       this.#left(ticket.id, ticket);
@@ -629,8 +608,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
     if (!sharedPool) {
       queue.forget(this.pool, events && ((id) => this.#left(id, undefined)));
     }
-    while (this.#running.length > 0) {
-      const call = this.#running.at(-1)!;
+    for (let call = this.#running.any(); call; call = this.#running.any()) {
       this.#gaveUp(call);
       this.#left(call.id, call.ticket);
       call.abort('AbortError', 'The subscriber left before this call had ended.');

@@ -3,6 +3,7 @@ import type { Flight, FlightCarrier } from '../cache/flights';
 import type { CallOutcome } from '../core/call';
 import { MissingOutcomeError } from '../core/errors';
 import { claimOutcome, Consumer, handOver, ticketOfOutcome } from '../core/hand-over';
+import { Members } from '../core/members';
 import { nextStartNumber, type Ticket } from '../core/ticket';
 import { engineOf, identityOf, type CacheRunSettings, type LastingPipeline } from './cache-run-settings';
 import { FlightTicket } from './flight-ticket';
@@ -20,8 +21,8 @@ const mostAbandoned = 1000;
 export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipeline {
   readonly #requests = new HotRequests<R>();
   readonly #subscription = new Subscription();
-  /** Flights without an outcome yet, in no order, so that one is taken off at no cost. */
-  readonly #flights: Flight<R, V>[] = [];
+  /** Those without an outcome yet. */
+  readonly #flights = new Members<Flight<R, V>>();
   /**
    * Made once it is needed: where the requests do not go straight to an operator of ours that tells whose its outcomes
    * are, or somebody on the way makes other outcomes of those.
@@ -64,7 +65,7 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
       return;
     }
     flight.carrier = this;
-    flight.place = this.#flights.push(flight) - 1;
+    this.#flights.add(flight);
     this.#byRequest?.add(flight);
     if (ticket instanceof FlightTicket) {
       ticket.flight = flight;
@@ -178,7 +179,7 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
   }
 
   #flightByKey(request: R): Flight<R, V> | undefined {
-    if (this.#flights.length === 0 && this.#strays.size === 0) {
+    if (this.#flights.size === 0 && this.#strays.size === 0) {
       return undefined;
     }
     const identity = identityOf(request, this.#settings.traits(request), this.#settings);
@@ -191,7 +192,7 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
 
   /** In the order in which their requests arrived. */
   #all(): Flight<R, V>[] {
-    return [...this.#flights].sort((one, other) => one.ticket.id - other.ticket.id);
+    return this.#flights.toArray().sort((one, other) => one.ticket.id - other.ticket.id);
   }
 
   #findByRequest(): FlightsByRequest<R, V> {
@@ -200,21 +201,15 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
 
   #forget(flight: Flight<R, V>): void {
     flight.carrier = undefined;
-    if (this.#flights[flight.place] !== flight) {
-      return;
-    }
-    this.#byRequest?.remove(flight);
-    const last = this.#flights.pop()!;
-    if (last !== flight) {
-      this.#flights[flight.place] = last;
-      last.place = flight.place;
+    if (this.#flights.delete(flight)) {
+      this.#byRequest?.remove(flight);
     }
   }
 
   #ended(cause?: unknown): void {
     this.fail(cause);
     const unanswered = this.#all();
-    this.#flights.length = 0;
+    this.#flights.clear();
     this.#byRequest = undefined;
     this.#forgetAbandoned();
     this.#settings.lasting?.delete(this);
@@ -230,7 +225,7 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
   }
 
   #closeIfUnused(): void {
-    if (!this.#hasOwner && this.#flights.length === 0) {
+    if (!this.#hasOwner && this.#flights.size === 0) {
       this.#unsubscribe();
     }
   }

@@ -1,6 +1,7 @@
 import type { Unsubscribable } from 'rxjs';
 import type { Alarm } from '../core/alarms';
 import type { CallContext, ProviderFeedback } from '../core/call';
+import type { Member } from '../core/members';
 import type { PriorityRank } from '../core/priority';
 import type { Ticket } from '../core/ticket';
 import { guarded } from './tell';
@@ -11,9 +12,9 @@ export interface FeedbackReceiver {
 }
 
 /** One attempt while it runs, which is also the context that the call is given. */
-export class RunningCall implements CallContext {
-  /** Its place among the running calls of its pipeline. */
-  index = 0;
+export class RunningCall implements CallContext, Member {
+  /** Among the running calls of its pipeline. */
+  position = 0;
   isOver = false;
   work: Unsubscribable | undefined;
   timeout: Alarm | undefined;
