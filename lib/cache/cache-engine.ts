@@ -60,7 +60,7 @@ const shortestWriteDeadline = 10_000;
 /** Milliseconds. */
 const longestLatency = 2 ** 31 - 1;
 
-/** So many departures are remembered at most, or as many as entries may be kept, if that is fewer. */
+/** So many departures are remembered at most, or as many as entries may be kept, if that is fewer; half as many at least. */
 const mostDepartures = 10_000;
 
 /** So many selections are remembered for a call that runs. */
@@ -107,7 +107,7 @@ export class CacheEngine {
     this.keepAlive = settings.keepAlive;
     this.sharedCallTimeout = settings.sharedCallTimeout;
     this.#grace = Math.max(staleIfError, staleWhileRevalidate);
-    this.#departures = new Departures(Math.min(maxSize, mostDepartures));
+    this.#departures = new Departures(Math.ceil(Math.min(maxSize, mostDepartures) / 2));
     this.memory = new MemoryTier({
       clock,
       maxSize,

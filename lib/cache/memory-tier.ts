@@ -31,7 +31,7 @@ export class MemoryTier {
   readonly #lru: LRUCache<string, CacheEntry>;
   readonly #settings: MemoryTierSettings;
   /** Who left during an operation, told only after it: the listener may use the cache itself. */
-  #gone: { readonly key: string; readonly reason: EvictionReason }[] = [];
+  readonly #gone: { readonly key: string; readonly reason: EvictionReason }[] = [];
   #cancelSweep: Cancel | undefined;
   /** Whether the next entry that makes room does so for the count. */
   #isFull = false;
@@ -97,7 +97,8 @@ export class MemoryTier {
       return Number.isNaN(bytes) ? 'unusable' : 'bytes';
     }
     const size = maxBytes !== Infinity ? bytes : this.#isCountedHere ? 1 : undefined;
-    this.#isFull = this.#lru.size >= maxSize && !this.#lru.has(key);
+    const isBoundTwice = maxBytes !== Infinity || this.#isCountedHere;
+    this.#isFull = this.#lru.size >= maxSize && !(isBoundTwice && this.#lru.has(key));
     if (this.#isFull && this.#isCountedHere) {
       this.#lru.pop();
     }
@@ -134,12 +135,8 @@ export class MemoryTier {
   }
 
   #tellGone(now: number): void {
-    if (this.#gone.length > 0) {
-      const gone = this.#gone;
-      this.#gone = [];
-      for (const { key, reason } of gone) {
-        this.#settings.left(key, reason, now);
-      }
+    for (let gone = this.#gone.pop(); gone; gone = this.#gone.pop()) {
+      this.#settings.left(gone.key, gone.reason, now);
     }
   }
 

@@ -104,7 +104,7 @@ function isTraitName(name: string): name is keyof CallTraits {
 /** All traits are of one shape, as what reads them is several times as fast then. */
 type ReadTraits = { -readonly [Name in keyof Required<CallTraits>]: unknown };
 
-const noTraits: ReadTraits = {
+const without: ReadTraits = {
   priority: undefined,
   cacheKey: undefined,
   cacheTtl: undefined,
@@ -117,13 +117,15 @@ const noTraits: ReadTraits = {
   lane: undefined,
 };
 
+export const noTraits = without as CallTraits;
+
 /** A reader of the user's, of whose traits only the valid ones are taken: one NaN must not stop everybody. */
 export function validated<R>(reader: TraitsReader<R> | undefined): TraitsReader<R> {
   return reader && reader !== readTraits ? (request) => readTraits(reader(request)) : readTraits;
 }
 
 /** The traits of requests that have no other but their priority, as most do. */
-const justPriority = prioritiesByRank.map((priority): ReadTraits => ({ ...noTraits, priority }));
+const justPriority = prioritiesByRank.map((priority): ReadTraits => ({ ...without, priority }));
 
 /** The default reader: the request's own enumerable fields of the traits' names, each only where it is a valid trait. */
 export function readTraits(request: unknown): CallTraits {
@@ -132,7 +134,7 @@ export function readTraits(request: unknown): CallTraits {
 
 function traitsIn(request: unknown): ReadTraits {
   if (typeof request !== 'object' || request === null) {
-    return noTraits;
+    return without;
   }
   let rank: PriorityRank | undefined;
   let traits: ReadTraits | undefined;
@@ -144,7 +146,7 @@ function traitsIn(request: unknown): ReadTraits {
       if (name === 'priority') {
         rank = rankOf(value);
       } else if (validity[name](value)) {
-        (traits ??= { ...noTraits })[name] = value;
+        (traits ??= { ...without })[name] = value;
       }
     }
   }
@@ -154,5 +156,5 @@ function traitsIn(request: unknown): ReadTraits {
     }
     traits.priority = prioritiesByRank[rank];
   }
-  return traits ?? noTraits;
+  return traits ?? without;
 }

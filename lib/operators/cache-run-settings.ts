@@ -22,6 +22,8 @@ export interface CacheRunSettings<R, V> {
   readonly isOwnCache?: boolean;
   readonly clock: Clock;
   readonly misses: (misses$: Observable<R>) => Observable<CallOutcome<R, V>>;
+  /** Whether `misses` is subscribed to only at the first miss: it is known to do nothing before. */
+  readonly opensLate?: boolean;
   readonly keySpace: KeySpace;
   readonly ordered: boolean;
   /** Milliseconds since arrival. */

@@ -11,7 +11,7 @@ import { Consumer, emitSigned, signOutcome } from '../core/hand-over';
 import { Members, type Member } from '../core/members';
 import { defaultRank, prioritiesByRank, rankOf, type PriorityRank } from '../core/priority';
 import { nextRequestId, type Ticket } from '../core/ticket';
-import type { CallTraits } from '../core/traits';
+import { noTraits, type CallTraits } from '../core/traits';
 import { engineOf, identityOf, type CacheRunSettings } from './cache-run-settings';
 import { FlightTicket } from './flight-ticket';
 import { limitTime } from './flight-timeout';
@@ -34,6 +34,7 @@ class CacheWaiter<R, V> implements Waiter<R, V>, Member {
   constructor(
     readonly ticket: Ticket<R>,
     readonly index: number,
+    /** Those that matter later. */
     readonly traits: CallTraits,
     readonly run: CacheRun<R, V>,
   ) {}
@@ -157,7 +158,7 @@ export class CacheRun<R, V> {
       return;
     }
     const ticket = this.#ticketOf(request, traits, now, taken);
-    const waiter = new CacheWaiter<R, V>(ticket, index, traits, this);
+    const waiter = new CacheWaiter<R, V>(ticket, index, lasting(traits), this);
     if (taken) {
       taken.holder = { cancelled: () => this.#cancelled(waiter), raised: () => this.#raised(waiter, taken) };
     }
@@ -336,6 +337,7 @@ export class CacheRun<R, V> {
     ticket.tokens = traits.tokens ?? ticket.tokens;
     const maxWait = traits.maxWait ?? this.#settings.maxWait;
     ticket.deadline = Math.min(ticket.deadline, ticket.arrivedAt + maxWait);
+    ticket.readBy = this.#settings.traits;
     return ticket;
   }
 
@@ -772,6 +774,13 @@ function settledEvent(
     return failure === undefined ? answered : { ...answered, error: failure };
   }
   return sharedUsage ? { ...answered, usage: sharedUsage } : answered;
+}
+
+/** Of most requests nothing but priority and key is asked: what waits by the thousand then need not keep its traits. */
+function lasting(traits: CallTraits): CallTraits {
+  const { bypass, cacheTags, cacheTtl, lane, tokens } = traits;
+  const matters = bypass ?? cacheTags ?? cacheTtl ?? lane ?? tokens;
+  return matters === undefined ? noTraits : traits;
 }
 
 /** Asked anew, because a store may answer at once. */

@@ -35,6 +35,7 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
   readonly #strays = new Set<unknown>();
   /** The operator of ours that the requests go to, if there is one. */
   #next: Consumer | undefined;
+  #isOpen = false;
   #isOver = false;
   #hasOwner = true;
   #cause: unknown;
@@ -45,6 +46,13 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
 
   /** @throws what `misses` throws */
   open(): void {
+    if (!this.#settings.opensLate) {
+      this.#subscribe();
+    }
+  }
+
+  #subscribe(): void {
+    this.#isOpen = true;
     const misses$ = this.#requests.asObservable(() => {
       this.#next = Consumer.current();
     });
@@ -63,6 +71,9 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
       const error = new MissingOutcomeError(this.#cause);
       land(flight, failed(ticket, request, error, this.#settings.clock), this.#settings);
       return;
+    }
+    if (!this.#isOpen) {
+      this.#subscribe();
     }
     flight.carrier = this;
     this.#flights.add(flight);

@@ -281,6 +281,7 @@ export class LLMCallOptimizer {
         cache: this.cache,
         clock: this.#clock,
         misses: mergeBySettings<R, ObservedValueOf<O>>(call, () => settings),
+        opensLate: true,
         keySpace,
         ordered,
         maxWait: this.#settings.maxWait,

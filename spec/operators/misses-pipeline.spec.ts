@@ -1,8 +1,11 @@
 /* eslint-disable rxjs-x/no-ignored-error -- an error that nothing handles fails the spec, as RxJS rethrows it */
 import {
   concat,
+  defer,
+  EMPTY,
   endWith,
   filter,
+  finalize,
   from,
   ignoreElements,
   map,
@@ -16,9 +19,11 @@ import {
   timer,
   type Observable,
 } from 'rxjs';
+import { internalsOf, LLMResultCache } from '../../lib/cache/llm-result-cache';
 import type { CallOutcome } from '../../lib/core/call';
 import { MissingOutcomeError } from '../../lib/core/errors';
-import { cacheLLM } from '../../lib/operators/cache-llm';
+import { readTraits } from '../../lib/core/traits';
+import { cacheBySettings, cacheLLM } from '../../lib/operators/cache-llm';
 import { mergeWithConcurrency } from '../../lib/operators/merge-with-concurrency';
 import { LLMCallOptimizer } from '../../lib/optimizer/llm-call-optimizer';
 import { inVirtualTime } from '../test-scheduler';
@@ -66,6 +71,68 @@ describe('the pipeline for misses', () => {
       ),
     );
     expect(outcomes).toEqual(['c: C call', 'b: B call', 'a: A call']);
+  });
+
+  it('is opened by the first miss, once, where that is asked for', () => {
+    const steps: string[] = [];
+    inVirtualTime((scheduler) => {
+      const cache = new LLMResultCache({ scheduler });
+      cache.set('kept', 'KEPT');
+      const requests = new Subject<Asked>();
+      requests
+        .pipe(
+          cacheBySettings<Asked, string>(() => ({
+            cache,
+            clock: cache[internalsOf].clock,
+            misses: (misses$) =>
+              defer(() => {
+                steps.push('opened');
+                return misses$.pipe(
+                  finalize(() => steps.push('closed')),
+                  mergeWithConcurrency(answer),
+                );
+              }),
+            opensLate: true,
+            keySpace: {},
+            ordered: false,
+            maxWait: Infinity,
+            traits: readTraits,
+            events: undefined,
+          })),
+        )
+        .subscribe({
+          next: (outcome) => steps.push(shown(outcome)),
+          complete: () => steps.push('complete'),
+        });
+      for (const key of ['kept', 'kept', 'a', 'b', 'kept']) {
+        requests.next(asked(key));
+      }
+      requests.complete();
+    });
+    const hit = 'KEPT cache';
+    expect(steps).toEqual([hit, hit, 'opened', hit, 'closed', 'A call', 'B call', 'complete']);
+  });
+
+  it('is never opened where there is no miss', () => {
+    inVirtualTime((scheduler) => {
+      const cache = new LLMResultCache({ scheduler });
+      const misses = jest.fn(() => EMPTY);
+      const completed = jest.fn();
+      EMPTY.pipe(
+        cacheBySettings<Asked, string>(() => ({
+          cache,
+          clock: cache[internalsOf].clock,
+          misses,
+          opensLate: true,
+          keySpace: {},
+          ordered: false,
+          maxWait: Infinity,
+          traits: readTraits,
+          events: undefined,
+        })),
+      ).subscribe({ complete: completed });
+      expect([misses.mock.calls.length, completed.mock.calls.length]).toEqual([0, 1]);
+    });
   });
 
   it('completes who subscribes to its requests when they have all come, and lets go of who leaves early', () => {
