@@ -135,8 +135,10 @@ export class MemoryTier {
   }
 
   #tellGone(now: number): void {
-    for (let gone = this.#gone.pop(); gone; gone = this.#gone.pop()) {
-      this.#settings.left(gone.key, gone.reason, now);
+    if (this.#gone.length > 0) {
+      for (const { key, reason } of this.#gone.splice(0)) {
+        this.#settings.left(key, reason, now);
+      }
     }
   }
 

@@ -95,7 +95,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
     }
     const { limiter, traits: traitsOf, ordered, maxWait, sharedPool } = this.#settings;
     // A cache in front that reads the same traits has told the ticket of them.
-    const areKnown = ticket !== undefined && ticket.readBy === traitsOf && maxWait === Infinity;
+    const areKnown = ticket?.readBy === traitsOf && maxWait === Infinity;
     const traits = areKnown ? noTraits : traitsOf(request);
     const isPlain =
       !ticket &&

@@ -1,4 +1,4 @@
-import { Subscription } from 'rxjs';
+import { defer, Subject, Subscription } from 'rxjs';
 import type { Flight, FlightCarrier } from '../cache/flights';
 import type { CallOutcome } from '../core/call';
 import { MissingOutcomeError } from '../core/errors';
@@ -8,7 +8,6 @@ import { nextStartNumber, type Ticket } from '../core/ticket';
 import { engineOf, identityOf, type CacheRunSettings, type LastingPipeline } from './cache-run-settings';
 import { FlightTicket } from './flight-ticket';
 import { FlightsByRequest } from './flights-by-request';
-import { HotRequests } from './hot-requests';
 import { failed, land } from './landing';
 
 /** Cancelled requests on their way that a pipeline remembers at most. */
@@ -19,7 +18,7 @@ const mostAbandoned = 1000;
  * them, the cache itself included.
  */
 export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipeline {
-  readonly #requests = new HotRequests<R>();
+  readonly #requests = new Subject<R>();
   readonly #subscription = new Subscription();
   /** Those without an outcome yet. */
   readonly #flights = new Members<Flight<R, V>>();
@@ -53,8 +52,9 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
 
   #subscribe(): void {
     this.#isOpen = true;
-    const misses$ = this.#requests.asObservable(() => {
+    const misses$ = defer(() => {
       this.#next = Consumer.current();
+      return this.#requests;
     });
     this.#subscription.add(
       this.#settings.misses(misses$).subscribe({

@@ -1,6 +1,6 @@
 import { from, map, timer, type MonoTypeOperatorFunction } from 'rxjs';
 import type { CallEvent } from '../../lib/core/events';
-import { DeadlineExceededError } from '../../lib/core/errors';
+import type { DeadlineExceededError } from '../../lib/core/errors';
 import type { CallPriority } from '../../lib/core/priority';
 import { adaptiveThrottle } from '../../lib/operators/adaptive-throttle';
 import { cacheLLM } from '../../lib/operators/cache-llm';
