@@ -4,10 +4,8 @@
  * Run it: npm run bench:cache -- --help
  */
 import { fileURLToPath } from 'node:url';
-import { UsageError } from '../shared/flags';
-import { writePage } from '../shared/page-file';
+import { reportSections, runCommand, stopped } from '../shared/command';
 import { progress } from '../shared/progress';
-import { factsLine, page, terminalSection, terminalVerdicts } from '../shared/report';
 import { runFacts } from '../shared/run-facts';
 import type { SectionReport } from '../shared/section';
 import { measureHits } from './hit-path';
@@ -16,7 +14,7 @@ import { measureKeys } from './key-making';
 import { measureMemory } from './memory';
 import { measureDesk } from './news-desk';
 import { help, readOptions, type Options, type SectionName } from './options';
-import { readTraces, TraceError } from './traces';
+import { readTraces } from './traces';
 
 const measured = ['rxjs', 'lru-cache', 'fast-json-stable-stringify', 'keyv', '@langchain/core', 'tinybench'];
 const head = {
@@ -28,26 +26,21 @@ const head = {
 const pagePath = fileURLToPath(new URL('../../docs/caching-figures.md', import.meta.url));
 const samplePath = fileURLToPath(new URL('../../demos/news-desk/sample/events.jsonl', import.meta.url));
 
-try {
-  const options = readOptions(process.argv.slice(2));
-  if (options) await bench(options);
-  else process.stdout.write(help);
-} catch (error) {
-  if (!(error instanceof UsageError || error instanceof TraceError)) throw error;
-  const isUsage = error instanceof UsageError;
-  process.stderr.write(`${error.message}.\n${isUsage ? 'See npm run bench:cache -- --help\n' : ''}`);
-  process.exitCode = isUsage ? 2 : 1;
-}
-
-async function bench(options: Options): Promise<void> {
-  process.once('SIGINT', () => {
-    progress('');
-    process.stderr.write('Stopped; what stands above is whole, and no page was written.\n');
-    process.exit(130);
-  });
-  const startedAt = performance.now();
-  const effort = { isQuick: options.quick };
+await runCommand({ name: 'bench:cache', help }, readOptions, async (options) => {
+  process.once('SIGINT', stopped);
   const traces = options.traces === undefined ? undefined : readTraces(options.traces);
+  await reportSections((heard) => measure(options, traces, heard), runFacts(measured), options, {
+    head,
+    path: pagePath,
+  });
+});
+
+async function measure(
+  { quick, only }: Options,
+  traces: ReturnType<typeof readTraces> | undefined,
+  heard: (section: SectionReport) => void,
+): Promise<void> {
+  const effort = { isQuick: quick };
   const measures: Readonly<Record<SectionName, () => SectionReport | Promise<SectionReport>>> = {
     hit: () => measureHits(effort),
     key: () => measureKeys(effort),
@@ -55,22 +48,8 @@ async function bench(options: Options): Promise<void> {
     memory: () => measureMemory(effort),
     desk: () => measureDesk(samplePath),
   };
-  const facts = runFacts(measured);
-  process.stdout.write(`${factsLine(facts)}\n\n`);
-  const sections: SectionReport[] = [];
-  for (const name of options.only) {
+  for (const name of only) {
     progress(`${name} …`);
-    const section = await measures[name]();
-    progress('');
-    process.stdout.write(`${terminalSection(section)}\n`);
-    sections.push(section);
+    heard(await measures[name]());
   }
-  const verdicts = sections.flatMap((section) => section.verdicts);
-  process.stdout.write(terminalVerdicts(verdicts));
-  if (options.isFull) {
-    await writePage(pagePath, page(head, sections, facts));
-    process.stderr.write('Written: docs/caching-figures.md\n');
-  }
-  process.stderr.write(`${((performance.now() - startedAt) / 1_000).toFixed(0)} s\n`);
-  if (options.check && verdicts.some(({ isKept }) => !isKept)) process.exitCode = 1;
 }

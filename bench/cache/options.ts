@@ -1,4 +1,4 @@
-import { partNamed, readFlags, UsageError } from '../shared/flags';
+import { choiceNamed, readFlags, UsageError } from '../shared/flags';
 
 /** The parts of the bench. */
 export const sectionNames = ['hit', 'key', 'rates', 'memory', 'desk'] as const;
@@ -50,7 +50,7 @@ export function readOptions(argumentsGiven: readonly string[]): Options | undefi
   if (values.help === true) return undefined;
   const { traces, quick = false, check = false } = values;
   if (traces?.trim() === '') throw new UsageError('--traces must not be empty');
-  const only = values.only?.map((name) => partNamed(sectionNames, name));
+  const only = values.only?.map((name) => choiceNamed('only', sectionNames, name));
   if (only?.includes('rates') && traces === undefined)
     throw new UsageError('--only rates needs --traces DIR');
   return { traces, quick, check, only: only ?? sectionNames, isFull: !quick && !only };

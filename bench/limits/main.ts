@@ -4,17 +4,18 @@
  * Run it: npm run bench:limits -- --help
  */
 import { startedAt } from './virtual-time';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { format, resolveConfig } from 'prettier';
+import { runCommand, stopped } from '../shared/command';
+import { writePage } from '../shared/page-file';
 import type { Client } from './client';
 import { clients } from './clients/index';
 import { oracleOf, type OracleFigures } from './oracle';
-import { help, readOptions, UsageError, type Options } from './options';
+import { help, readOptions, type Options } from './options';
 import { judge, page, terminalJudgment, terminalTable, type Cell, type ShapeReport } from './report';
 import { run } from './run';
 import { shapes, type Shape, type SignalsName } from './shapes';
-import { readTrace, TraceError } from './trace';
+import { readTrace } from './trace';
 import { realMilliseconds } from './virtual-time';
 
 const measured = [
@@ -29,23 +30,13 @@ const measured = [
 ];
 const pagePath = fileURLToPath(new URL('../../docs/limits.md', import.meta.url));
 
-try {
-  const options = readOptions(process.argv.slice(2));
-  if (options) await bench(options);
-  else process.stdout.write(help);
-} catch (error) {
-  if (!(error instanceof UsageError || error instanceof TraceError)) throw error;
-  const isUsage = error instanceof UsageError;
-  process.stderr.write(`${error.message}.\n${isUsage ? 'See npm run bench:limits -- --help\n' : ''}`);
-  process.exitCode = isUsage ? 2 : 1;
-}
+await runCommand({ name: 'bench:limits', help }, readOptions, bench);
 
 async function bench(options: Options): Promise<void> {
   const chosen = shapesOf(options);
   process.once('SIGINT', () => {
-    process.stderr.write(process.stderr.isTTY ? '\r\u001b[K' : '\n');
-    process.stderr.write('Stopped; the tables above are whole, and no page was written.\n');
-    process.exit(130);
+    if (!process.stderr.isTTY) process.stderr.write('\n');
+    stopped('SIGINT');
   });
   const realStart = realMilliseconds();
   const reports: ShapeReport[] = [];
@@ -61,7 +52,7 @@ async function bench(options: Options): Promise<void> {
   const judgments = reports.flatMap(judge);
   if (judgments.length > 0) process.stdout.write(terminalJudgment(judgments));
   if (options.isFull) {
-    await writePage(reports, options.trace !== undefined);
+    await writeReport(reports, options.trace !== undefined);
     process.stderr.write(`Written: ${pagePath}\n`);
   }
   process.stderr.write(`${(realMilliseconds(realStart) / 1_000).toFixed(0)} s\n`);
@@ -112,7 +103,7 @@ function tookSeconds(milliseconds: number): void {
   if (!process.stderr.isTTY) process.stderr.write(`: ${(milliseconds / 1_000).toFixed(1)} s\n`);
 }
 
-async function writePage(reports: readonly ShapeReport[], hasTrace: boolean): Promise<void> {
+async function writeReport(reports: readonly ShapeReport[], hasTrace: boolean): Promise<void> {
   const { devDependencies } = JSON.parse(
     readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
   ) as { devDependencies: Record<string, string> };
@@ -123,5 +114,5 @@ async function writePage(reports: readonly ShapeReport[], hasTrace: boolean): Pr
     hasTrace,
     clients,
   });
-  writeFileSync(pagePath, await format(text, { ...(await resolveConfig(pagePath)), filepath: pagePath }));
+  await writePage(pagePath, text);
 }

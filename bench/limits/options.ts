@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { choiceNamed, readFlags, UsageError } from '../shared/flags';
 import { clients } from './clients/index';
 import { shapes, signals, type SignalsName } from './shapes';
 
@@ -15,11 +15,6 @@ export interface Options {
   readonly client: readonly string[] | undefined;
   /** Whether nothing that could run was left out, except the trace. */
   readonly isFull: boolean;
-}
-
-/** The command line cannot be understood; the message says why in one sentence. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError';
 }
 
 const quickShapes = ['batch-600', 'tokens', 'minute-deep', 'outage'];
@@ -53,7 +48,15 @@ Exit codes: 0 done, 1 could not run or (with --check) a bound is missed, 2 wrong
  * @throws UsageError saying what is wrong
  */
 export function readOptions(argumentsGiven: readonly string[]): Options | undefined {
-  const values = parse(argumentsGiven);
+  const values = readFlags(argumentsGiven, {
+    trace: { type: 'string' },
+    only: { type: 'string', multiple: true },
+    signals: { type: 'string', multiple: true },
+    client: { type: 'string', multiple: true },
+    quick: { type: 'boolean' },
+    check: { type: 'boolean' },
+    help: { type: 'boolean', short: 'h' },
+  });
   if (values.help === true) return undefined;
   const { trace, quick = false, check = false } = values;
   if (trace?.trim() === '') throw new UsageError('--trace must not be empty');
@@ -78,37 +81,10 @@ export function readOptions(argumentsGiven: readonly string[]): Options | undefi
   };
 }
 
-function parse(argumentsGiven: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...argumentsGiven],
-      options: {
-        trace: { type: 'string' },
-        only: { type: 'string', multiple: true },
-        signals: { type: 'string', multiple: true },
-        client: { type: 'string', multiple: true },
-        quick: { type: 'boolean' },
-        check: { type: 'boolean' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    }).values;
-  } catch (error) {
-    // After its first sentence parseArgs only explains positional arguments, of which there are none.
-    const [sentence = ''] = (error as Error).message.split(/\. |\.$|\n/);
-    throw new UsageError(sentence);
-  }
-}
-
 function choices<T extends string>(
   flag: string,
   given: readonly string[] | undefined,
   known: readonly T[],
 ): T[] | undefined {
-  return given?.map((name) => {
-    const choice = known.find((one) => one === name);
-    if (choice === undefined) {
-      throw new UsageError(`--${flag} must be one of ${known.join(', ')}, but is "${name}"`);
-    }
-    return choice;
-  });
+  return given?.map((name) => choiceNamed(flag, known, name));
 }

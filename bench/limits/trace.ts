@@ -1,15 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { parse } from 'csv-parse/sync';
+import { CannotRunError } from '../shared/cannot-run-error';
 import { recordedArrivals, type Shape } from './shapes';
-
-/** The file is no trace; the message says why in one sentence. */
-export class TraceError extends Error {
-  override readonly name = 'TraceError';
-}
 
 /**
  * Reads arrivals recorded at a real service: a CSV with the columns TIMESTAMP, ContextTokens and GeneratedTokens.
- * @throws TraceError if it cannot be read or holds something else
+ * @throws CannotRunError if it cannot be read or holds something else
  */
 export function readTrace(path: string): Shape {
   const rows = rowsOf(path).map((row, index) => {
@@ -17,7 +13,7 @@ export function readTrace(path: string): Shape {
     const input = Number(row['ContextTokens'] || NaN);
     const output = Number(row['GeneratedTokens'] || NaN);
     if (!(at >= 0 && input >= 0 && output >= 0)) {
-      throw new TraceError(
+      throw new CannotRunError(
         `${path}, record ${index + 1}: expected TIMESTAMP, ContextTokens and GeneratedTokens`,
       );
     }
@@ -25,7 +21,7 @@ export function readTrace(path: string): Shape {
   });
   const start = rows.reduce((earliest, { at }) => Math.min(earliest, at), Infinity);
   rows.sort((one, other) => one.at - other.at);
-  if (rows.length === 0) throw new TraceError(`${path} holds no records`);
+  if (rows.length === 0) throw new CannotRunError(`${path} holds no records`);
   return recordedArrivals(
     rows.map(({ at }) => at - start),
     rows,
@@ -36,6 +32,6 @@ function rowsOf(path: string): Record<string, string>[] {
   try {
     return parse(readFileSync(path, 'utf8'), { columns: true, skip_empty_lines: true, bom: true });
   } catch (error) {
-    throw new TraceError(`${path} cannot be read: ${(error as Error).message.split('\n')[0] ?? ''}`);
+    throw new CannotRunError(`${path} cannot be read: ${(error as Error).message.split('\n')[0] ?? ''}`);
   }
 }

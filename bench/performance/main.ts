@@ -6,10 +6,8 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { UsageError } from '../shared/flags';
-import { writePage } from '../shared/page-file';
-import { progress } from '../shared/progress';
-import { factsLine, page, terminalSection, terminalVerdicts } from '../shared/report';
+import { CannotRunError } from '../shared/cannot-run-error';
+import { reportSections, runCommand, stopped } from '../shared/command';
 import { runFacts } from '../shared/run-facts';
 import type { SectionReport } from '../shared/section';
 import { bundle } from './bundle';
@@ -23,41 +21,12 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 /** Megabytes of heap that a million requests with a cache key each, and all that is around them, fit into. */
 const heapLimit = 8_192;
 
-/** The measuring process cannot go on; the message says why in one sentence without its full stop. */
-class MeasuringError extends Error {
-  override readonly name = 'MeasuringError';
-}
-
-try {
-  const options = readOptions(process.argv.slice(2));
-  if (options) await bench(options);
-  else process.stdout.write(help);
-} catch (error) {
-  if (!(error instanceof UsageError || error instanceof MeasuringError)) throw error;
-  const isUsage = error instanceof UsageError;
-  process.stderr.write(`${error.message}.\n${isUsage ? 'See npm run bench -- --help\n' : ''}`);
-  process.exitCode = isUsage ? 2 : 1;
-}
-
-async function bench(options: Options): Promise<void> {
-  const startedAt = performance.now();
-  const facts = runFacts(measured);
-  process.stdout.write(`${factsLine(facts)}\n\n`);
-  const sections: SectionReport[] = [];
-  await measure(options, (section) => {
-    progress('');
-    process.stdout.write(`${terminalSection(section)}\n`);
-    sections.push(section);
-  });
-  const verdicts = sections.flatMap((section) => section.verdicts);
-  process.stdout.write(terminalVerdicts(verdicts));
-  if (options.isFull) {
-    await writePage(join(root, 'docs/performance.md'), page(pageHead, sections, facts));
-    process.stderr.write('Written: docs/performance.md\n');
-  }
-  process.stderr.write(`${((performance.now() - startedAt) / 1_000).toFixed(0)} s\n`);
-  if (options.check && verdicts.some(({ isKept }) => !isKept)) process.exitCode = 1;
-}
+await runCommand({ name: 'bench', help }, readOptions, (options) =>
+  reportSections((heard) => measure(options, heard), runFacts(measured), options, {
+    head: pageHead,
+    path: join(root, 'docs/performance.md'),
+  }),
+);
 
 /** Measures in a process of its own, whose garbage collector can be called and where nothing else runs. */
 async function measure(options: Options, heard: (section: SectionReport) => void): Promise<void> {
@@ -75,9 +44,7 @@ async function measure(options: Options, heard: (section: SectionReport) => void
   const stop = (signal: NodeJS.Signals) => {
     child.kill('SIGKILL');
     remove();
-    progress('');
-    process.stderr.write('Stopped; what stands above is whole, and no page was written.\n');
-    process.exit(signal === 'SIGINT' ? 130 : 143);
+    stopped(signal);
   };
   process.once('SIGINT', stop).once('SIGTERM', stop);
   try {
@@ -87,7 +54,7 @@ async function measure(options: Options, heard: (section: SectionReport) => void
       child.once('close', (code, signal) => {
         if (code === 0) resolve();
         else
-          reject(new MeasuringError(`The measuring process ended early (${signal ?? `exit code ${code}`})`));
+          reject(new CannotRunError(`The measuring process ended early (${signal ?? `exit code ${code}`})`));
       });
     });
   } finally {

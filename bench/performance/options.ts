@@ -1,4 +1,4 @@
-import { partNamed, readFlags } from '../shared/flags';
+import { choiceNamed, readFlags } from '../shared/flags';
 
 /** The parts of the bench. */
 export const partNames = ['cost', 'growth', 'memory', 'soak', 'seeds'] as const;
@@ -45,7 +45,7 @@ export function readOptions(argumentsGiven: readonly string[]): Options | undefi
   });
   if (values.help === true) return undefined;
   const { quick = false, check = false } = values;
-  const chosen = values.only?.map((name) => partNamed(partNames, name));
+  const chosen = values.only?.map((name) => choiceNamed('only', partNames, name));
   const only = chosen ? partNames.filter((name) => chosen.includes(name)) : partNames;
   return { quick, check, only, isFull: !quick && !chosen };
 }

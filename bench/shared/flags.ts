@@ -23,13 +23,13 @@ export function readFlags<F extends NonNullable<ParseArgsConfig['options']>>(
 }
 
 /**
- * The part of a bench that `--only` names.
- * @throws UsageError if there is none
+ * What a flag names, of all that it may name.
+ * @throws UsageError if there is no such thing
  */
-export function partNamed<N extends string>(parts: readonly N[], name: string): N {
-  const part = parts.find((one) => one === name);
-  if (part === undefined) {
-    throw new UsageError(`--only must be one of ${parts.join(', ')}, but is "${name}"`);
+export function choiceNamed<N extends string>(flag: string, known: readonly N[], name: string): N {
+  const choice = known.find((one) => one === name);
+  if (choice === undefined) {
+    throw new UsageError(`--${flag} must be one of ${known.join(', ')}, but is "${name}"`);
   }
-  return part;
+  return choice;
 }

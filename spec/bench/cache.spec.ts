@@ -6,7 +6,8 @@ import { chatRequests } from '../../bench/cache/chat-requests';
 import { hitsOf, measureRates } from '../../bench/cache/hit-rates';
 import { measureDesk } from '../../bench/cache/news-desk';
 import { readOptions } from '../../bench/cache/options';
-import { keysOf, readTraces, TraceError } from '../../bench/cache/traces';
+import { keysOf, readTraces } from '../../bench/cache/traces';
+import { CannotRunError } from '../../bench/shared/cannot-run-error';
 import { UsageError } from '../../bench/shared/flags';
 import { differenceOf, median, ratioOf } from '../../bench/shared/medians';
 import { page } from '../../bench/shared/report';
@@ -103,10 +104,10 @@ describe('the traces of the cache bench', () => {
 
   it('are refused if they hold anything else', () => {
     expect(() => keysOf(Buffer.from('0\n1 2\n'), 'a.txt')).toThrow(
-      new TraceError('a.txt holds more than one key in line 2'),
+      new CannotRunError('a.txt holds more than one key in line 2'),
     );
     expect(() => keysOf(Buffer.from([0x1f, 0x8b, 0, 0]), 'a.trace.gz')).toThrow('a.trace.gz is damaged');
-    expect(() => readTraces(join(__dirname, 'no such directory'))).toThrow(TraceError);
+    expect(() => readTraces(join(__dirname, 'no such directory'))).toThrow(CannotRunError);
     expect(() => readTraces(__dirname)).toThrow('holds no .txt, .trace or .trace.gz');
   });
 
