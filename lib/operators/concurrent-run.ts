@@ -428,9 +428,10 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
   #tryAgain(call: RunningCall, error: unknown, retry: RetryPolicy): boolean {
     const { limiter, queue, events, clock } = this.#settings;
     const { ticket: known, attempt } = call;
-    const refusals = (known?.lastFailure?.refusals ?? 0) + (isRefusal(retry.classify(error).kind) ? 1 : 0);
+    const meaning = retry.classify(error);
+    const refusals = (known?.lastFailure?.refusals ?? 0) + (isRefusal(meaning.kind) ? 1 : 0);
     const firstStartAt = known?.firstStartAt ?? call.startedAt;
-    const decision = retry.decide(error, attempt, refusals, firstStartAt, limiter?.engine.heldFor(error));
+    const decision = retry.decide(meaning, attempt, refusals, firstStartAt, limiter?.engine.heldFor(error));
     if (!decision.retry) {
       return false;
     }

@@ -81,6 +81,7 @@ export class RetryPolicy {
   }
 
   /**
+   * @param meaning what the error means
    * @param attempt the number of the attempt that failed
    * @param refusals how many of the attempts so far were refusals, this one included
    * @param firstStartAt when the first attempt began
@@ -88,13 +89,12 @@ export class RetryPolicy {
    * itself; undefined where none does
    */
   decide(
-    error: unknown,
+    { kind, retryAfter }: ErrorClassification,
     attempt: number,
     refusals: number,
     firstStartAt: number,
     heldFor: number | undefined,
   ): RetryDecision {
-    const { kind, retryAfter } = this.classify(error);
     const now = this.#clock.now();
     if (kind === 'stop' || kind === 'unknown') {
       return giveUp;

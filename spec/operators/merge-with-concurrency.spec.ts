@@ -20,6 +20,7 @@ import type { CallEvent } from '../../lib/core/events';
 import { CallPriority, prioritiesByRank } from '../../lib/core/priority';
 import { AdaptiveRateLimiter } from '../../lib/limiter/adaptive-rate-limiter';
 import { mergeWithConcurrency, type ConcurrencyConfig } from '../../lib/operators/merge-with-concurrency';
+import type { ErrorClassification } from '../../lib/provider/classify-error';
 import { showOutcomes } from '../outcomes';
 import { inVirtualTime, runUntil, rethrow } from '../test-scheduler';
 
@@ -888,6 +889,22 @@ describe('mergeWithConcurrency', () => {
 
   describe('retry', () => {
     const half = { random: () => 0.5 };
+
+    it('asks once what an error of a call means', () => {
+      const classifyError = jest.fn((): ErrorClassification => ({ kind: 'transient' }));
+      runUntil(10, ({ cold, expectObservable }) => {
+        const calls = [cold('-#', undefined, statusError(500)), cold('-(r|)')];
+        expectObservable(
+          cold('(a|)').pipe(
+            mergeWithConcurrency((_, { attempt }) => calls[attempt - 1]!, {
+              retry: { classifyError, baseDelay: 16, ...half },
+            }),
+            map(({ attempts }) => String(attempts)),
+          ),
+        ).toBe('----------(2|)');
+      });
+      expect(classifyError).toHaveBeenCalledTimes(1);
+    });
 
     it('is off by default', () => {
       runUntil(1, ({ cold, expectObservable, expectSubscriptions }) => {

@@ -23,25 +23,27 @@ function policyWith(config: RetryConfig = {}) {
 describe('RetryPolicy', () => {
   it('draws each back-off from twice the range of the one before, up to maxDelay', () => {
     const { policy } = policyWith({ attempts: 10, baseDelay: 100, maxDelay: 500 });
-    const delays = [1, 2, 3, 4, 5].map((attempt) => policy.decide(failed(500), attempt, 0, 0, undefined));
+    const delays = [1, 2, 3, 4, 5].map((attempt) =>
+      policy.decide(policy.classify(failed(500)), attempt, 0, 0, undefined),
+    );
     expect(delays).toEqual([50, 100, 200, 250, 250].map((delay) => ({ retry: true, delay })));
   });
 
   it('gives up when the attempts are used up, not counting refusals', () => {
     const { policy } = policyWith({ attempts: 3 });
-    expect(policy.decide(failed(500), 2, 0, 0, undefined)).toMatchObject({ retry: true });
-    expect(policy.decide(failed(500), 3, 0, 0, undefined)).toEqual({ retry: false });
-    expect(policy.decide(failed(500), 7, 5, 0, undefined)).toMatchObject({ retry: true });
-    expect(policy.decide(failed(500), 8, 5, 0, undefined)).toEqual({ retry: false });
+    expect(policy.decide(policy.classify(failed(500)), 2, 0, 0, undefined)).toMatchObject({ retry: true });
+    expect(policy.decide(policy.classify(failed(500)), 3, 0, 0, undefined)).toEqual({ retry: false });
+    expect(policy.decide(policy.classify(failed(500)), 7, 5, 0, undefined)).toMatchObject({ retry: true });
+    expect(policy.decide(policy.classify(failed(500)), 8, 5, 0, undefined)).toEqual({ retry: false });
   });
 
   it('lets the hint of the provider come first, even above maxDelay', () => {
     const { policy } = policyWith({ maxDelay: 1000 });
-    expect(policy.decide(failed(429, { 'retry-after': '60' }), 1, 1, 0, undefined)).toEqual({
+    expect(policy.decide(policy.classify(failed(429, { 'retry-after': '60' })), 1, 1, 0, undefined)).toEqual({
       retry: true,
       delay: 60_000,
     });
-    expect(policy.decide(failed(500, { 'retry-after': '2' }), 1, 0, 0, undefined)).toEqual({
+    expect(policy.decide(policy.classify(failed(500, { 'retry-after': '2' })), 1, 0, 0, undefined)).toEqual({
       retry: true,
       delay: 2000,
     });
@@ -49,29 +51,33 @@ describe('RetryPolicy', () => {
 
   it('does not back off by itself where a limiter holds everybody', () => {
     const { policy } = policyWith();
-    expect(policy.decide(failed(429, { 'retry-after': '60' }), 1, 1, 0, 1000)).toEqual({
+    expect(policy.decide(policy.classify(failed(429, { 'retry-after': '60' })), 1, 1, 0, 1000)).toEqual({
       retry: true,
       delay: 0,
     });
-    expect(policy.decide(failed(500), 1, 0, 0, 1000)).toEqual({ retry: true, delay: 250 });
+    expect(policy.decide(policy.classify(failed(500)), 1, 0, 0, 1000)).toEqual({ retry: true, delay: 250 });
   });
 
   it('tries refusals again until maxElapsed, however many there were', () => {
     const { clock, policy } = policyWith({ attempts: 1, maxElapsed: 10_000 });
     clock.time = 9000;
-    expect(policy.decide(failed(429, { 'retry-after': '1' }), 500, 500, 0, undefined)).toEqual({
+    expect(
+      policy.decide(policy.classify(failed(429, { 'retry-after': '1' })), 500, 500, 0, undefined),
+    ).toEqual({
       retry: true,
       delay: 1000,
     });
     clock.time = 9001;
-    expect(policy.decide(failed(429, { 'retry-after': '1' }), 500, 500, 0, undefined)).toEqual({
+    expect(
+      policy.decide(policy.classify(failed(429, { 'retry-after': '1' })), 500, 500, 0, undefined),
+    ).toEqual({
       retry: false,
     });
   });
 
   it('stops transient retries when the budget is spent, and refills it with time and with calls', () => {
     const { clock, policy } = policyWith({ attempts: Infinity, maxElapsed: Infinity });
-    const retries = () => policy.decide(failed(500), 1, 0, 0, undefined).retry;
+    const retries = () => policy.decide(policy.classify(failed(500)), 1, 0, 0, undefined).retry;
     let allowed = 0;
     while (retries()) {
       allowed++;
@@ -88,7 +94,7 @@ describe('RetryPolicy', () => {
   it('charges refusals to no budget', () => {
     const { policy } = policyWith();
     for (let refusals = 1; refusals <= 1000; refusals++) {
-      expect(policy.decide(failed(429), refusals, refusals, 0, undefined).retry).toBe(true);
+      expect(policy.decide(policy.classify(failed(429)), refusals, refusals, 0, undefined).retry).toBe(true);
     }
   });
 
@@ -99,7 +105,7 @@ describe('RetryPolicy', () => {
       },
     });
     expect(policy.classify(failed(500))).toEqual({ kind: 'unknown' });
-    expect(policy.decide(failed(500), 1, 0, 0, undefined)).toEqual({ retry: false });
+    expect(policy.decide(policy.classify(failed(500)), 1, 0, 0, undefined)).toEqual({ retry: false });
   });
 
   it.each<[string, RetryConfig]>([
