@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { defineConfig } from 'tsdown';
 
 /** What is worth importing alone gets a file of its own: bundlers drop whole files, but keep most of a file they need. */
@@ -32,4 +34,13 @@ export default defineConfig({
   sourcemap: true,
   hash: false,
   clean: true,
+  hooks: { 'build:done': forgetDeclarationMaps },
 });
+
+/** Declarations have no maps, as those would lead to sources that are not shipped; the bundler points to some all the same. */
+function forgetDeclarationMaps(): void {
+  for (const name of readdirSync('dist').filter((file) => /\.d\.[cm]ts$/.test(file))) {
+    const path = join('dist', name);
+    writeFileSync(path, readFileSync(path, 'utf8').replace(/\n\/\/# sourceMappingURL=.*/, '\n'));
+  }
+}

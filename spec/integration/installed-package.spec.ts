@@ -88,12 +88,12 @@ describe('the package, packed and installed', () => {
   });
 
   itInstalled('has source maps that hold their sources, which are not shipped', () => {
-    const scripts = readdirSync(join(installed, 'dist'), { recursive: true, encoding: 'utf8' }).filter(
-      (file) => /\.[mc]js$/.test(file) && !/\.d\.[mc]ts$/.test(file),
+    const files = readdirSync(join(installed, 'dist'), { recursive: true, encoding: 'utf8' }).filter((file) =>
+      /\.[mc][jt]s$/.test(file),
     );
     let maps = 0;
-    for (const script of scripts) {
-      const path = join(installed, 'dist', script);
+    for (const file of files) {
+      const path = join(installed, 'dist', file);
       const [, map] = /\/\/# sourceMappingURL=(\S+)/.exec(readFileSync(path, 'utf8')) ?? [];
       if (map !== undefined) {
         maps++;
