@@ -60,7 +60,7 @@ const shortestWriteDeadline = 10_000;
 /** Milliseconds. */
 const longestLatency = 2 ** 31 - 1;
 
-/** So many departures are remembered at most, or as many as entries may be kept, if that is fewer; half as many at least. */
+/** About so many departures are remembered, or as many as entries may be kept, if that is fewer; half as many at least. */
 const mostDepartures = 10_000;
 
 /** So many selections are remembered for a call that runs. */

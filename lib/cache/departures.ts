@@ -23,7 +23,7 @@ export class Departures {
   constructor(private readonly least: number) {}
 
   note(key: string, reason: DepartureReason, at: number): void {
-    if (this.#younger.size >= this.least && !this.#younger.has(key)) {
+    if (this.#younger.size >= this.least) {
       this.#older = this.#younger;
       this.#younger = new Map();
     }

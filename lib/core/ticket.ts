@@ -82,9 +82,6 @@ export class Ticket<R = unknown> implements Member {
   /** Why an adaptiveThrottle in front refused it, for the operator behind to turn into its outcome. */
   refusal: Error | undefined;
 
-  /** What its traits were read by last: the same reader need not read them again. */
-  readBy: object | undefined;
-
   /** The operator that emitted its request last; the same one never takes it over again. */
   passedOnBy: object | undefined;
 

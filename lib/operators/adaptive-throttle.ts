@@ -179,7 +179,6 @@ class ThrottleRun<R> implements TicketOwner {
     ticket.lane = traits.lane ?? ticket.lane;
     ticket.tokens = traits.tokens ?? ticket.tokens;
     ticket.deadline = Math.min(ticket.deadline, ticket.arrivedAt + (traits.maxWait ?? maxWait));
-    ticket.readBy = traitsOf;
     if (events && ticket.announcedTo !== events) {
       ticket.announcedTo = events;
       const { id, lane } = ticket;

@@ -281,6 +281,7 @@ export class CacheRun<R, V> {
     ticket.isRenewal = true;
     ticket.lane = traits.lane;
     ticket.tokens = traits.tokens;
+    ticket.deadline = now + (traits.maxWait ?? this.#settings.maxWait);
     ticket.announcedTo = events;
     ticket.settlesTo = events;
     const flight = new Flight<R, V>(key, undefined, ticket, { ...traits, bypass: {} });
@@ -337,7 +338,6 @@ export class CacheRun<R, V> {
     ticket.tokens = traits.tokens ?? ticket.tokens;
     const maxWait = traits.maxWait ?? this.#settings.maxWait;
     ticket.deadline = Math.min(ticket.deadline, ticket.arrivedAt + maxWait);
-    ticket.readBy = this.#settings.traits;
     return ticket;
   }
 

@@ -8,7 +8,7 @@ import { Consumer, emitSigned, signOutcome } from '../core/hand-over';
 import { Members } from '../core/members';
 import { defaultRank, prioritiesByRank, rankOf, type PriorityRank } from '../core/priority';
 import { nextRequestId, nextStartNumber, Ticket, type TicketOwner } from '../core/ticket';
-import { noTraits, type CallTraits, type TraitsReader } from '../core/traits';
+import type { CallTraits, TraitsReader } from '../core/traits';
 import type { OverflowPolicy } from '../limiter/adaptive-rate-limiter';
 import type { AdmissionQueue } from '../limiter/admission-queue';
 import type { PlainStarter, SlotPool } from '../limiter/slot-pool';
@@ -94,9 +94,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
       return;
     }
     const { limiter, traits: traitsOf, ordered, maxWait, sharedPool } = this.#settings;
-    // A cache in front that reads the same traits has told the ticket of them.
-    const areKnown = ticket?.readBy === traitsOf && maxWait === Infinity;
-    const traits = areKnown ? noTraits : traitsOf(request);
+    const traits = traitsOf(request);
     const isPlain =
       !ticket &&
       !ordered &&

@@ -67,13 +67,13 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
 
   send(flight: Flight<R, V>): void {
     const { request, ticket } = flight;
+    if (!this.#isOpen) {
+      this.#subscribe();
+    }
     if (this.#isOver) {
       const error = new MissingOutcomeError(this.#cause);
       land(flight, failed(ticket, request, error, this.#settings.clock), this.#settings);
       return;
-    }
-    if (!this.#isOpen) {
-      this.#subscribe();
     }
     flight.carrier = this;
     this.#flights.add(flight);

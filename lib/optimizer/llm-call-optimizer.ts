@@ -30,7 +30,7 @@ import {
   requiredFunction,
   switchSetting,
 } from '../core/settings';
-import { validated, type TraitsReader } from '../core/traits';
+import { noTraits, validated, type TraitsReader } from '../core/traits';
 import { AdaptiveRateLimiter, type KnownLimits, type OverflowPolicy } from '../limiter/adaptive-rate-limiter';
 import { AdmissionQueue } from '../limiter/admission-queue';
 import { engineOf } from '../limiter/engine-of';
@@ -275,7 +275,8 @@ export class LLMCallOptimizer {
     listenerSetting('events', options.events);
     const ordered = switchSetting('ordered', options.ordered, false);
     const events = options.events ? bothOf(this.#events, options.events) : this.#events;
-    const settings: RunSettings<R> = { ...this.#settings, events };
+    // What there is to know of a request is on its ticket, as the cache in front has read its traits.
+    const settings: RunSettings<R> = { ...this.#settings, traits: () => noTraits, maxWait: Infinity, events };
     const operator = cacheBySettings<R, ObservedValueOf<O>>(
       () => ({
         cache: this.cache,
