@@ -200,5 +200,5 @@ function isCopy(request: unknown, copy: unknown): boolean {
 }
 
 function isOwn(ticket: Ticket, taker: object | undefined): boolean {
-  return taker !== undefined && ticket.passedOnBy === taker;
+  return taker !== undefined && ticket.wasPassedOnBy(taker);
 }

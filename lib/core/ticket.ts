@@ -82,8 +82,10 @@ export class Ticket<R = unknown> implements Member {
   /** Why an adaptiveThrottle in front refused it, for the operator behind to turn into its outcome. */
   refusal: Error | undefined;
 
-  /** The operator that emitted its request last; the same one never takes it over again. */
+  /** The operator that emitted its request last; one that has emitted it never takes it over again. */
   passedOnBy: object | undefined;
+  /** Those that had emitted it before that one, if there were any. */
+  #passedOnBefore: object[] | undefined;
 
   /** What its call used up so far, as far as the provider told. */
   usage: TokenUsage | undefined;
@@ -132,6 +134,23 @@ export class Ticket<R = unknown> implements Member {
     this.permits = undefined;
     this.inner = ticket;
     return ticket;
+  }
+
+  /** Takes in that an operator is about to emit its request. */
+  passOnBy(operator: object): void {
+    if (this.passedOnBy !== undefined && this.passedOnBy !== operator) {
+      (this.#passedOnBefore ??= []).push(this.passedOnBy);
+    }
+    this.passedOnBy = operator;
+  }
+
+  /** Whether an operator has emitted its request, or that of the ticket which it was derived from. */
+  wasPassedOnBy(operator: object): boolean {
+    return (
+      this.passedOnBy === operator ||
+      this.#passedOnBefore?.includes(operator) === true ||
+      this.outer?.wasPassedOnBy(operator) === true
+    );
   }
 
   /** What the call used up, whoever made it. */

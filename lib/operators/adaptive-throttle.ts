@@ -99,7 +99,6 @@ class ThrottleRun<R> implements TicketOwner {
     this.#limiter = limiter;
     this.#settings = settings;
     this.#destination = destination;
-    destination.add(() => this.#close());
   }
 
   next(request: R): void {
@@ -213,11 +212,18 @@ class ThrottleRun<R> implements TicketOwner {
       const waited = at - ticket.arrivedAt;
       tell(events, { type: 'settled', at, id: ticket.id, ok: false, error, latency: 0, waited, attempts: 0 });
     }
+    // Before anyone hears of it, who may subscribe anew: nothing is to start here any more.
+    this.close();
     this.#destination.error(error);
   }
 
   #passOn(ticket: Ticket): void {
-    ticket.passedOnBy = this.#settings;
+    if (this.#destination.closed) {
+      // Whoever heard of it left, or the operators in front let go first.
+      this.#left(ticket);
+      return;
+    }
+    ticket.passOnBy(this.#settings);
     handOver(ticket as Ticket<R>, this.#next, this.#destination);
   }
 
@@ -227,7 +233,7 @@ class ThrottleRun<R> implements TicketOwner {
     }
   }
 
-  #close(): void {
+  close(): void {
     const { queue } = this.#limiter[engineOf];
     const tickets = [...this.#waiting];
     this.#waiting.clear();

@@ -95,7 +95,6 @@ export function cacheBySettings<R, V>(
     new Observable((destination) => {
       const run = new CacheRun(settings(), destination);
       destination.add(opened?.(run));
-      run.open();
       subscribeWhileOpen(source, destination, run);
     });
 }

@@ -123,7 +123,6 @@ export class CacheRun<R, V> {
     this.#pipeline = new MissesPipeline(settings);
     this.#alarms = new Alarms(settings.clock);
     this.#order = settings.ordered ? new SourceOrder((outcome) => destination.next(outcome)) : undefined;
-    destination.add(() => this.#close());
   }
 
   get events(): CallEventListener | undefined {
@@ -131,8 +130,9 @@ export class CacheRun<R, V> {
   }
 
   /** @throws what `misses` throws */
-  open(): void {
+  open(subscribe: () => void): void {
     this.#pipeline.open();
+    subscribe();
   }
 
   next(request: R): void {
@@ -715,7 +715,8 @@ export class CacheRun<R, V> {
     }
   }
 
-  #close(): void {
+  /** Lets go of everything. */
+  close(): void {
     this.#alarms.clear();
     const waiters = this.#waitersByArrival();
     this.#waiters.clear();

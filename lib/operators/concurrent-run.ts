@@ -82,7 +82,6 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
     this.#timeouts = new Alarms(settings.clock);
     this.#order = new SourceOrder((outcome) => destination.next(outcome));
     this.pool = pool(this);
-    destination.add(() => this.#close());
   }
 
   /** A request came in. */
@@ -591,7 +590,8 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
     }
   }
 
-  #close(): void {
+  /** Lets go of everything. */
+  close(): void {
     const { queue, events, sharedPool } = this.#settings;
     this.#isClosed = true;
     this.#timeouts.clear();

@@ -169,7 +169,7 @@ export function mergeBySettings<R, V>(
         followLimit(maxConcurrent, run.pool, settings.queue, destination);
       }
       if (!destination.closed) {
-        run.open(() => subscribeWhileOpen(source, destination, run));
+        subscribeWhileOpen(source, destination, run);
       }
     });
 }

@@ -82,7 +82,7 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
       ticket.flight = flight;
     }
     ticket.startNumber = nextStartNumber();
-    ticket.passedOnBy = this.#settings.cache ?? this;
+    ticket.passOnBy(this.#settings.cache ?? this);
     handOver(ticket, this.#next, this.#requests);
     if (!this.#byRequest && flight.carrier === this && !staysInSight(flight)) {
       this.#findByRequest();

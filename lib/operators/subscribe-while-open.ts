@@ -1,11 +1,15 @@
-import { Observable, type Subscriber } from 'rxjs';
+import { Observable, Subscription, type Subscriber } from 'rxjs';
 import { Consumer } from '../core/hand-over';
 
 /** One subscription of an operator, as the one that its source is asked for. */
 export interface OperatorRun<T> {
   readonly consumer: Consumer;
+  /** Subscribes to the source, which may emit all it has meanwhile. */
+  open?(subscribe: () => void): void;
   next(value: T): void;
   complete(): void;
+  /** Lets go of everything. */
+  close(): void;
 }
 
 /**
@@ -32,19 +36,34 @@ export function subscribeWhileOpen<T>(
       }
     }
   };
-  run.consumer.subscribe(() => {
-    new Observable<T>((subscriber) => {
-      // Before it is subscribed to anything, so that it closes with the destination from the first value on.
-      destination.add(subscriber);
-      source.subscribe(subscriber);
-    }).subscribe({
-      next,
-      error: (error: unknown) => destination.error(error),
-      complete: () => {
-        if (!destination.closed) {
-          run.complete();
-        }
-      },
+  // The source first: what waits in operators in front must not start while those behind them let go.
+  const upstream = new Subscription();
+  const ownWork = new Subscription(() => run.close());
+  destination.add(upstream);
+  destination.add(ownWork);
+  const subscribe = () =>
+    run.consumer.subscribe(() => {
+      new Observable<T>((subscriber) => {
+        // Before it is subscribed to anything, so that it closes with the destination from the first value on.
+        upstream.add(subscriber);
+        source.subscribe(subscriber);
+      }).subscribe({
+        next,
+        error: (error: unknown) => {
+          // Before anyone hears of it, who may subscribe anew: nothing is to start here any more.
+          ownWork.unsubscribe();
+          destination.error(error);
+        },
+        complete: () => {
+          if (!destination.closed) {
+            run.complete();
+          }
+        },
+      });
     });
-  });
+  if (run.open) {
+    run.open(subscribe);
+  } else {
+    subscribe();
+  }
 }

@@ -5,10 +5,12 @@ import {
   delay,
   finalize,
   from,
+  map,
   mergeMap,
   NEVER,
   of,
   Subject,
+  tap,
   throwError,
   timer,
 } from 'rxjs';
@@ -23,6 +25,16 @@ import {
   type CallOutcome,
 } from '../../lib';
 import { inVirtualTime, rethrow } from '../test-scheduler';
+
+const outcomeOf = (request: string): CallOutcome<string, string> => ({
+  ok: true,
+  request,
+  value: request.toUpperCase(),
+  source: 'call',
+  latency: 0,
+  waited: 0,
+  attempts: 1,
+});
 
 const refused = () => throwError(() => Object.assign(new Error('429'), { status: 429 }));
 
@@ -89,6 +101,21 @@ describe('a listener that leaves in the middle of an event', () => {
       .pipe(ask())
       .subscribe({ next: (outcome) => answers.push(outcome.ok && outcome.value), error: rethrow });
     expect(answers).toEqual(['answer to why']);
+  });
+
+  it('ends the request that has just been throttled', () => {
+    const told: string[] = [];
+    inVirtualTime((scheduler) => {
+      const limiter = new AdaptiveRateLimiter({ scheduler, baseInterval: 4, adaptive: false });
+      const next = ({ type }: CallEvent) => {
+        told.push(type);
+        if (type === 'throttled') subscription.unsubscribe();
+      };
+      const subscription = of('a', 'b')
+        .pipe(adaptiveThrottle(limiter, { events: { next } }))
+        .subscribe({ error: rethrow });
+    });
+    expect(told).toEqual(['received', 'received', 'throttled', 'left']);
   });
 
   it('does not make the call again for nobody when the last waiter leaves on its failure', () => {
@@ -187,6 +214,108 @@ describe('what one pipeline was sent', () => {
       scheduler.flush();
       expect(startedAt).toEqual([10, 1010]);
     });
+  });
+});
+
+describe('a request that is sent again in the middle of its first time', () => {
+  const heard = () => {
+    const events: CallEvent[] = [];
+    const count = (wanted: string) => events.filter(({ type }) => type === wanted).length;
+    return { events, count };
+  };
+
+  it('is a request of its own in front of two caches that are one inside the other', () => {
+    const { events, count } = heard();
+    inVirtualTime((scheduler) => {
+      const source$ = new Subject<object>();
+      const request = { text: 'a' };
+      const listener = {
+        next: (event: CallEvent) => {
+          // The arrival at the inner cache.
+          if (events.push(event) === 3) source$.next(request);
+        },
+      };
+      const cache = new LLMResultCache({ scheduler });
+      const caching = (namespace: string) => ({ cache, namespace, events: listener });
+      source$
+        .pipe(
+          adaptiveThrottle({ scheduler, baseInterval: 0 }, { events: listener }),
+          cacheLLM(
+            (outer$) =>
+              outer$.pipe(
+                cacheLLM(
+                  (inner$) => inner$.pipe(mergeWithConcurrency(() => timer(1), { events: listener })),
+                  caching('inner'),
+                ),
+              ),
+            caching('outer'),
+          ),
+        )
+        .subscribe({ error: rethrow });
+      source$.next(request);
+    });
+    expect(count('settled')).toBe(count('received'));
+    expect(count('left')).toBe(0);
+  });
+
+  it.each([0, 1])(
+    'is a request of its own in front of a pipeline of the user, %s throttles in it',
+    (throttles) => {
+      const { events, count } = heard();
+      let reactions = 0;
+      inVirtualTime((scheduler) => {
+        const source$ = new Subject<string>();
+        const listener = { next: (event: CallEvent) => void events.push(event) };
+        const pace = adaptiveThrottle<string>({ scheduler, baseInterval: 0 }, { events: listener });
+        source$
+          .pipe(
+            throttles === 0 ? pace : tap(),
+            cacheLLM(
+              (misses$) =>
+                misses$.pipe(
+                  throttles === 0 ? tap() : pace,
+                  map((request) => {
+                    if (throttles > 0 && reactions++ === 0) source$.next(request);
+                    return outcomeOf(request);
+                  }),
+                ),
+              { events: listener, scheduler, shouldCache: () => false },
+            ),
+          )
+          .subscribe({
+            next: () => {
+              if (throttles === 0 && reactions++ === 0) source$.next('a');
+            },
+            error: rethrow,
+          });
+        source$.next('a');
+      });
+      expect(count('received')).toBe(2);
+      expect(count('settled')).toBe(2);
+    },
+  );
+});
+
+describe('a subscriber that leaves', () => {
+  it('has no request pass from one throttle to the next that is closing', () => {
+    const told: string[] = [];
+    inVirtualTime((scheduler) => {
+      const limiter = new AdaptiveRateLimiter({ scheduler, baseInterval: 4, adaptive: false });
+      const events = { next: ({ type }: CallEvent) => void told.push(`${type} at ${scheduler.now()}`) };
+      const subscription = timer(2)
+        .pipe(
+          mergeMap(() => of('a', 'b')),
+          adaptiveThrottle(limiter, { events }),
+          adaptiveThrottle(limiter, { events }),
+          mergeWithConcurrency(() => of('A'), { events, scheduler }),
+        )
+        .subscribe({ error: rethrow });
+      scheduler.schedule(() => subscription.unsubscribe(), 6);
+      scheduler.flush();
+    });
+    const ended = told.filter((text) => text.startsWith('left') || text.startsWith('settled'));
+    expect(told.filter((text) => text.startsWith('received'))).toHaveLength(2);
+    expect(ended).toHaveLength(2);
   });
 });
 
