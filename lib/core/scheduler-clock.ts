@@ -1,5 +1,6 @@
 import { asyncScheduler, Observable, type SchedulerLike } from 'rxjs';
 import type { Cancel, Clock } from './clock';
+import { schedulerSetting } from './settings';
 
 /** The longest delay that timers of browsers and Node take; a longer one would fire at once. */
 const longestTimer = 2 ** 31 - 1;
@@ -9,9 +10,11 @@ const nothingToCancel: Cancel = () => undefined;
 /**
  * Makes a `Clock` from an RxJS scheduler, by default `asyncScheduler`, which `TestScheduler.run` makes virtual by
  * itself. A wall clock that is set back only stops for a moment: time goes on from where it stood.
+ *
+ * @throws TypeError for what is no scheduler
  */
 export function clockFrom(scheduler?: SchedulerLike): Clock {
-  const source = scheduler ?? asyncScheduler;
+  const source = schedulerSetting(scheduler) ?? asyncScheduler;
   const background = scheduler ? () => nothingToCancel : scheduleInBackground;
   let last = source.now();
   let steppedBack = 0;

@@ -115,6 +115,17 @@ export function listenerSetting<T extends { next: unknown }>(
   return value;
 }
 
+/** A scheduler from a config. */
+export function schedulerSetting<T extends { now: unknown; schedule: unknown }>(
+  value: T | undefined,
+): T | undefined {
+  const given = value as Partial<T> | null | undefined;
+  if (given !== undefined && (typeof given?.now !== 'function' || typeof given.schedule !== 'function')) {
+    throw new TypeError(`scheduler must have now() and schedule(), but is ${shown(value)}.`);
+  }
+  return value;
+}
+
 /** A config itself: undefined or an object. */
 export function configObject<T extends object>(
   owner: string,

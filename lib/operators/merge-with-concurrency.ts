@@ -16,6 +16,7 @@ import {
   listenerSetting,
   numberSetting,
   requiredFunction,
+  schedulerSetting,
   switchSetting,
 } from '../core/settings';
 import { validated, type TraitsReader } from '../core/traits';
@@ -113,6 +114,7 @@ export function mergeWithConcurrency<R, O extends ObservableInput<unknown>>(
   const maxQueue = numberSetting('maxQueue', settings.maxQueue, Infinity, { whole: true, infinite: true });
   const overflow = choiceSetting('overflow', settings.overflow, 'reject', ['reject', 'drop-oldest']);
   const traits = validated(functionSetting('traits', settings.traits));
+  schedulerSetting(settings.scheduler);
   const retryConfig = retryConfigOf(settings.retry);
   if (retryConfig) {
     new RetryPolicy(retryConfig, { now: () => 0, schedule: () => () => undefined });

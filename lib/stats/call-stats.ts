@@ -121,6 +121,7 @@ export class CallStats implements CallEventListener {
     const settings: StatsConfig = configObject('CallStats', config);
     this.#sampleInterval = numberSetting('sampleInterval', settings.sampleInterval, 1000);
     for (const [model, price] of Object.entries(settings.prices ?? {})) {
+      configObject(`prices['${model}']`, price);
       numberSetting(`prices['${model}'].input`, price.input, 0);
       numberSetting(`prices['${model}'].output`, price.output, 0);
     }

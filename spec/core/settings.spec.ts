@@ -5,6 +5,7 @@ import {
   listenerSetting,
   numberSetting,
   requiredFunction,
+  schedulerSetting,
   switchSetting,
 } from '../../lib/core/settings';
 
@@ -15,6 +16,7 @@ describe('settings', () => {
     expect(switchSetting('active', undefined, true)).toBe(true);
     expect(functionSetting<unknown>('make', undefined)).toBeUndefined();
     expect(listenerSetting('events', undefined)).toBeUndefined();
+    expect(schedulerSetting(undefined)).toBeUndefined();
     expect(configObject('thing', undefined)).toEqual({});
   });
 
@@ -39,6 +41,8 @@ describe('settings', () => {
     expect(() => listenerSetting('events', given(null))).toThrow(
       'events must have a next() method, but is null.',
     );
+    expect(() => schedulerSetting(given(1))).toThrow('scheduler must have now() and schedule(), but is 1.');
+    expect(() => schedulerSetting(given({ now: () => 0 }))).toThrow('but is an object.');
     expect(() => configObject('thing', given(null))).toThrow(
       'The config of thing must be an object, but is null.',
     );

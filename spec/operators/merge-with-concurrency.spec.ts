@@ -1263,6 +1263,7 @@ describe('mergeWithConcurrency', () => {
       ['limiter', { limiter: {} }, ''],
       ['traits', { traits: 5 }, '5'],
       ['events', { events: () => undefined }, 'a function'],
+      ['scheduler', { scheduler: 1 }, '1'],
       ['retry.attempts', { retry: 0 }, '0'],
       ['retry.baseDelay', { retry: { baseDelay: -5 } }, '-5'],
       ['retry', { retry: 'often' }, "'often'"],

@@ -179,6 +179,8 @@ describe('CallStats', () => {
   it('refuses a wrong config', () => {
     expect(() => new CallStats({ sampleInterval: -1 })).toThrow(/sampleInterval/);
     expect(() => new CallStats({ prices: { m: { input: -1, output: 0 } } })).toThrow(/prices\['m'\]\.input/);
+    expect(() => new CallStats({ prices: { m: 1 as never } })).toThrow(/of prices\['m'\] must be an object/);
+    expect(() => new CallStats({ scheduler: 1 as never })).toThrow(/scheduler must have/);
   });
 });
 
