@@ -62,6 +62,17 @@ describe('the bounds of a cache', () => {
       expect(reasons).toEqual([]);
     });
 
+    it('of very many answers let none leave for one that is replaced', () => {
+      const { cache, reasons } = noted({ maxSize: 100_001 });
+      for (let number = 0; number < 100_001; number++) {
+        cache.set(`k${number}`, number);
+      }
+      cache.set('k5', 'replaced');
+      expect(reasons).toEqual([]);
+      cache.set('one more', 1);
+      expect(reasons).toEqual(['size']);
+    });
+
     it('count neither bytes nor a replaced answer', () => {
       const { cache, reasons } = noted({ maxSize: 2 });
       cache.set('a', 1);

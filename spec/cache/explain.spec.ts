@@ -352,4 +352,27 @@ describe('explain', () => {
     expect(await uncached.explain('p')).toBeUndefined();
     uncached.close();
   });
+
+  it('remembers about as many departures as answers may be kept', async () => {
+    const cache = new LLMResultCache({ maxSize: 10 });
+    const keyOf = (number: number) => `k${number}`;
+    for (let number = 0; number < 100; number++) {
+      cache.set(keyOf(number), number);
+    }
+    const reasons = await Promise.all(
+      Array.from({ length: 100 }, async (_, number) => {
+        const { reason } = await cache.explain(
+          { cacheKey: keyOf(number) },
+          { traits: ({ cacheKey }) => ({ cacheKey }) },
+        );
+        return reason;
+      }),
+    );
+    const remembered = reasons.filter((reason) => reason === 'size').length;
+    expect(remembered).toBeGreaterThanOrEqual(5);
+    expect(remembered).toBeLessThanOrEqual(10);
+    expect(reasons.slice(85, 90)).toEqual(Array(5).fill('size'));
+    expect(reasons[0]).toBe('never-seen');
+    cache.close();
+  });
 });
