@@ -6,6 +6,7 @@ import { cacheLLM, LLMResultCache, mergeWithConcurrency, type CacheConfig } from
 import { differenceOf } from '../shared/medians';
 import type { Effort, SectionReport } from '../shared/section';
 import { atMost } from '../shared/verdicts';
+import { written } from '../shared/written';
 import { bounds } from './bounds';
 import { chatRequests } from './chat-requests';
 import { timeInTurns, type Contender } from './timing';
@@ -73,7 +74,7 @@ export async function measureHits({ isQuick }: Effort): Promise<SectionReport> {
   return {
     title: 'A hit',
     about:
-      `${entries.toLocaleString('en')} answers are kept, and all are asked for by a synchronous source, in one ` +
+      `${written(entries)} answers are kept, and all are asked for by a synchronous source, in one ` +
       'subscription. A request is an object with a `cacheKey`, nothing is heard of events unless the ' +
       'table says so, and each outcome is counted. All are timed in turns; a figure is the median of the rounds, and ' +
       'so is the difference from lru-cache in the same round.',
@@ -82,7 +83,7 @@ export async function measureHits({ isQuick }: Effort): Promise<SectionReport> {
         head: ['A hit of', 'µs', 'µs over lru-cache'],
         rows: timings.map((timing) => [
           timing.name,
-          timing.microseconds.toFixed(3),
+          written(timing.microseconds, 3),
           timing === bare ? '–' : signed(differenceOf(timing, bare)),
         ]),
       },
@@ -100,7 +101,7 @@ export async function measureHits({ isQuick }: Effort): Promise<SectionReport> {
 }
 
 function signed(value: number): string {
-  return `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(3)}`;
+  return `${value < 0 ? '' : '+'}${written(value, 3)}`;
 }
 
 /** Looks up every key, as often as a stream would. */

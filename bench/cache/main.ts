@@ -27,7 +27,7 @@ const pagePath = fileURLToPath(new URL('../../docs/caching-figures.md', import.m
 const samplePath = fileURLToPath(new URL('../../demos/news-desk/sample/events.jsonl', import.meta.url));
 
 await runCommand({ name: 'bench:cache', help }, readOptions, async (options) => {
-  process.once('SIGINT', stopped);
+  process.once('SIGINT', stopped).once('SIGTERM', stopped);
   const traces = options.traces === undefined ? undefined : readTraces(options.traces);
   await reportSections((heard) => measure(options, traces, heard), runFacts(measured), options, {
     head,

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { median } from '../shared/medians';
 import type { Effort, SectionReport } from '../shared/section';
 import { atMost } from '../shared/verdicts';
+import { written } from '../shared/written';
 import { bounds } from './bounds';
 import { entries, keepers, type Footprint } from './keepers';
 
@@ -29,7 +30,7 @@ export async function measureMemory({ isQuick }: Effort): Promise<SectionReport>
     title: 'Memory',
     about:
       `Differences of the heap and of buffers after garbage collection, over ${caches} caches of ` +
-      `${entries.toLocaleString('en')} answers each, the median of ${rounds} rounds: first keys and values are made ` +
+      `${written(entries)} answers each, the median of ${rounds} rounds: first keys and values are made ` +
       'and held, then the caches are filled with them. Answers are texts of 1,024 characters, or chat completions of ' +
       '1,024 bytes of JSON; keys are those of `generateKey`. Structure is what is there besides keys and values.',
     tables: [
@@ -44,9 +45,9 @@ export async function measureMemory({ isQuick }: Effort): Promise<SectionReport>
           const footprint = medians[index]!;
           return [
             name,
-            megabytes(footprint).toFixed(2),
-            footprint.contents.toFixed(0),
-            footprint.structure.toFixed(0),
+            written(megabytes(footprint), 2),
+            written(footprint.contents),
+            written(footprint.structure),
           ];
         }),
       },

@@ -31,7 +31,7 @@ Usage: npm run bench:cache -- [flags]
 
 Without --quick and --only it writes docs/caching-figures.md.
 
-Exit codes: 0 done, 1 could not run or (with --check) a bound is missed, 2 wrong flags, 130 stopped by Ctrl-C.
+Exit codes: 0 done, 1 could not run or (with --check) a bound is missed, 2 wrong flags, 130 stopped by Ctrl-C, 143 by SIGTERM.
 `;
 
 /**

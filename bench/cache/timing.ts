@@ -1,3 +1,4 @@
+import { setImmediate as turnOfTheEventLoop } from 'node:timers/promises';
 import { Bench, hrtimeNow } from 'tinybench';
 import { median, type Timing } from '../shared/medians';
 
@@ -34,6 +35,8 @@ export async function timeInTurns(
   for (let round = 0; round < rounds; round += 1) {
     for (const { contender, times } of round % 2 === 0 ? order : [...order].reverse()) {
       times.push(await timeOnce(contender, samples, round === 0));
+      // What is synchronous would keep Ctrl-C from being heard.
+      await turnOfTheEventLoop();
     }
   }
   return contenders.map(({ name }, index) => {

@@ -34,10 +34,11 @@ await runCommand({ name: 'bench:limits', help }, readOptions, bench);
 
 async function bench(options: Options): Promise<void> {
   const chosen = shapesOf(options);
-  process.once('SIGINT', () => {
+  const stop = (signal: NodeJS.Signals) => {
     if (!process.stderr.isTTY) process.stderr.write('\n');
-    stopped('SIGINT');
-  });
+    stopped(signal);
+  };
+  process.once('SIGINT', stop).once('SIGTERM', stop);
   const realStart = realMilliseconds();
   const reports: ShapeReport[] = [];
   for (const shape of chosen) {

@@ -39,7 +39,7 @@ Usage: npm run bench:limits -- [flags]
 
 Without --quick, --only, --signals and --client it writes docs/limits.md.
 
-Exit codes: 0 done, 1 could not run or (with --check) a bound is missed, 2 wrong flags, 130 stopped by Ctrl-C.
+Exit codes: 0 done, 1 could not run or (with --check) a bound is missed, 2 wrong flags, 130 stopped by Ctrl-C, 143 by SIGTERM.
 `;
 
 /**

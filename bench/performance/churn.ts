@@ -28,9 +28,12 @@ import { priorities } from './requests';
 
 /** What has happened so far. */
 export interface ChurnCounts {
-  /** Requests that were handed to rxllm. */
+  /** Requests that came as far as rxllm; a stream that is left in time takes no more of its source. */
   requests: number;
+  /** Outcomes that came to a subscriber or a promise, by what those heard; promises that were given up are not among them. */
   outcomes: number;
+  /** Requests that came to an outcome, by the events. */
+  settled: number;
   started: number;
   succeeded: number;
   /** Attempts that were aborted, timed out ones not among them. */
@@ -89,6 +92,7 @@ export class Churn {
   readonly counts: ChurnCounts = {
     requests: 0,
     outcomes: 0,
+    settled: 0,
     started: 0,
     succeeded: 0,
     aborted: 0,
@@ -140,7 +144,6 @@ export class Churn {
   async wave(size: number): Promise<void> {
     const wave = (this.#waves += 1);
     const requests = Array.from({ length: size }, (_, index) => this.#request(wave, index));
-    this.counts.requests += size;
     const call = (request: ChurnRequest) => this.#answer(request);
     const ofOptimizer = this.#optimizer.limiter!;
     if (wave % cycle === 0 || wave % cycle === 4) this.#pause(ofOptimizer);
@@ -277,8 +280,10 @@ export class Churn {
     });
     this.#scheduler.schedule(() => controllers.forEach((controller) => controller.abort()), 30);
     this.#scheduler.flush();
-    const [outcomes, settled] = await Promise.all([batch, Promise.allSettled(single)]);
-    this.counts.outcomes += outcomes.length + settled.length;
+    const [outcomes, ends] = await Promise.all([batch, Promise.allSettled(single)]);
+    const isGivenUp = (end: PromiseSettledResult<unknown>) =>
+      end.status === 'rejected' && (end.reason as Error).name === 'AbortError';
+    this.counts.outcomes += outcomes.length + ends.filter((end) => !isGivenUp(end)).length;
   }
 
   #pause(limiter: AdaptiveRateLimiter): void {
@@ -290,6 +295,9 @@ export class Churn {
   #heard(event: CallEvent): void {
     const { counts } = this;
     switch (event.type) {
+      case 'received':
+        counts.requests += 1;
+        break;
       case 'started':
         counts.started += 1;
         break;
@@ -314,6 +322,7 @@ export class Churn {
         counts.left += 1;
         break;
       case 'settled':
+        counts.settled += 1;
         if (!event.ok) {
           const { name } = event.error as Error;
           if (name === 'DeadlineExceededError') counts.expired += 1;

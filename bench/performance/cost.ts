@@ -1,6 +1,7 @@
 import { median } from '../shared/medians';
 import type { Effort, SectionReport } from '../shared/section';
 import { atMost } from '../shared/verdicts';
+import { written } from '../shared/written';
 import { bounds } from './bounds';
 import {
   bareMergeMap,
@@ -12,6 +13,7 @@ import {
   optimizerWithLimiter,
   pQueueWithPriorities,
   slowest,
+  type Contender,
 } from './contenders';
 import { timeInTurns, type Cost, type Limits, type SizePlan } from './turns';
 
@@ -39,10 +41,10 @@ export async function measureCost({ isQuick }: Effort): Promise<SectionReport> {
   // Minutes of a quick run would be those of Bottleneck.
   const measured = isQuick ? contenders.filter((contender) => contender !== slowest) : contenders;
   const costs = await timeInTurns(measured, sizes, limits);
-  const costOf = (contender: (typeof contenders)[number], size: number) => costs.get(contender)!.get(size)!;
-  const ratio = (contender: (typeof contenders)[number], size: number, other = bareMergeMap) =>
+  const costOf = (contender: Contender, size: number) => costs.get(contender)!.get(size)!;
+  const ratio = (contender: Contender, size: number, other = bareMergeMap) =>
     ratioOfCosts(costOf(contender, size), costOf(other, size));
-  const overhead = (what: string, contender: (typeof contenders)[number], bound: number) =>
+  const overhead = (what: string, contender: Contender, bound: number) =>
     atMost(`${what}, beside \`mergeMap\``, ratio(contender, 10_000), bound, 2, '×');
   return {
     title: 'The cost of a call',
@@ -54,9 +56,11 @@ export async function measureCost({ isQuick }: Effort): Promise<SectionReport> {
       'which knows no priorities, with as many calls in the same round. All take turns; a turn begins with some ' +
       'runs that do not count, and each run with a collection of what is young and with new requests. Another run of ' +
       'each contender stays open meanwhile, with two calls that never end, as streams do in a program that runs: else ' +
-      `collections would throw away what was compiled. Medians of ${listed(sizes.map(({ size, rounds }) => `${rounds} rounds at ${size.toLocaleString('en')}`))}` +
+      `collections would throw away what was compiled. Medians of ${listed(sizes.map(({ size, rounds }) => `${rounds} rounds at ${written(size)}`))}` +
       `${sizes[0]!.samples > 1 ? `, of ${sizes[0]!.samples} runs each at the first size` : ''}; what takes more than ` +
       `${limits.slow} s is run once, and what would take more than ${limits.run} s, by how it grew before, not at all. ` +
+      'The ratios are medians of the ratios of the rounds, not quotients of the columns. The sizes have rounds of their own, ' +
+      'one size after the other; what a backlog costs is under Growth. ' +
       'All have 3 slots unless the table says so. Where events are heard, they are counted. The optimizer caches ' +
       'every answer (the 1,000 latest stay, as by default) and keeps its statistics; in the row of hits the answers to ' +
       '1,000 questions are there beforehand and are asked for again and again. For promises, all are made at once and awaited by `Promise.all`.',
@@ -64,13 +68,13 @@ export async function measureCost({ isQuick }: Effort): Promise<SectionReport> {
       {
         head: [
           'Calls waiting',
-          ...sizes.flatMap(({ size }) => [`${size.toLocaleString('en')}: µs a call`, '× `mergeMap`']),
+          ...sizes.flatMap(({ size }) => [`${written(size)}: µs a call`, '× `mergeMap`']),
         ],
         rows: measured.map((contender) => [
           contender.name,
           ...sizes.flatMap(({ size }) => {
             const times = ratio(contender, size);
-            return [costCell(costOf(contender, size)), Number.isNaN(times) ? '–' : times.toFixed(2)];
+            return [costCell(costOf(contender, size)), Number.isNaN(times) ? '–' : written(times, 2)];
           }),
         ]),
       },
@@ -80,7 +84,7 @@ export async function measureCost({ isQuick }: Effort): Promise<SectionReport> {
       'count where answers come from a cache or from a model in the same process. `mergeMap` keeps waiting requests in an ' +
       'array that it shifts, and p-queue one that it sorts into: what a call costs there depends on how ' +
       'many others wait. ' +
-      ownWords(costOf(optimizerAlone, 10_000), costOf(optimizerHits, 10_000)),
+      ownWords(costOf, sizes.at(-1)!.size),
     verdicts: [
       overhead('A call, four priorities, 10,000 waiting', fourPriorities, bounds.unobserved),
       overhead('The same, its events heard', fourPrioritiesObserved, bounds.observed),
@@ -97,6 +101,8 @@ export async function measureCost({ isQuick }: Effort): Promise<SectionReport> {
   };
 }
 
+type MeasuredCost = Extract<Cost, { readonly rounds: unknown }>;
+
 /** How many times as much one costs as the other, in the same rounds where both ran in all; NaN if one did not run. */
 export function ratioOfCosts(one: Cost, other: Cost): number {
   if (!isMeasured(one) || !isMeasured(other)) return NaN;
@@ -106,14 +112,14 @@ export function ratioOfCosts(one: Cost, other: Cost): number {
 }
 
 /** Whether runs were made and came to their end. */
-export function isMeasured(cost: Cost): cost is Extract<Cost, { readonly rounds: unknown }> {
+export function isMeasured(cost: Cost): cost is MeasuredCost {
   return cost !== 'left out' && 'rounds' in cost;
 }
 
 /** What a cost is in a table. */
 export function costCell(cost: Cost): string {
   if (cost === 'left out') return cost;
-  if (isMeasured(cost)) return cost.microseconds.toFixed(cost.microseconds < 100 ? 2 : 0);
+  if (isMeasured(cost)) return written(cost.microseconds, cost.microseconds < 100 ? 2 : 0);
   return 'estimated' in cost
     ? `not run: would take ${seconds(cost.estimated)}`
     : `stopped after ${seconds(cost.stoppedAfter)}`;
@@ -125,16 +131,30 @@ function listed(words: readonly string[]): string {
 
 function seconds(value: number): string {
   if (value === Infinity) return 'too long';
-  return value < 7_200
-    ? `${value.toLocaleString('en', { maximumFractionDigits: 0 })} s`
-    : `${(value / 3_600).toLocaleString('en', { maximumFractionDigits: 0 })} h`;
+  return value < 7_200 ? `${written(value)} s` : `${written(value / 3_600)} h`;
 }
 
-function ownWords(miss: Cost, hit: Cost): string {
-  if (!isMeasured(miss) || !isMeasured(hit)) return '';
+/** What the optimizer costs, in words, among few and among as many as it was measured with. */
+function ownWords(costOf: (contender: Contender, size: number) => Cost, many: number): string {
+  const few = 10_000;
+  const miss = costOf(optimizerAlone, few);
+  const limited = costOf(optimizerWithLimiter, few);
+  const hit = costOf(optimizerHits, few);
+  if (!isMeasured(miss) || !isMeasured(limited) || !isMeasured(hit)) return '';
   const perCent = (miss.microseconds / 500_000) * 100;
+  const amongMany = [costOf(optimizerAlone, many), costOf(optimizerWithLimiter, many)]
+    .filter(isMeasured)
+    .map(microseconds);
   return (
-    `With 10,000 waiting, a call through the whole optimizer costs ${miss.microseconds.toFixed(1)} µs here, which is ` +
-    `${perCent.toPrecision(1)} % of a call of half a second, and a hit ${hit.microseconds.toFixed(1)} µs.`
+    `With ${written(few)} waiting, a call through the whole optimizer costs ${microseconds(miss)} µs here without a limiter, ` +
+    `which is ${perCent.toPrecision(1)} % of a call of half a second, and ${microseconds(limited)} µs with one; a hit costs ` +
+    `${microseconds(hit)} µs.` +
+    (amongMany.length === 2
+      ? ` With ${written(many)} waiting, the two are ${amongMany.join(' and ')} µs.`
+      : '')
   );
+}
+
+function microseconds({ microseconds: value }: MeasuredCost): string {
+  return written(value, 1);
 }

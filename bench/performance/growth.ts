@@ -1,5 +1,6 @@
 import type { Effort, SectionReport } from '../shared/section';
 import { atMost } from '../shared/verdicts';
+import { written } from '../shared/written';
 import { bounds } from './bounds';
 import {
   bareMergeMap,
@@ -32,13 +33,15 @@ export async function measureGrowth({ isQuick }: Effort): Promise<SectionReport>
     ratioOfCosts(costOf(contender, size), costOf(contender, few));
   const cell = (contender: Contender, size: number) => {
     const times = growth(contender, size);
-    return Number.isNaN(times) ? '–' : times.toFixed(2);
+    return Number.isNaN(times) ? '–' : written(times, 2);
   };
   return {
     title: 'Growth',
     about:
       'The same calls, measured as above: what a call costs when more and more wait, and how many times as much as with ' +
-      `10,000 waiting. The priorities are mixed at random. Medians of ${rounds} rounds.`,
+      `10,000 waiting. The priorities are mixed at random. Medians of ${rounds} rounds, one size after the other; the ` +
+      'ratios are medians of the ratios of the rounds. Only the columns of this table compare with each other: the rounds of the ' +
+      'table of costs are others, in another state of the process.',
     tables: [
       {
         head: ['µs a call', '10,000 waiting', '100,000 waiting', '× 10,000', '1,000,000 waiting', '× 10,000'],
@@ -53,8 +56,9 @@ export async function measureGrowth({ isQuick }: Effort): Promise<SectionReport>
       },
     ],
     reading:
-      'A backlog costs memory and patience, but does not slow rxllm down: its queues are rings, one for each priority, ' +
-      'and finding the next request takes as long among a million as among ten.',
+      `Here a call of \`mergeWithConcurrency\` among ${written(many)} that wait costs ` +
+      `${cell(fourPriorities, many)} times what it costs among ${written(few)}. Its queues are rings, one for ` +
+      'each priority: finding the next request takes as many steps among a million as among ten.',
     verdicts: [
       atMost(
         'A call with 1,000,000 waiting, four priorities, beside 10,000 waiting',

@@ -10,6 +10,7 @@ import { progress } from '../shared/progress';
 import type { Effort, SectionReport } from '../shared/section';
 import { usedBytes } from '../shared/used-bytes';
 import { atMost } from '../shared/verdicts';
+import { written } from '../shared/written';
 import { bounds } from './bounds';
 import { requestsOf, type BenchRequest, type RequestKind } from './requests';
 
@@ -110,16 +111,16 @@ export async function measureMemory({ isQuick }: Effort): Promise<SectionReport>
     const bytes: number[] = [];
     const isSlow = holder === bottleneck;
     for (const size of isSlow ? [fewForSlow] : holder.isJudged ? sizes : sizes.slice(0, 1)) {
-      progress(`${holder.name}: ${size.toLocaleString('en')} waiting`);
+      progress(`${holder.name}: ${written(size)} waiting`);
       bytes.push(await medianOf(rounds, () => bytesEach(holder, size, slots)));
     }
     most.set(holder, Math.max(...bytes));
-    const cells = isSlow ? [`${bytes[0]!.toFixed(0)} (of ${fewForSlow.toLocaleString('en')})`] : bytes;
+    const cells = isSlow ? [`${written(bytes[0]!)} (of ${written(fewForSlow)})`] : bytes;
     waiting.push([
       holder.name,
       ...sizes.map((_, index) => {
         const cell = cells[index];
-        return typeof cell === 'number' ? cell.toFixed(0) : (cell ?? '–');
+        return typeof cell === 'number' ? written(cell) : (cell ?? '–');
       }),
     ]);
   }
@@ -127,7 +128,7 @@ export async function measureMemory({ isQuick }: Effort): Promise<SectionReport>
   for (const holder of runners) {
     progress(`${holder.name}: running calls`);
     const bytes = await medianOf(rounds, () => bytesEach(holder, running, Infinity));
-    runningRows.push([holder.name, bytes.toFixed(0)]);
+    runningRows.push([holder.name, written(bytes)]);
   }
   progress('');
   return {
@@ -135,16 +136,16 @@ export async function measureMemory({ isQuick }: Effort): Promise<SectionReport>
     about:
       'Bytes beyond the request, the difference of the heap and of all buffers after garbage collection: requests, and the promises ' +
       'that calls return, are made before, and the calls never end. So many wait behind ' +
-      `${slots} calls, or ${running.toLocaleString('en')} run at once. ${worst.toLocaleString('en')} is the worst case of what doubles ` +
+      `${slots} calls, or ${written(running)} run at once. ${written(worst)} is the worst case of what doubles ` +
       `when it is full. The median of ${rounds === 1 ? 'one round' : `${rounds} rounds`}. Where the way is by promises, the promise that it returns and the function that it is given count, ` +
       'since it cannot be used without.',
     tables: [
       {
-        head: ['A waiting request, bytes', ...sizes.map((size) => `of ${size.toLocaleString('en')} waiting`)],
+        head: ['A waiting request, bytes', ...sizes.map((size) => `of ${written(size)} waiting`)],
         rows: waiting,
       },
       {
-        head: ['A running call, bytes', `of ${running.toLocaleString('en')} running`],
+        head: ['A running call, bytes', `of ${written(running)} running`],
         rows: runningRows,
       },
     ],

@@ -20,7 +20,7 @@ export const help = `What rxllm itself costs: time and memory of a call, beside 
 
 Usage: npm run bench -- [flags]
 
-  --quick         smaller sizes and fewer rounds, under a minute
+  --quick         smaller sizes and fewer rounds, about a minute
   --only NAME     only this part; may be repeated
                   (${partNames.join(', ')})
   --check         fail if rxllm misses a bound
@@ -28,7 +28,7 @@ Usage: npm run bench -- [flags]
 
 Without --quick and --only it writes docs/performance.md, in about six minutes.
 
-Exit codes: 0 done, 1 could not run or (with --check) a bound is missed, 2 wrong flags, 130 stopped by Ctrl-C.
+Exit codes: 0 done, 1 could not run or (with --check) a bound is missed, 2 wrong flags, 130 stopped by Ctrl-C, 143 by SIGTERM.
 `;
 
 /**

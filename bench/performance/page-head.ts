@@ -9,7 +9,7 @@ export const pageHead: PageHead = {
       'the backlog or with the months; and what its cache and its batches are worth.',
     'All figures are of one run on that machine, all parts after each other in one process without anything that slows ' +
       'functions down for the sake of debugging. Microseconds are those of this machine; ratios travel better, as all that is ' +
-      'compared took turns in the same minutes. What differs by less than a fifth may be the other way round in the next run. A ' +
+      'compared took turns in the same minutes. What differs by less than a third may be the other way round in the next run. A ' +
       'figure is that of code which has run before: the first few thousand calls of a process cost up to ten times as much, ' +
       'in every library. Bounds that are missed are shown as missed.',
     'The others do other things, too: `mergeMap` knows no priorities and ends with the first error; p-queue, p-limit, ' +
