@@ -5,39 +5,18 @@
  *
  * Run it: npm run demo:market-commentary
  */
-import OpenAI from 'openai';
+import type OpenAI from 'openai';
 import { from, map, timer, zip } from 'rxjs';
 import { CallPriority, LLMCallOptimizer } from '../../lib/index';
 import { openaiCall } from '../../lib/openai';
-import { startModelServer } from '../model-server/server';
+import type { ModelConnection } from '../shared/model-connection';
+import { runSmallDemo } from '../shared/small-demo';
+import { endIfInVain } from '../shared/vain-run';
 
 interface Move {
   readonly symbol: string;
   readonly percent: number;
 }
-
-const isConfigured = Boolean(process.env['OPENAI_BASE_URL'] ?? process.env['OPENAI_API_KEY']);
-const ownServer = isConfigured
-  ? undefined
-  : await startModelServer({ requestsPerMinute: 300, burstSeconds: 2 });
-const client = new OpenAI({
-  apiKey: process.env['OPENAI_API_KEY'] ?? 'none',
-  ...(ownServer && { baseURL: ownServer.url }),
-});
-
-const optimizer = new LLMCallOptimizer({ baseInterval: 200, maxConcurrent: 2, timeout: 20_000 });
-
-const comment = openaiCall(client, ({ symbol, percent }: Move) => ({
-  model: process.env['OPENAI_MODEL'] ?? (ownServer ? 'sentiment-demo' : 'gpt-4o-mini'),
-  messages: [
-    { role: 'system', content: 'Comment on the move of a share in one plain sentence.' },
-    {
-      role: 'user',
-      content: `${symbol} ${percent < 0 ? 'falls, down' : 'gains, up'} ${Math.abs(percent)} % today.`,
-    },
-  ],
-  max_completion_tokens: 80,
-}));
 
 // A tape of forty moves, one every tenth of a second: two symbols rise and three fall.
 const trends: readonly Move[] = [
@@ -53,31 +32,51 @@ const tape = Array.from({ length: 40 }, (_, index): Move => {
 });
 const moves$ = zip(from(tape), timer(0, 100)).pipe(map(([move]) => move));
 
-const outcomes$ = moves$.pipe(
-  // The fields that rxllm reads off a request: how urgent it is, and under what name and how long it is cached.
-  map((move) => ({
-    ...move,
-    priority: CallPriority.LOW,
-    cacheKey: `commentary:${move.symbol}`,
-    cacheTtl: 1_500,
-  })),
-  optimizer.optimize(comment),
-);
+/** Comments on every move of the tape, as it comes. */
+async function run(connection: ModelConnection): Promise<void> {
+  const optimizer = new LLMCallOptimizer({ baseInterval: 200, maxConcurrent: 2, timeout: 20_000 });
 
-await outcomes$.forEach((outcome) => {
-  const { symbol, percent } = outcome.request;
-  const sentence = outcome.ok
-    ? `${outcome.source.padEnd(6)}  ${textOf(outcome.value)}`
-    : `failed  ${outcome.error instanceof Error ? outcome.error.constructor.name : 'for no known reason'}`;
-  console.log(`${symbol}  ${percent.toFixed(1).padStart(4)} %  ${sentence}`);
-});
+  const comment = openaiCall(connection.client, ({ symbol, percent }: Move) => ({
+    model: connection.model,
+    messages: [
+      { role: 'system', content: 'Comment on the move of a share in one plain sentence.' },
+      {
+        role: 'user',
+        content: `${symbol} ${percent < 0 ? 'falls, down' : 'gains, up'} ${Math.abs(percent)} % today.`,
+      },
+    ],
+    max_completion_tokens: 80,
+  }));
 
-const { totalCalls, startedCalls, cacheHits, sharedCalls } = optimizer.getStats().metrics;
-console.log(
-  `\n${totalCalls} moves, ${startedCalls} calls; ${cacheHits} answered by the cache, ${sharedCalls} by a call that ran.`,
-);
-optimizer.close();
-await ownServer?.close();
+  const outcomes$ = moves$.pipe(
+    // The fields that rxllm reads off a request: how urgent it is, and under what name and how long it is cached.
+    map((move) => ({
+      ...move,
+      priority: CallPriority.LOW,
+      cacheKey: `commentary:${move.symbol}`,
+      cacheTtl: 1_500,
+    })),
+    optimizer.optimize(comment),
+    endIfInVain(connection),
+  );
+
+  try {
+    await outcomes$.forEach((outcome) => {
+      const { symbol, percent } = outcome.request;
+      const sentence = outcome.ok
+        ? `${outcome.source.padEnd(6)}  ${textOf(outcome.value)}`
+        : `failed  ${outcome.error instanceof Error ? outcome.error.constructor.name : 'for no known reason'}`;
+      console.log(`${symbol}  ${percent.toFixed(1).padStart(4)} %  ${sentence}`);
+    });
+  } finally {
+    optimizer.close();
+  }
+
+  const { totalCalls, startedCalls, cacheHits, sharedCalls } = optimizer.getStats().metrics;
+  console.log(
+    `\n${totalCalls} moves, ${startedCalls} calls; ${cacheHits} answered by the cache, ${sharedCalls} by a call that ran.`,
+  );
+}
 
 /** The model server answers with JSON whose reason is the sentence; other models answer with the sentence. */
 function textOf(completion: OpenAI.Chat.ChatCompletion): string {
@@ -88,3 +87,11 @@ function textOf(completion: OpenAI.Chat.ChatCompletion): string {
     return content;
   }
 }
+
+await runSmallDemo({
+  name: 'market-commentary',
+  about:
+    'Commentary on a moving market: a sentence about a symbol whenever its price moves, cached for each symbol.',
+  ownServer: { requestsPerMinute: 300, burstSeconds: 2 },
+  run,
+});

@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { parseFlags, UsageError } from '../shared/flags';
 
 /** What the user asked for. */
 export interface Arguments {
@@ -26,11 +26,6 @@ export type InputChoice =
   | { readonly kind: 'stdin' }
   | { readonly kind: 'file'; readonly path: string }
   | { readonly kind: 'feed'; readonly location: string };
-
-/** The command line cannot be understood; the message says why in one sentence. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError';
-}
 
 /** The sample covers twenty minutes; at this speed it arrives in twenty seconds. */
 export const sampleSpeed = 60;
@@ -62,7 +57,8 @@ Cache
 Output
   --output FILE.jsonl   write every outcome, failures included
   --quiet               only the final figures, and errors
-  --json                figures as lines of JSON on standard output, and nothing else there
+  --json                figures as lines of JSON on standard output, and nothing else there; npm adds lines of its
+                        own unless it is told not to: npm start -s -- --json
   --help                this text
 
 Lines of input are objects, or CSV records, with headline (or title) and, where there is one, body (or text), time
@@ -102,28 +98,19 @@ export function readArguments(argumentsGiven: readonly string[]): Arguments | un
 }
 
 function parse(argumentsGiven: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...argumentsGiven],
-      options: {
-        input: { type: 'string' },
-        feed: { type: 'string' },
-        limit: { type: 'string' },
-        speed: { type: 'string' },
-        model: { type: 'string' },
-        'max-concurrent': { type: 'string' },
-        output: { type: 'string' },
-        cache: { type: 'string' },
-        quiet: { type: 'boolean' },
-        json: { type: 'boolean' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    }).values;
-  } catch (error) {
-    // After its first sentence parseArgs only explains positional arguments, of which there are none.
-    const [sentence = ''] = (error as Error).message.split(/\. |\.$|\n/);
-    throw new UsageError(sentence);
-  }
+  return parseFlags(argumentsGiven, {
+    input: { type: 'string' },
+    feed: { type: 'string' },
+    limit: { type: 'string' },
+    speed: { type: 'string' },
+    model: { type: 'string' },
+    'max-concurrent': { type: 'string' },
+    output: { type: 'string' },
+    cache: { type: 'string' },
+    quiet: { type: 'boolean' },
+    json: { type: 'boolean' },
+    help: { type: 'boolean', short: 'h' },
+  });
 }
 
 function inputChoice(input: string | undefined, feed: string | undefined): InputChoice {

@@ -9,11 +9,11 @@ import {
   type StatsSnapshot,
 } from '../../lib/index';
 import { openaiCall } from '../../lib/openai';
-import { DeskError, reasonOf } from './desk-error';
-import { fatalReason } from './failures';
+import { DemoError, reasonOf } from '../shared/demo-error';
+import { fatalReason } from '../shared/failures';
+import type { ModelConnection } from '../shared/model-connection';
 import type { Input } from './input';
 import { LookAhead } from './look-ahead';
-import type { ModelConnection } from './model-connection';
 import { priorityOfClass, type InputItem, type NewsEvent } from './news-event';
 import { priceOf } from './prices';
 import { replay } from './replay';
@@ -72,7 +72,7 @@ export class Desk {
   readonly tally: Tally;
   readonly #options: DeskOptions;
   readonly #optimizer: LLMCallOptimizer;
-  #fatal: DeskError | undefined;
+  #fatal: DemoError | undefined;
 
   constructor(options: DeskOptions) {
     this.#options = options;
@@ -105,7 +105,7 @@ export class Desk {
 
   /**
    * Resolves when every event has its outcome, or when the run was stopped and what was running has ended.
-   * @throws DeskError in one sentence if the run had to be broken off
+   * @throws DemoError in one sentence if the run had to be broken off
    */
   async run(): Promise<void> {
     const { input, connection, speed, limit, results, stop, onBroken } = this.#options;
@@ -137,9 +137,9 @@ export class Desk {
     try {
       await lastValueFrom(outcomes$, { defaultValue: undefined });
     } catch (error) {
-      throw error instanceof DeskError
+      throw error instanceof DemoError
         ? error
-        : new DeskError(`${input.name} cannot be read: ${reasonOf(error)}`);
+        : new DemoError(`${input.name} cannot be read: ${reasonOf(error)}`);
     } finally {
       this.#optimizer.close();
     }
@@ -167,7 +167,7 @@ export class Desk {
     if (outcome.ok || stop.signal.aborted) return;
     const reason = fatalReason(outcome.error, connection, hasAnswered);
     if (reason !== undefined) {
-      this.#fatal = new DeskError(reason);
+      this.#fatal = new DemoError(reason);
       stop.abort();
     }
   }

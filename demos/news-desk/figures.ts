@@ -1,5 +1,5 @@
+import type { ModelConnection } from '../shared/model-connection';
 import type { Desk } from './desk';
-import type { ModelConnection } from './model-connection';
 import { attemptsOfOfficialClient, runNaively, type NaiveResult } from './naive-client';
 import { costOf, priceOf, type Price } from './prices';
 

@@ -1,9 +1,10 @@
 import { createReadStream } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { addAbortSignal, type Readable } from 'node:stream';
+import { DemoError, reasonOf } from '../shared/demo-error';
+import { withoutSecrets } from '../shared/shown-url';
 import type { InputChoice } from './arguments';
 import { readCsv } from './csv';
-import { DeskError, reasonOf } from './desk-error';
 import { readFeed } from './feed';
 import { readJsonLines } from './json-lines';
 import type { InputItem } from './news-event';
@@ -26,7 +27,7 @@ const feedTimeout = 20_000;
  * Opens what the user chose.
  * @param sample the file of the bundled sample
  * @param signal ends the reading
- * @throws DeskError in one sentence if it cannot be opened
+ * @throws DemoError in one sentence if it cannot be opened
  */
 export async function openInput(choice: InputChoice, sample: string, signal: AbortSignal): Promise<Input> {
   switch (choice.kind) {
@@ -45,10 +46,10 @@ async function openFile(path: string, name: string, signal: AbortSignal): Promis
   let size: number | undefined;
   try {
     const status = await stat(path);
-    if (status.isDirectory()) throw new DeskError(`${name} is a directory, not a file of events`);
+    if (status.isDirectory()) throw new DemoError(`${name} is a directory, not a file of events`);
     size = status.isFile() ? status.size : undefined;
   } catch (error) {
-    throw error instanceof DeskError ? error : new DeskError(`${name} cannot be read: ${reasonOf(error)}`);
+    throw error instanceof DemoError ? error : new DemoError(`${name} cannot be read: ${reasonOf(error)}`);
   }
   const chunks = untilAborted(createReadStream(path), signal);
   const isTable = /\.(csv|tsv)$/i.exec(path);
@@ -64,13 +65,13 @@ async function openFeed(location: string, signal: AbortSignal): Promise<Input> {
   try {
     text = isUrl ? await download(location, signal) : await readFile(location, { encoding: 'utf8', signal });
   } catch (error) {
-    throw new DeskError(`${name} cannot be read: ${reasonOf(error)}`);
+    throw new DemoError(`${name} cannot be read: ${reasonOf(error)}`);
   }
   try {
     const items = readFeed(text);
     return { name, items, count: items.filter(({ kind }) => kind === 'event').length };
   } catch (error) {
-    throw new DeskError(`${name} ${(error as Error).message}`);
+    throw new DemoError(`${name} ${(error as Error).message}`);
   }
 }
 
@@ -88,16 +89,6 @@ async function download(url: string, signal: AbortSignal): Promise<string> {
     parts.push(part);
   }
   return Buffer.concat(parts).toString('utf8');
-}
-
-/** A URL that may be shown: without the user, the password and the query, where keys stand. */
-export function withoutSecrets(url: string): string {
-  try {
-    const { origin, pathname } = new URL(url);
-    return `${origin}${pathname}`;
-  } catch {
-    return url;
-  }
 }
 
 /** Chunks of a stream; an abort ends them as the end of the stream does. */

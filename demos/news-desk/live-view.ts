@@ -84,11 +84,11 @@ export function liveView(terminal: NodeJS.WriteStream, title: string): View {
 }
 
 function progressBar(tally: Tally, width: number, paint: (style: Style, text: string) => string): string {
-  const { total, settled, timeLeft, elapsed } = tally;
+  const { total, settled, progress, timeLeft, elapsed } = tally;
   if (total === undefined || total === 0) return `${wholeNumber(settled)} done in ${duration(elapsed)}`;
   const share = Math.min(1, settled / total);
   const text =
-    ` ${wholeNumber(settled)} of ${wholeNumber(total)} · ${percent(share)} · ` +
+    ` ${progress} · ${percent(share)} · ` +
     (timeLeft === undefined ? duration(elapsed) : `${duration(elapsed)} · ETA ${duration(timeLeft)}`);
   const cells = Math.max(5, Math.min(40, width - text.length));
   const full = Math.round(cells * share);

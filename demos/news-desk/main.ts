@@ -1,18 +1,29 @@
 import { fileURLToPath } from 'node:url';
 import { auditTime } from 'rxjs';
+import { tellEnd } from '../shared/demo-end';
+import { DemoError } from '../shared/demo-error';
+import { connectModel, type ModelConnection } from '../shared/model-connection';
 import { openAnswers } from './answers';
-import { help, readArguments, UsageError, type Arguments } from './arguments';
+import { help, readArguments, type Arguments } from './arguments';
 import { Desk } from './desk';
-import { DeskError } from './desk-error';
 import { finalFigures } from './figures';
 import { openInput } from './input';
 import { liveView } from './live-view';
-import { connectModel, type ModelConnection } from './model-connection';
 import { ResultsFile } from './results-file';
 import { jsonView, plainView, quietView, type View } from './views';
 import { counted } from './wording';
 
 const sample = fileURLToPath(new URL('./sample/events.jsonl', import.meta.url));
+
+/** Limits that the sample's bursts run into, so that there is something to pace; and now and then a failed call. */
+const ownServer = {
+  requestsPerMinute: 300,
+  tokensPerMinute: 150_000,
+  burstSeconds: 2,
+  latencyBase: 180,
+  latencyPerToken: 5,
+  failureRate: 0.02,
+};
 
 /** Exit codes of programs that a signal ended. */
 const exitCodes = { SIGINT: 130, SIGTERM: 143 } as const;
@@ -54,7 +65,7 @@ async function main(): Promise<number> {
           choices.input.kind === 'file' ? choices.input.path : undefined,
         );
   const answers = choices.cache === undefined ? undefined : openAnswers(choices.cache);
-  const connection = await connectModel(process.env, choices.model);
+  const connection = await connectModel(process.env, choices.model, ownServer);
   const view = viewFor(choices, connection, input.name);
   const { speed, limit, maxConcurrent } = choices;
   let failure: unknown;
@@ -81,7 +92,7 @@ async function main(): Promise<number> {
     const { tally } = desk;
     if (failure === undefined && stoppedBy === undefined && tally.taken === 0) {
       const skipped = tally.broken === 0 ? '' : ` but ${counted(tally.broken, 'broken piece')} of input`;
-      failure = new DeskError(`${input.name} holds no events${skipped}`);
+      failure = new DemoError(`${input.name} holds no events${skipped}`);
     }
     if (tally.answered > 0 || failure === undefined) {
       view.finish(finalFigures(desk, connection, maxConcurrent));
@@ -109,17 +120,7 @@ function viewFor({ json, quiet }: Arguments, connection: ModelConnection, inputN
 main().then(
   (code) => (process.exitCode = code),
   (error: unknown) => {
-    if (error instanceof UsageError) {
-      process.stderr.write(`${error.message}; see --help.\n`);
-      process.exitCode = 2;
-    } else if (error instanceof DeskError) {
-      process.stderr.write(`${error.message}.\n`);
-      process.exitCode = stoppedBy === undefined ? 1 : exitCodes[stoppedBy];
-    } else {
-      process.stderr.write(
-        `The desk failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-      );
-      process.exitCode = 1;
-    }
+    const code = tellEnd(error);
+    process.exitCode = error instanceof DemoError && stoppedBy !== undefined ? exitCodes[stoppedBy] : code;
   },
 );

@@ -3,9 +3,9 @@ import { realpath } from 'node:fs/promises';
 import { once } from 'node:events';
 import { finished } from 'node:stream/promises';
 import type { CallOutcome } from '../../lib/index';
+import { DemoError, reasonOf } from '../shared/demo-error';
+import { describeFailure } from '../shared/failures';
 import type { Answer, DeskRequest } from './desk';
-import { DeskError, reasonOf } from './desk-error';
-import { describeFailure } from './failures';
 
 /** The file that holds every outcome, one JSON object on each line. */
 export class ResultsFile {
@@ -22,7 +22,7 @@ export class ResultsFile {
   /**
    * Creates the file, or empties it.
    * @param input the file that events are read from, which must not be this one
-   * @throws DeskError in one sentence if it cannot be written
+   * @throws DemoError in one sentence if it cannot be written
    */
   static async open(path: string, input: string | undefined): Promise<ResultsFile> {
     if (input !== undefined) {
@@ -30,14 +30,14 @@ export class ResultsFile {
         [path, input].map((file) => realpath(file).catch(() => undefined)),
       );
       if (one !== undefined && one === other)
-        throw new DeskError(`${path} is the input; name another --output`);
+        throw new DemoError(`${path} is the input; name another --output`);
     }
     const stream = createWriteStream(path);
     try {
       await once(stream, 'open');
     } catch (error) {
       const isFolderMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-      throw new DeskError(
+      throw new DemoError(
         `${path} cannot be written: ${isFolderMissing ? 'its folder does not exist' : reasonOf(error)}`,
       );
     }
@@ -62,7 +62,7 @@ export class ResultsFile {
 
   #check(): void {
     if (this.#failure !== undefined) {
-      throw new DeskError(`${this.#path} cannot be written: ${reasonOf(this.#failure)}`);
+      throw new DemoError(`${this.#path} cannot be written: ${reasonOf(this.#failure)}`);
     }
   }
 }

@@ -1,11 +1,12 @@
 import type { CallEvent, CallEventListener, CallOutcome, OutcomeSource } from '../../lib/index';
+import { isRefusal, isStopped } from '../shared/failures';
 import type { Answer, DeskRequest } from './desk';
-import { isRefusal, isStopped } from './failures';
 import type { Input } from './input';
 import type { NaiveEvent } from './naive-client';
 import type { InputItem, StoryClass } from './news-event';
 import type { Sentiment } from './sentiment';
 import { mergeStatedLimits, readStatedLimits, type StatedLimits } from './stated-limits';
+import { wholeNumber } from './wording';
 
 /** An answer for people to see. */
 export interface LatestAnswer {
@@ -64,6 +65,18 @@ export class Tally implements CallEventListener {
       return Math.min(this.#limit, Math.max(this.taken, Math.round((this.taken * size) / this.#bytes)));
     }
     return this.#limit === Infinity ? undefined : this.#limit;
+  }
+
+  /** Whether {@link total} is a guess: as long as it was not counted. */
+  get isTotalEstimated(): boolean {
+    return !this.#isRead && this.#input.count === undefined;
+  }
+
+  /** How far the run is: `35 of about 292`, or the events done alone where nothing is known of the rest. */
+  get progress(): string {
+    const { total, settled, isTotalEstimated } = this;
+    if (total === undefined) return wholeNumber(settled);
+    return `${wholeNumber(settled)} of ${isTotalEstimated ? 'about ' : ''}${wholeNumber(total)}`;
   }
 
   /** Milliseconds until all is answered if it goes on as it did so far; undefined while that cannot be told. */

@@ -33,10 +33,9 @@ export function plainView(title: string): View {
       next = tally.elapsed - (tally.elapsed % every) + every;
       if (!isTitled) print(title);
       isTitled = true;
-      const { total } = tally;
       print(
         [
-          `${duration(tally.elapsed)}: ${tally.settled}${total === undefined ? '' : ` of ${total}`} done`,
+          `${duration(tally.elapsed)}: ${tally.progress} done`,
           `${rateLimiter.callRate.toFixed(1)} calls/s`,
           `interval ${milliseconds(rateLimiter.currentInterval)}`,
           `${executor.active} in flight`,
@@ -73,13 +72,13 @@ export function jsonView(isQuiet: boolean): View {
     show: ({ tally }, snapshot) => {
       if (isQuiet || tally.elapsed < next) return;
       next = tally.elapsed - (tally.elapsed % every) + every;
-      const { taken, answered, failed, refused, total, elapsed, timeLeft } = tally;
+      const { taken, answered, failed, refused, total, isTotalEstimated, elapsed, timeLeft } = tally;
       print(
         JSON.stringify({
           type: 'snapshot',
           elapsed: Math.round(elapsed),
           ...(timeLeft !== undefined && { timeLeft: Math.round(timeLeft) }),
-          ...(total !== undefined && { total }),
+          ...(total !== undefined && { total, isTotalEstimated }),
           taken,
           answered,
           failed,

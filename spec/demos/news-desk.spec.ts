@@ -1,11 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { ClosedError, CallPriority } from '../../lib/index';
-import { readArguments, sampleSpeed, UsageError } from '../../demos/news-desk/arguments';
+import { CallPriority } from '../../lib/index';
+import { help, readArguments, sampleSpeed } from '../../demos/news-desk/arguments';
 import { readCsv } from '../../demos/news-desk/csv';
-import { reasonOf } from '../../demos/news-desk/desk-error';
-import { describeFailure, fatalReason } from '../../demos/news-desk/failures';
 import { readFeed } from '../../demos/news-desk/feed';
-import { withoutSecrets } from '../../demos/news-desk/input';
 import { readJsonLines } from '../../demos/news-desk/json-lines';
 import { LookAhead } from '../../demos/news-desk/look-ahead';
 import { attemptsOfOfficialClient, runNaively, type NaiveEvent } from '../../demos/news-desk/naive-client';
@@ -14,8 +11,10 @@ import { costOf, priceOf } from '../../demos/news-desk/prices';
 import { replay } from '../../demos/news-desk/replay';
 import { readSentiment, storyText } from '../../demos/news-desk/sentiment';
 import { mergeStatedLimits, readStatedLimits } from '../../demos/news-desk/stated-limits';
+import { Tally } from '../../demos/news-desk/tally';
 import { dollars, duration, oneLine, signed } from '../../demos/news-desk/wording';
-import { APIConnectionError, APIError } from 'openai';
+import { UsageError } from '../../demos/shared/flags';
+import { withoutSecrets } from '../../demos/shared/shown-url';
 import { lastValueFrom, take, tap, toArray, type Observable } from 'rxjs';
 
 async function* chunksOf(...chunks: (string | Uint8Array)[]): AsyncGenerator<Uint8Array> {
@@ -215,6 +214,35 @@ describe('arguments', () => {
     [['--max-concurrent', '0'], '--max-concurrent must be a whole number of at least 1, but is "0"'],
   ])('are refused: %j', (argumentsGiven, message) => {
     expect(() => readArguments(argumentsGiven)).toThrow(new UsageError(message));
+  });
+});
+
+describe('the help', () => {
+  it('names the command that leaves nothing but JSON on standard output', () => {
+    expect(help).toContain('npm start -s -- --json');
+  });
+});
+
+describe('the progress', () => {
+  const item = (bytes: number): InputItem => ({
+    kind: 'event',
+    event: { id: 'a', headline: 'a', body: '', storyClass: 'company' },
+    bytes,
+  });
+
+  it('says that a total judged by bytes is a guess, until the input is read', () => {
+    const tally = new Tally({ size: 1_000 }, Infinity);
+    expect(tally.progress).toBe('0');
+    tally.read(item(100));
+    expect([tally.progress, tally.isTotalEstimated]).toEqual(['0 of about 10', true]);
+    tally.read(item(1_000));
+    tally.readAll();
+    expect([tally.progress, tally.isTotalEstimated]).toEqual(['0 of 2', false]);
+  });
+
+  it('states a total that was counted', () => {
+    expect(new Tally({ count: 1_200 }, Infinity).progress).toBe('0 of 1,200');
+    expect(new Tally({ count: 1_200 }, 10).progress).toBe('0 of 10');
   });
 });
 
@@ -423,39 +451,6 @@ describe('sentiments', () => {
   it('are asked for the lead of a story only', () => {
     expect(storyText({ headline: 'a', body: '' })).toBe('a');
     expect(storyText({ headline: 'a', body: 'b'.repeat(9_000) })).toHaveLength(2_003);
-  });
-});
-
-describe('failures', () => {
-  const endpoint = { endpoint: 'http://127.0.0.1:1/v1', model: 'some-model' };
-  const answered = (status: number, code?: string): APIError =>
-    APIError.generate(status, { error: { message: 'sk-secret', code } }, undefined, new Headers());
-
-  it('are told without what the provider said', () => {
-    expect(describeFailure(answered(500))).toEqual({
-      name: 'InternalServerError',
-      message: 'The endpoint answered 500.',
-    });
-    expect(describeFailure(new ClosedError('It')).name).toBe('Stopped');
-  });
-
-  it('end the run where no call can succeed', () => {
-    expect(fatalReason(answered(401), endpoint, true)).toContain('does not accept the key (401)');
-    expect(fatalReason(answered(429, 'insufficient_quota'), endpoint, true)).toContain('quota');
-    expect(fatalReason(answered(404), endpoint, false)).toContain('knows no model some-model');
-    expect(fatalReason(answered(404), endpoint, true)).toBeUndefined();
-    expect(fatalReason(answered(429), endpoint, false)).toBeUndefined();
-    expect(fatalReason(new Error('other'), endpoint, false)).toBeUndefined();
-    const cause = Object.assign(new Error('connect'), { code: 'ECONNREFUSED' });
-    const unreachable = new APIConnectionError({ cause: new TypeError('fetch failed', { cause }) });
-    expect(fatalReason(unreachable, endpoint, false)).toBe(
-      'http://127.0.0.1:1/v1 cannot be reached: the connection was refused; check OPENAI_BASE_URL',
-    );
-  });
-
-  it('have reasons that people understand', () => {
-    expect(reasonOf(Object.assign(new Error('x'), { code: 'ENOENT' }))).toBe('there is no such file');
-    expect(reasonOf('odd')).toBe('odd');
   });
 });
 

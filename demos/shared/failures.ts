@@ -1,7 +1,10 @@
 import { APIConnectionError, APIError } from 'openai';
 import { ClosedError } from '../../lib/index';
+import { reasonOf } from './demo-error';
 import type { ModelConnection } from './model-connection';
-import { reasonOf } from './desk-error';
+
+/** What messages say of a connection. */
+export type NamedConnection = Pick<ModelConnection, 'endpoint' | 'model' | 'isEndpointNamed'>;
 
 /** What went wrong with a call, without anything of the prompt or the key, which providers' messages may repeat. */
 export function describeFailure(error: unknown): { readonly name: string; readonly message: string } {
@@ -18,7 +21,7 @@ export function describeFailure(error: unknown): { readonly name: string; readon
   return { name, message: error instanceof Error ? error.message : String(error) };
 }
 
-/** Whether a request was given up because the desk was stopped. */
+/** Whether a request was given up because the run was stopped. */
 export function isStopped(error: unknown): boolean {
   return error instanceof ClosedError;
 }
@@ -34,7 +37,7 @@ export function isRefusal(error: unknown): boolean {
  */
 export function fatalReason(
   error: unknown,
-  { endpoint, model }: Pick<ModelConnection, 'endpoint' | 'model'>,
+  { endpoint, model, isEndpointNamed }: NamedConnection,
   hasAnswered: boolean,
 ): string | undefined {
   if (!(error instanceof APIError)) return undefined;
@@ -45,9 +48,20 @@ export function fatalReason(
     return `The quota of this key at ${endpoint} is used up (429)`;
   if (hasAnswered) return undefined;
   if (error instanceof APIConnectionError) {
-    return `${endpoint} cannot be reached: ${reasonOf(error)}; check OPENAI_BASE_URL`;
+    const check = isEndpointNamed ? 'OPENAI_BASE_URL' : 'the network';
+    return `${endpoint} cannot be reached: ${reasonOf(error)}; check ${check}`;
   }
   if (status === 404) return `${endpoint} knows no model ${model}, or is no OpenAI-compatible endpoint (404)`;
   if (status === 400) return `${endpoint} does not take requests of this form for ${model} (400)`;
   return undefined;
+}
+
+/** Why a run was in vain in which calls failed and none was answered, as a sentence without its full stop. */
+export function reasonInVain(errors: readonly unknown[], connection: NamedConnection): string {
+  for (const error of errors) {
+    const reason = fatalReason(error, connection, false);
+    if (reason !== undefined) return reason;
+  }
+  const { message } = describeFailure(errors.at(-1));
+  return `${connection.endpoint} answered no call; the last failure: ${message.replace(/\.$/, '')}`;
 }

@@ -1,7 +1,7 @@
 import OpenAI from 'openai';
-import { startModelServer } from '../model-server/server';
-import { DeskError } from './desk-error';
-import { withoutSecrets } from './input';
+import { startModelServer, type ModelServerOptions } from '../model-server/server';
+import { DemoError } from './demo-error';
+import { withoutSecrets } from './shown-url';
 
 /** Where the calls go. */
 export interface ModelConnection {
@@ -11,27 +11,21 @@ export interface ModelConnection {
   readonly endpoint: string;
   /** Whether it is the model server that the demo started for itself. */
   readonly isOwn: boolean;
+  /** Whether the user named the endpoint; a key alone leads to OpenAI's. */
+  readonly isEndpointNamed: boolean;
   close(): Promise<void>;
 }
-
-/** Limits that the sample's bursts run into, so that there is something to pace; and now and then a failed call. */
-const ownServer = {
-  requestsPerMinute: 300,
-  tokensPerMinute: 150_000,
-  burstSeconds: 2,
-  latencyBase: 180,
-  latencyPerToken: 5,
-  failureRate: 0.02,
-};
 
 /**
  * Connects to the endpoint that the environment names, or starts a model server on this machine.
  * @param model the model to ask, undefined for the usual one
- * @throws DeskError in one sentence if the environment makes no sense
+ * @param ownServer how the model server behaves, if it is needed
+ * @throws DemoError in one sentence if the environment makes no sense
  */
 export async function connectModel(
   environment: Readonly<Record<string, string | undefined>>,
   model: string | undefined,
+  ownServer: ModelServerOptions,
 ): Promise<ModelConnection> {
   const baseURL = environment['OPENAI_BASE_URL']?.trim() || undefined;
   const apiKey = environment['OPENAI_API_KEY']?.trim() || undefined;
@@ -43,11 +37,12 @@ export async function connectModel(
       model: model ?? 'sentiment-demo',
       endpoint: server.url,
       isOwn: true,
+      isEndpointNamed: false,
       close: () => server.close(),
     };
   }
   if (baseURL !== undefined && !isHttpUrl(baseURL)) {
-    throw new DeskError('OPENAI_BASE_URL is not an http or https URL');
+    throw new DemoError('OPENAI_BASE_URL is not an http or https URL');
   }
   // Servers of one's own often want no key, but the client insists on one.
   const client = new OpenAI({ baseURL: baseURL ?? null, apiKey: apiKey ?? 'none', maxRetries: 0 });
@@ -56,6 +51,7 @@ export async function connectModel(
     model: model ?? 'gpt-4o-mini',
     endpoint: withoutSecrets(client.baseURL),
     isOwn: false,
+    isEndpointNamed: baseURL !== undefined,
     close: () => Promise.resolve(),
   };
 }

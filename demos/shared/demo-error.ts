@@ -1,6 +1,6 @@
-/** The desk cannot run, or cannot go on; the message says why in one sentence without its full stop. */
-export class DeskError extends Error {
-  override readonly name = 'DeskError';
+/** A demo cannot run, or cannot go on; the message says why in one sentence without its full stop. */
+export class DemoError extends Error {
+  override readonly name = 'DemoError';
 }
 
 const reasons: Readonly<Record<string, string>> = {
