@@ -10,7 +10,7 @@ import {
   type Contender,
 } from './contenders';
 import { costCell, ratioOfCosts } from './cost';
-import { timeInTurns, type Cost } from './turns';
+import { timeGrowth, type Cost } from './turns';
 
 const few = 10_000;
 const more = 100_000;
@@ -23,11 +23,11 @@ export async function measureGrowth({ isQuick }: Effort): Promise<SectionReport>
   const measured = isQuick ? rxllm : [...rxllm, bareMergeMap, pQueueWithPriorities];
   const limits = { run: 30, slow: 8 };
   const sizes = [
-    { size: few, rounds, samples: 9 },
-    { size: more, rounds, samples: 1 },
-    { size: many, rounds, samples: 1 },
+    { size: few, samples: 9 },
+    { size: more, samples: 1 },
+    { size: many, samples: 1 },
   ];
-  const costs = await timeInTurns(measured, sizes, limits);
+  const costs = await timeGrowth(measured, sizes, rounds, limits);
   const costOf = (contender: Contender, size: number): Cost => costs.get(contender)!.get(size)!;
   const growth = (contender: Contender, size: number) =>
     ratioOfCosts(costOf(contender, size), costOf(contender, few));
@@ -39,7 +39,7 @@ export async function measureGrowth({ isQuick }: Effort): Promise<SectionReport>
     title: 'Growth',
     about:
       'The same calls, measured as above: what a call costs when more and more wait, and how many times as much as with ' +
-      `10,000 waiting. The priorities are mixed at random. Medians of ${rounds} rounds, one size after the other; the ` +
+      `10,000 waiting. The priorities are mixed at random. Medians of ${rounds} rounds, in each of which the sizes come right after each other; the ` +
       'ratios are medians of the ratios of the rounds. Only the columns of this table compare with each other: the rounds of the ' +
       'table of costs are others, in another state of the process.',
     tables: [

@@ -86,6 +86,35 @@ export async function timeInTurns(
 }
 
 /**
+ * Times contenders at all sizes in every round, one size right after the other, so that a machine that is slower for
+ * some minutes does not pass for growth.
+ */
+export async function timeGrowth(
+  contenders: readonly Contender[],
+  sizes: readonly Omit<SizePlan, 'rounds'>[],
+  rounds: number,
+  limits: Limits,
+): Promise<Map<Contender, Map<number, Cost>>> {
+  const once = sizes.map((plan) => ({ ...plan, rounds: 1 }));
+  const costs = await timeInTurns(contenders, once, limits);
+  for (let round = 1; round < rounds; round += 1) {
+    for (const [contender, bySize] of await timeInTurns(rotated(contenders, round), once, limits)) {
+      const known = costs.get(contender)!;
+      for (const [size, cost] of bySize) known.set(size, together(known.get(size)!, cost));
+    }
+  }
+  return costs;
+}
+
+/** The rounds of two costs as one; what could not be timed in one of them counts as not timed. */
+function together(one: Cost, other: Cost): Cost {
+  if (typeof one === 'string' || !('rounds' in one)) return one;
+  if (typeof other === 'string' || !('rounds' in other)) return other;
+  const rounds = [...one.rounds, ...other.rounds];
+  return { rounds, microseconds: median(rounds) };
+}
+
+/**
  * Lets one run of a contender go on for ever, as in a program that runs: what is compiled is tied to shapes of objects,
  * and a collection throws it away where no such object is left, so that the next calls would cost several times as much.
  */
