@@ -93,6 +93,11 @@ export class LimiterEngine implements StartGate {
     return this.#controller.interval(this.clock.now());
   }
 
+  /** Permits whose calls have not ended, as far as it has heard. */
+  get outstanding(): number {
+    return this.#running.size;
+  }
+
   get callRate(): number {
     return this.#meter.rate(this.clock.now());
   }

@@ -220,6 +220,7 @@ class ThrottleRun<R> implements TicketOwner {
   #passOn(ticket: Ticket): void {
     if (this.#destination.closed) {
       // Whoever heard of it left, or the operators in front let go first.
+      this.#limiter[engineOf].forget(ticket.id);
       this.#left(ticket);
       return;
     }

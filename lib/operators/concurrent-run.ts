@@ -226,6 +226,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
   expired(ticket: Ticket): void {
     this.#waiting--;
     this.#tickets.delete(ticket);
+    this.#forgetPermit(ticket);
     this.#settleUnstarted(
       ticket,
       new DeadlineExceededError(this.#settings.clock.now() - ticket.arrivedAt, ticket.lastFailure?.error),
@@ -235,6 +236,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
   cancelled(ticket: Ticket): void {
     if (this.#tickets.delete(ticket)) {
       this.#waiting--;
+      this.#forgetPermit(ticket);
       this.#settings.queue.remove(ticket);
     } else {
       const call = this.#running.toArray().find((one) => one.ticket === ticket);
@@ -528,9 +530,19 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
     this.#refuse(ticket.request as R, ticket.id, ticket.arrivedAt, ticket);
   }
 
+  /** The limiter need not remember one that has paid and will never start. */
+  #forgetPermit({ asks, id }: Ticket): void {
+    if (asks === 'start') {
+      this.#settings.limiter?.engine.forget(id);
+    }
+  }
+
   #refuse(request: R, id: number, arrivedAt: number, ticket: Ticket | undefined): void {
     const { maxQueue, limiter } = this.#settings;
     const error = new QueueOverflowError(Math.min(maxQueue, limiter?.maxQueue ?? Infinity));
+    if (ticket) {
+      this.#forgetPermit(ticket);
+    }
     this.#settle(request, id, arrivedAt, ticket, error);
   }
 
@@ -604,6 +616,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
     this.#tickets.clear();
     queue.removeAll(tickets);
     for (const ticket of tickets) {
+      this.#forgetPermit(ticket);
       this.#left(ticket.id, ticket);
     }
     if (!sharedPool) {

@@ -24,6 +24,7 @@ import {
   type CallEvent,
   type CallOutcome,
 } from '../../lib';
+import { engineOf } from '../../lib/limiter/engine-of';
 import { inVirtualTime, rethrow } from '../test-scheduler';
 
 const outcomeOf = (request: string): CallOutcome<string, string> => ({
@@ -316,6 +317,50 @@ describe('a subscriber that leaves', () => {
     const ended = told.filter((text) => text.startsWith('left') || text.startsWith('settled'));
     expect(told.filter((text) => text.startsWith('received'))).toHaveLength(2);
     expect(ended).toHaveLength(2);
+  });
+});
+
+describe('a permit that was paid for a request that never starts', () => {
+  const hang = () => NEVER;
+  const late = { maxWait: 50 };
+
+  it.each([
+    ['waits for a slot longer than it may', hang, { maxConcurrent: 1, ...late }],
+    ['finds the queue full', hang, { maxConcurrent: 1, maxQueue: 1 }],
+    ['is dropped for a newer one', hang, { maxConcurrent: 1, maxQueue: 1, overflow: 'drop-oldest' as const }],
+    ['waits when the subscriber leaves', hang, { maxConcurrent: 1 }],
+  ])('is forgotten by the limiter where the request %s', (_case, call, config) => {
+    const limiter = inVirtualTime((scheduler) => {
+      const shared = new AdaptiveRateLimiter({ scheduler, baseInterval: 1, adaptive: false });
+      const subscription = of('a', 'b', 'c', 'd')
+        .pipe(adaptiveThrottle(shared), mergeWithConcurrency(call, { ...config, limiter: shared }))
+        .subscribe({ error: rethrow });
+      scheduler.schedule(() => {
+        const { outstanding } = shared[engineOf];
+        // The one that runs, and those that wait for its slot.
+        expect(outstanding).toBe('maxWait' in config ? 1 : 'maxQueue' in config ? 2 : 4);
+        subscription.unsubscribe();
+      }, 100);
+      scheduler.flush();
+      return shared;
+    });
+    expect(limiter[engineOf].outstanding).toBe(0);
+  });
+
+  it('is forgotten where whoever hears of it leaves', () => {
+    const limiter = inVirtualTime((scheduler) => {
+      const shared = new AdaptiveRateLimiter({ scheduler, baseInterval: 4, adaptive: false });
+      const next = ({ type }: CallEvent) => type === 'throttled' && subscription.unsubscribe();
+      const subscription = of('a', 'b')
+        .pipe(
+          adaptiveThrottle(shared, { events: { next } }),
+          mergeWithConcurrency(() => NEVER, { limiter: shared }),
+        )
+        .subscribe({ error: rethrow });
+      scheduler.flush();
+      return shared;
+    });
+    expect(limiter[engineOf].outstanding).toBe(0);
   });
 });
 
