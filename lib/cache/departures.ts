@@ -12,8 +12,7 @@ export interface Departure {
 
 /**
  * Remembers the latest departures, so that a miss can be explained. In two generations: when the younger one is full,
- * the older one is forgotten as a whole, which costs nothing, where to take out the oldest each time would cost a
- * full cache a tenth of what a miss does.
+ * the older one is forgotten as a whole, which spares a full cache taking out the oldest for each new one.
  */
 export class Departures {
   #younger = new Map<string, Departure>();

@@ -97,8 +97,7 @@ export class MemoryTier {
       return Number.isNaN(bytes) ? 'unusable' : 'bytes';
     }
     const size = maxBytes !== Infinity ? bytes : this.#isCountedHere ? 1 : undefined;
-    const isBoundTwice = maxBytes !== Infinity || this.#isCountedHere;
-    this.#isFull = this.#lru.size >= maxSize && !(isBoundTwice && this.#lru.has(key));
+    this.#isFull = this.#lru.size >= maxSize && !this.#lru.has(key);
     if (this.#isFull && this.#isCountedHere) {
       this.#lru.pop();
     }

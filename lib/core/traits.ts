@@ -104,7 +104,7 @@ function isTraitName(name: string): name is keyof CallTraits {
 /** All traits are of one shape, as what reads them is several times as fast then. */
 type ReadTraits = { -readonly [Name in keyof Required<CallTraits>]: unknown };
 
-const without: ReadTraits = {
+const unset: ReadTraits = {
   priority: undefined,
   cacheKey: undefined,
   cacheTtl: undefined,
@@ -117,7 +117,8 @@ const without: ReadTraits = {
   lane: undefined,
 };
 
-export const noTraits = without as CallTraits;
+/** Those of a request that has none. */
+export const noTraits = unset as CallTraits;
 
 /** A reader of the user's, of whose traits only the valid ones are taken: one NaN must not stop everybody. */
 export function validated<R>(reader: TraitsReader<R> | undefined): TraitsReader<R> {
@@ -125,7 +126,7 @@ export function validated<R>(reader: TraitsReader<R> | undefined): TraitsReader<
 }
 
 /** The traits of requests that have no other but their priority, as most do. */
-const justPriority = prioritiesByRank.map((priority): ReadTraits => ({ ...without, priority }));
+const justPriority = prioritiesByRank.map((priority): ReadTraits => ({ ...unset, priority }));
 
 /** The default reader: the request's own enumerable fields of the traits' names, each only where it is a valid trait. */
 export function readTraits(request: unknown): CallTraits {
@@ -134,7 +135,7 @@ export function readTraits(request: unknown): CallTraits {
 
 function traitsIn(request: unknown): ReadTraits {
   if (typeof request !== 'object' || request === null) {
-    return without;
+    return unset;
   }
   let rank: PriorityRank | undefined;
   let traits: ReadTraits | undefined;
@@ -146,7 +147,7 @@ function traitsIn(request: unknown): ReadTraits {
       if (name === 'priority') {
         rank = rankOf(value);
       } else if (validity[name](value)) {
-        (traits ??= { ...without })[name] = value;
+        (traits ??= { ...unset })[name] = value;
       }
     }
   }
@@ -156,5 +157,5 @@ function traitsIn(request: unknown): ReadTraits {
     }
     traits.priority = prioritiesByRank[rank];
   }
-  return traits ?? without;
+  return traits ?? unset;
 }

@@ -129,7 +129,11 @@ export class CacheRun<R, V> {
     return this.#settings.events;
   }
 
-  /** @throws what `misses` throws */
+  /**
+   * Opens the pipeline for misses before anything can arrive.
+   *
+   * @throws what `misses` throws
+   */
   open(subscribe: () => void): void {
     this.#pipeline.open();
     subscribe();

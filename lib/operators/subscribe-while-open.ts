@@ -22,6 +22,17 @@ export function subscribeWhileOpen<T>(
   destination: Subscriber<unknown>,
   run: OperatorRun<T>,
 ): void {
+  // The source first: what waits in operators in front must not start while those behind them let go.
+  const upstream = new Subscription();
+  const ownWork = new Subscription(() => run.close());
+  destination.add(upstream);
+  destination.add(ownWork);
+  const fail = (error: unknown) => {
+    // Before anyone hears of it, who may subscribe anew: nothing is to start here any more.
+    upstream.unsubscribe();
+    ownWork.unsubscribe();
+    destination.error(error);
+  };
   const next = (value: T) => {
     if (!destination.closed) {
       try {
@@ -32,15 +43,10 @@ export function subscribeWhileOpen<T>(
         }
       } catch (error) {
         // A callback of the user's threw (traits): the stream fails with it, as RxJS's own operators do.
-        destination.error(error);
+        fail(error);
       }
     }
   };
-  // The source first: what waits in operators in front must not start while those behind them let go.
-  const upstream = new Subscription();
-  const ownWork = new Subscription(() => run.close());
-  destination.add(upstream);
-  destination.add(ownWork);
   const subscribe = () =>
     run.consumer.subscribe(() => {
       new Observable<T>((subscriber) => {
@@ -49,11 +55,7 @@ export function subscribeWhileOpen<T>(
         source.subscribe(subscriber);
       }).subscribe({
         next,
-        error: (error: unknown) => {
-          // Before anyone hears of it, who may subscribe anew: nothing is to start here any more.
-          ownWork.unsubscribe();
-          destination.error(error);
-        },
+        error: fail,
         complete: () => {
           if (!destination.closed) {
             run.complete();

@@ -8,6 +8,7 @@ import {
   map,
   mergeMap,
   NEVER,
+  type Observable,
   of,
   Subject,
   tap,
@@ -21,6 +22,7 @@ import {
   LLMCallOptimizer,
   LLMResultCache,
   mergeWithConcurrency,
+  type CallContext,
   type CallEvent,
   type CallOutcome,
 } from '../../lib';
@@ -361,6 +363,62 @@ describe('a permit that was paid for a request that never starts', () => {
       return shared;
     });
     expect(limiter[engineOf].outstanding).toBe(0);
+  });
+});
+
+describe('an error of the stream', () => {
+  const failed = new Error('failed');
+  const readsAll = {
+    traits: (request: string) => ({ priority: request === 'bad' ? fail() : 'low' }) as const,
+  };
+  const fail = (): never => {
+    throw failed;
+  };
+
+  it.each([
+    [
+      'of the source',
+      concat(
+        of('a', 'b'),
+        throwError(() => failed),
+      ),
+      {},
+    ],
+    ['of the traits reader', of('a', 'b', 'bad', 'c'), readsAll],
+  ])('%s is heard when nothing waits and nothing runs any more', (_case, source$, config) => {
+    const heard: unknown[] = [];
+    inVirtualTime((scheduler) => {
+      const limiter = new AdaptiveRateLimiter({ scheduler, baseInterval: 10, adaptive: false });
+      const signals: AbortSignal[] = [];
+      const call = (_request: string, { signal }: CallContext) => {
+        signals.push(signal);
+        return NEVER;
+      };
+      const operators = [
+        mergeWithConcurrency(call, { limiter, ...config }),
+        cacheLLM((misses$: Observable<string>) => misses$.pipe(mergeWithConcurrency(call, { limiter })), {
+          scheduler,
+          ...config,
+        }),
+      ];
+      for (const operator of operators) {
+        source$.pipe(operator).subscribe({
+          error: (error: unknown) => {
+            const { queued } = limiter.state;
+            heard.push([error, queued, signals.length, signals.every(({ aborted }) => aborted)]);
+          },
+        });
+      }
+      const throttled = adaptiveThrottle<string>(limiter, config);
+      source$
+        .pipe(throttled)
+        .subscribe({ error: (error: unknown) => heard.push([error, limiter.state.queued]) });
+    });
+    expect(heard).toEqual([
+      [failed, 0, 1, true],
+      [failed, 0, 1, true],
+      [failed, 0],
+    ]);
   });
 });
 
