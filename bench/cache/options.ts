@@ -1,4 +1,4 @@
-import { choiceNamed, readFlags, UsageError } from '../shared/flags';
+import { choiceNamed, parseFlags, UsageError } from '../shared/flags';
 
 /** The parts of the bench. */
 export const sectionNames = ['hit', 'key', 'rates', 'memory', 'desk'] as const;
@@ -40,7 +40,7 @@ Exit codes: 0 done, 1 could not run or (with --check) a bound is missed, 2 wrong
  * @throws UsageError saying what is wrong
  */
 export function readOptions(argumentsGiven: readonly string[]): Options | undefined {
-  const values = readFlags(argumentsGiven, {
+  const values = parseFlags(argumentsGiven, {
     traces: { type: 'string' },
     only: { type: 'string', multiple: true },
     quick: { type: 'boolean' },

@@ -1,4 +1,4 @@
-import { choiceNamed, readFlags } from '../shared/flags';
+import { choiceNamed, parseFlags } from '../shared/flags';
 
 /** The parts of the bench. */
 export const partNames = ['cost', 'growth', 'memory', 'soak', 'seeds'] as const;
@@ -26,7 +26,7 @@ Usage: npm run bench -- [flags]
   --check         fail if rxllm misses a bound
   --help          this text
 
-Without --quick and --only it writes docs/performance.md, in about six minutes.
+Without --quick and --only it writes docs/performance.md, in about eight minutes.
 
 Exit codes: 0 done, 1 could not run or (with --check) a bound is missed, 2 wrong flags, 130 stopped by Ctrl-C, 143 by SIGTERM.
 `;
@@ -37,7 +37,7 @@ Exit codes: 0 done, 1 could not run or (with --check) a bound is missed, 2 wrong
  * @throws UsageError saying what is wrong
  */
 export function readOptions(argumentsGiven: readonly string[]): Options | undefined {
-  const values = readFlags(argumentsGiven, {
+  const values = parseFlags(argumentsGiven, {
     only: { type: 'string', multiple: true },
     quick: { type: 'boolean' },
     check: { type: 'boolean' },

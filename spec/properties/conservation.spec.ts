@@ -1,5 +1,5 @@
 import * as fc from 'fast-check';
-import { EMPTY, finalize, from, map, mergeMap, type Observable, of, throwError, timer } from 'rxjs';
+import { finalize, from, map, mergeMap, timer } from 'rxjs';
 import type { CallContext, CallOutcome } from '../../lib/core/call';
 import type { CallEvent } from '../../lib/core/events';
 import { prioritiesByRank, type CallPriority } from '../../lib/core/priority';
@@ -7,29 +7,15 @@ import { AdaptiveRateLimiter } from '../../lib/limiter/adaptive-rate-limiter';
 import { adaptiveThrottle } from '../../lib/operators/adaptive-throttle';
 import { mergeWithConcurrency } from '../../lib/operators/merge-with-concurrency';
 import { inVirtualTime, rethrow } from '../test-scheduler';
+import { attemptOf, results, type Manners, type PlannedCall } from './planned-calls';
 
-type Result = 'answered' | 'failed' | 'refused' | 'transient' | 'empty' | 'thrown' | 'hangs' | 'at once';
-
-interface PlannedRequest {
+interface PlannedRequest extends PlannedCall {
   readonly number: number;
   readonly at: number;
   readonly priority: CallPriority;
   readonly lane?: string;
   readonly maxWait?: number;
-  readonly takes: number;
-  readonly result: Result;
 }
-
-const results: readonly Result[] = [
-  'answered',
-  'failed',
-  'refused',
-  'transient',
-  'empty',
-  'thrown',
-  'hangs',
-  'at once',
-];
 
 const plannedRequests = fc
   .array(
@@ -74,33 +60,12 @@ interface Run {
   readonly queuedAfterwards: number;
 }
 
-function attemptOf(request: PlannedRequest, attempt: number): Observable<unknown> {
-  const wait$ = timer(request.takes);
-  const fail = (status?: number) =>
-    wait$.pipe(
-      mergeMap(() =>
-        throwError(() => Object.assign(new Error('failed'), { status, headers: { 'retry-after': '0.4' } })),
-      ),
-    );
-  switch (request.result) {
-    case 'answered':
-      return wait$;
-    case 'failed':
-      return fail();
-    case 'refused':
-      return attempt > 3 ? wait$ : fail(429);
-    case 'transient':
-      return fail(500);
-    case 'empty':
-      return wait$.pipe(mergeMap(() => EMPTY));
-    case 'thrown':
-      throw new Error('thrown');
-    case 'hangs':
-      return timer(100_000_000);
-    case 'at once':
-      return of('at once');
-  }
-}
+const manners: Manners = {
+  refusals: 3,
+  headers: { 'retry-after': '0.4' },
+  // It ends after all, so that every request that nobody gives up has an outcome.
+  hang$: timer(100_000_000).pipe(map(() => 'late')),
+};
 
 function runPlan(given: typeof plan extends fc.Arbitrary<infer T> ? T : never): Run {
   const outcomes: CallOutcome<PlannedRequest, unknown>[] = [];
@@ -144,7 +109,7 @@ function runPlan(given: typeof plan extends fc.Arbitrary<infer T> ? T : never): 
               isOver = true;
             };
             try {
-              const attempt$ = attemptOf(request, context.attempt);
+              const attempt$ = attemptOf(request, context.attempt, manners);
               return attempt$.pipe(finalize(over));
             } catch (error) {
               over();

@@ -26,17 +26,7 @@ import { adaptiveThrottle } from '../../lib/operators/adaptive-throttle';
 import { cacheLLM } from '../../lib/operators/cache-llm';
 import { mergeWithConcurrency } from '../../lib/operators/merge-with-concurrency';
 import { inVirtualTime } from '../test-scheduler';
-
-const results = [
-  'answered',
-  'failed',
-  'refused',
-  'transient',
-  'empty',
-  'thrown',
-  'hangs',
-  'at once',
-] as const;
+import { attemptOf, results } from './planned-calls';
 
 const requestPlan = fc.record(
   {
@@ -98,29 +88,7 @@ type Made<A> = A extends fc.Arbitrary<infer T> ? T : never;
 type Asked = Made<typeof requestPlan>;
 type Plan = Made<typeof plan>;
 
-function attemptOf({ result, takes }: Asked, attempt: number): Observable<string> {
-  const time$ = timer(takes);
-  const failure = (status?: number) =>
-    time$.pipe(mergeMap(() => throwError(() => Object.assign(new Error('failed'), { status }))));
-  switch (result) {
-    case 'answered':
-      return time$.pipe(map(() => 'answer'));
-    case 'failed':
-      return failure();
-    case 'refused':
-      return attempt > 2 ? time$.pipe(map(() => 'answer')) : failure(429);
-    case 'transient':
-      return failure(500);
-    case 'empty':
-      return time$.pipe(mergeMap(() => EMPTY));
-    case 'thrown':
-      throw new Error('thrown');
-    case 'hangs':
-      return NEVER;
-    case 'at once':
-      return of('at once');
-  }
-}
+const manners = { refusals: 2, hang$: NEVER };
 
 /** What is heard of everything that a chain does, until all have left it. */
 function eventsOf(given: Plan): CallEvent[] {
@@ -149,12 +117,15 @@ function eventsOf(given: Plan): CallEvent[] {
       const own = new AdaptiveRateLimiter({ ...limits, adaptive: false, scheduler });
       return adaptiveThrottle(given.isOneLimiter ? limiter : own, { maxWait, refused, events });
     };
-    const called = mergeWithConcurrency((request: Asked, { attempt }) => attemptOf(request, attempt), {
-      ...given.calls,
-      ...(given.isLimited ? { limiter } : { scheduler }),
-      ...(given.retries && { retry: { random: () => 0.5, baseDelay: 2, maxElapsed: 40 } }),
-      events,
-    });
+    const called = mergeWithConcurrency(
+      (request: Asked, { attempt }) => attemptOf(request, attempt, manners),
+      {
+        ...given.calls,
+        ...(given.isLimited ? { limiter } : { scheduler }),
+        ...(given.retries && { retry: { random: () => 0.5, baseDelay: 2, maxElapsed: 40 } }),
+        events,
+      },
+    );
     let chain: OperatorFunction<Asked, CallOutcome<Asked, string>> = (source) =>
       source.pipe(paced(given.inner), called);
     for (const [depth, { isShared, ordered, maxWait, keepAlive }] of [...given.caches.entries()].reverse()) {
