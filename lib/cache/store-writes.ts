@@ -1,4 +1,4 @@
-import { RingQueue } from '../core/ring-queue';
+import { ChunkedQueue } from '../core/chunked-queue';
 import type { CacheEntry } from './cache-entry';
 import type { CacheStore } from './cache-store';
 import type { StoreCalls } from './store-calls';
@@ -63,7 +63,7 @@ export class StoreWrites {
   readonly #settings: StoreWritesSettings;
   readonly #works = new Map<string, KeyWork>();
   /** Those that are ready, in order, and some that are not ready any more. */
-  readonly #queue = new RingQueue<KeyWork>();
+  readonly #queue = new ChunkedQueue<KeyWork>();
   #ready = 0;
   readonly #sent = new Set<KeyWork>();
   #waiting = 0;

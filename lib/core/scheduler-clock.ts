@@ -14,14 +14,40 @@ const nothingToCancel: Cancel = () => undefined;
  * @throws TypeError for what is no scheduler
  */
 export function clockFrom(scheduler?: SchedulerLike): Clock {
-  const source = schedulerSetting(scheduler) ?? asyncScheduler;
-  const background = scheduler ? () => nothingToCancel : scheduleInBackground;
-  let last = source.now();
-  let steppedBack = 0;
+  const source = schedulerSetting(scheduler);
+  return source
+    ? new SchedulerClock(source, () => nothingToCancel)
+    : new SchedulerClock(asyncScheduler, scheduleInBackground);
+}
 
-  const schedule = (delay: number, task: () => void): Cancel => {
+class SchedulerClock implements Clock {
+  readonly #source: SchedulerLike;
+  readonly #background: Clock['schedule'];
+  #last: number;
+  #steppedBack = 0;
+
+  constructor(source: SchedulerLike, background: Clock['schedule']) {
+    this.#source = source;
+    this.#background = background;
+    this.#last = source.now();
+  }
+
+  now(): number {
+    const reading = this.#source.now() + this.#steppedBack;
+    if (reading < this.#last) {
+      this.#steppedBack += this.#last - reading;
+      return this.#last;
+    }
+    this.#last = reading;
+    return reading;
+  }
+
+  schedule(delay: number, task: () => void, options?: { readonly background?: boolean }): Cancel {
+    if (options?.background) {
+      return this.#background(delay, task);
+    }
     let due = delay;
-    const action = source.schedule(
+    const action = this.#source.schedule(
       function () {
         due -= longestTimer;
         if (due > 0) {
@@ -33,21 +59,7 @@ export function clockFrom(scheduler?: SchedulerLike): Clock {
       Math.min(Math.max(0, due), longestTimer),
     );
     return () => action.unsubscribe();
-  };
-
-  return {
-    now() {
-      const reading = source.now() + steppedBack;
-      if (reading < last) {
-        steppedBack += last - reading;
-        return last;
-      }
-      last = reading;
-      return reading;
-    },
-    schedule: (delay, task, options) =>
-      options?.background ? background(delay, task) : schedule(delay, task),
-  };
+  }
 }
 
 /** Reports an error that nobody can be told of as RxJS does: to `config.onUnhandledError`, else by throwing it later. */

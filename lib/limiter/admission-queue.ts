@@ -98,7 +98,7 @@ export class AdmissionQueue {
   ): void {
     const priorityClass = this.#unpaid.classes[rank]!;
     const leaf = priorityClass.leafOf(lane, pool);
-    leaf.ring.push(request, arrivedAt, id);
+    leaf.queue.push(request, arrivedAt, id);
     priorityClass.joined(leaf);
   }
 
@@ -202,8 +202,8 @@ export class AdmissionQueue {
       }
       if (oldest) {
         oldest.first();
-        const item = oldest.ring.shift();
-        const { arrivedAt, id } = oldest.ring;
+        const item = oldest.queue.shift();
+        const { arrivedAt, id } = oldest.queue;
         if (item instanceof Ticket) {
           this.#leave(item, oldest);
           this.#ignoreDeadline(item);
@@ -226,8 +226,12 @@ export class AdmissionQueue {
     }
   }
 
-  /** Starts everything that may start now, and arranges to be woken when the next one may. */
-  drain(): void {
+  /**
+   * Starts everything that may start now, and arranges to be woken when the next one may.
+   *
+   * @param recently a time that was read so recently that it may count as now; not for what is paced, nor for tickets
+   */
+  drain(recently?: number): void {
     if (this.#draining) {
       this.#drainAgain = true;
       return;
@@ -235,8 +239,9 @@ export class AdmissionQueue {
     this.#draining = true;
     try {
       // What a start does may change what is next, or ask for another round.
-      while (this.#startNext() || this.#takeDrainAgain()) {
-        continue;
+      while (this.#startNext(recently) || this.#takeDrainAgain()) {
+        // A call may take its time in being made.
+        recently = undefined;
       }
     } finally {
       this.#draining = false;
@@ -249,7 +254,7 @@ export class AdmissionQueue {
     return again;
   }
 
-  #startNext(): boolean {
+  #startNext(recently?: number): boolean {
     const paid = this.#paid.waiting > 0 ? this.#paid.next() : undefined;
     const unpaid = this.#unpaid.waiting > 0 ? this.#unpaid.next() : undefined;
     if (!paid && !unpaid) {
@@ -260,7 +265,7 @@ export class AdmissionQueue {
     if (opens === isDone) {
       return true;
     }
-    const opensUnpaid = unpaid ? this.#tryStart(unpaid, paid !== undefined) : Infinity;
+    const opensUnpaid = unpaid ? this.#tryStart(unpaid, paid !== undefined, recently) : Infinity;
     if (opensUnpaid === isDone) {
       return true;
     }
@@ -273,11 +278,11 @@ export class AdmissionQueue {
    *
    * @param isBehindPaid whether one that has paid waits for its start
    */
-  #tryStart(leaf: Leaf, isBehindPaid: boolean): number {
+  #tryStart(leaf: Leaf, isBehindPaid: boolean, recently?: number): number {
     const { rank, isNew } = leaf.lane.priorityClass;
     const item = leaf.first();
     const ticket = item instanceof Ticket ? item : undefined;
-    const now = this.#clock.now();
+    const now = ticket || this.#gate ? this.#clock.now() : (recently ?? this.#clock.now());
     if (ticket && ticket.deadline < now) {
       this.#takeOut(ticket);
       ticket.owner!.expired(ticket);
@@ -299,9 +304,9 @@ export class AdmissionQueue {
 
   #serve(leaf: Leaf, ticket: Ticket | undefined, rank: PriorityRank, asks: Asks, now: number): void {
     const { priorityClass } = leaf.lane;
-    const { pool, ring } = leaf;
-    const item = ring.shift();
-    const { arrivedAt, id } = ring;
+    const { pool, queue } = leaf;
+    const item = queue.shift();
+    const { arrivedAt, id } = queue;
     priorityClass.served(leaf);
     pool.active++;
     this.#gate?.pass(rank, ticket?.tokens, asks, now, id);
@@ -320,9 +325,9 @@ export class AdmissionQueue {
     const priorityClass = line.classes[ticket.rank]!;
     const leaf = priorityClass.leafOf(ticket.lane, pool);
     if (where === 'back') {
-      leaf.ring.push(ticket, ticket.queuedAt, ticket.id);
+      leaf.queue.push(ticket, ticket.queuedAt, ticket.id);
     } else {
-      leaf.ring.unshift(ticket, ticket.arrivedAt, ticket.id);
+      leaf.queue.unshift(ticket, ticket.arrivedAt, ticket.id);
     }
     ticket.place = leaf;
     priorityClass.joined(leaf);

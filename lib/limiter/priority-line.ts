@@ -1,11 +1,11 @@
 import { waitMultipliers, type PriorityRank } from '../core/priority';
-import { RingQueue } from '../core/ring-queue';
+import { ChunkedQueue } from '../core/chunked-queue';
 import { Ticket } from '../core/ticket';
 import type { SlotPool } from './slot-pool';
 
 /** The waiting requests of one priority, one lane and one pool. */
 export class Leaf {
-  readonly ring = new RingQueue<unknown>();
+  readonly queue = new ChunkedQueue<unknown>();
   live = 0;
 
   constructor(
@@ -19,16 +19,16 @@ export class Leaf {
 
   /** What is next; what was removed from the middle is dropped as soon as it has come to the head. */
   first(): unknown {
-    // Only a ring that is longer than what waits holds anything to drop.
-    while (this.ring.length > this.live && !this.holds(this.ring.first())) {
-      this.ring.shift();
+    // Only a queue that is longer than what waits holds anything to drop.
+    while (this.queue.length > this.live && !this.holds(this.queue.first())) {
+      this.queue.shift();
     }
-    return this.ring.first();
+    return this.queue.first();
   }
 
   firstArrivedAt(): number {
     this.first();
-    return this.ring.firstArrivedAt();
+    return this.queue.firstArrivedAt();
   }
 }
 
@@ -136,8 +136,8 @@ class PriorityClass {
     leaf.live--;
     if (--leaf.lane.live === 0) {
       this.#retire(leaf.lane);
-    } else if (leaf.ring.length > 2 * leaf.live + 32) {
-      leaf.ring.retain((item) => leaf.holds(item));
+    } else if (leaf.queue.length > 2 * leaf.live + 32) {
+      leaf.queue.retain((item) => leaf.holds(item));
     }
   }
 
@@ -187,7 +187,7 @@ class PriorityClass {
         this.#reorder();
         lane.live -= leaf!.live;
         if (forgotten) {
-          leaf!.ring.retain((item, id) => {
+          leaf!.queue.retain((item, id) => {
             if (leaf!.holds(item)) {
               forgotten(id);
             }
@@ -233,10 +233,10 @@ class PriorityClass {
 
   #retire(lane: Lane): void {
     removeFrom(this.#waitingLanes, lane);
-    for (const { ring } of lane.leaves) {
+    for (const { queue } of lane.leaves) {
       // What was removed from the middle must not be kept by a lane that may stay idle.
-      if (ring.length > 0) {
-        ring.clear();
+      if (queue.length > 0) {
+        queue.clear();
       }
     }
     // A lane whose turn is yet to come is remembered, or it would be new whenever it sends its next request.

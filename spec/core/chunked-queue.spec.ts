@@ -1,5 +1,5 @@
 import * as fc from 'fast-check';
-import { RingQueue } from '../../lib/core/ring-queue';
+import { ChunkedQueue } from '../../lib/core/chunked-queue';
 
 interface Step {
   readonly do: 'push' | 'unshift' | 'shift' | 'retain';
@@ -20,11 +20,11 @@ const steps = fc.array(
   { maxLength: 400 },
 );
 
-describe('RingQueue', () => {
+describe('ChunkedQueue', () => {
   it('does what an array does, whatever is done to it', () => {
     fc.assert(
       fc.property(steps, (given) => {
-        const queue = new RingQueue<string>();
+        const queue = new ChunkedQueue<string>();
         let model: number[] = [];
         let next = 0;
         for (const step of given) {
@@ -57,14 +57,14 @@ describe('RingQueue', () => {
   });
 
   it('keeps order and numbers while it grows to tens of thousands, and while it shrinks again', () => {
-    const queue = new RingQueue<number>();
+    const queue = new ChunkedQueue<number>();
     let pushed = 0;
     let shifted = 0;
     const shift = () => {
       expect([queue.shift(), queue.arrivedAt, queue.id]).toEqual([shifted, shifted / 2, shifted]);
       shifted++;
     };
-    // Three in, one out, so that the head is anywhere when the arrays grow.
+    // Three in, one out, so that the head is anywhere when the queue grows.
     while (pushed < 60_000) {
       for (let one = 0; one < 3; one++) {
         queue.push(pushed, pushed / 2, pushed);
@@ -80,7 +80,7 @@ describe('RingQueue', () => {
   });
 
   it('holds nothing after it was cleared, and takes items again', () => {
-    const queue = new RingQueue<string>();
+    const queue = new ChunkedQueue<string>();
     queue.push('a', 1, 1);
     queue.clear();
     expect([queue.length, queue.first(), queue.shift()]).toEqual([0, undefined, undefined]);

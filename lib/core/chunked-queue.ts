@@ -1,0 +1,136 @@
+/** Items of the first chunk of an empty queue. */
+const smallest = 16;
+
+/** Each chunk holds twice as many as the one before it, up to here: then what is empty in the last is of no weight. */
+const largest = 1024;
+
+interface Chunk {
+  readonly capacity: number;
+  /** For each item the item itself, then its number: as whole numbers in an array of anything cost no object. */
+  readonly entries: unknown[];
+  readonly arrivals: Float64Array;
+  next: Chunk | undefined;
+}
+
+/**
+ * A first-in-first-out queue in a chain of arrays, so that a waiting item costs three words and no object, and is never
+ * moved: the item, when it arrived, and its number. `shift` leaves the time and number of what it took in `arrivedAt`
+ * and `id`, because returning them would cost an object.
+ */
+export class ChunkedQueue<T> {
+  #head = chunkOf(smallest);
+  #tail = this.#head;
+  /** Where the first item stands in the first chunk, and where the last chunk goes on. */
+  #first = 0;
+  #end = 0;
+  #length = 0;
+
+  /** When the item that was shifted last had arrived. */
+  arrivedAt = 0;
+  /** The number of the item that was shifted last. */
+  id = 0;
+
+  get length(): number {
+    return this.#length;
+  }
+
+  push(item: T, arrivedAt: number, id: number): void {
+    let tail = this.#tail;
+    if (this.#end === tail.capacity) {
+      this.#tail = tail.next = chunkOf(Math.min(2 * tail.capacity, largest));
+      tail = this.#tail;
+      this.#end = 0;
+    }
+    put(tail, this.#end++, item, arrivedAt, id);
+    this.#length++;
+  }
+
+  unshift(item: T, arrivedAt: number, id: number): void {
+    if (this.#first === 0) {
+      const chunk = chunkOf(smallest);
+      chunk.next = this.#head;
+      this.#head = chunk;
+      this.#first = smallest;
+    }
+    put(this.#head, --this.#first, item, arrivedAt, id);
+    this.#length++;
+  }
+
+  first(): T | undefined {
+    return this.#length === 0 ? undefined : (this.#head.entries[2 * this.#first] as T);
+  }
+
+  /** When the first item arrived; `Infinity` where there is none. */
+  firstArrivedAt(): number {
+    return this.#length === 0 ? Infinity : this.#head.arrivals[this.#first]!;
+  }
+
+  shift(): T | undefined {
+    if (this.#length === 0) {
+      return undefined;
+    }
+    const { entries, arrivals, capacity } = this.#head;
+    const index = this.#first++;
+    const item = entries[2 * index] as T;
+    this.arrivedAt = arrivals[index]!;
+    this.id = entries[2 * index + 1] as number;
+    entries[2 * index] = undefined;
+    if (--this.#length === 0) {
+      this.#rewind();
+    } else if (this.#first === capacity) {
+      this.#head = this.#head.next!;
+      this.#first = 0;
+    }
+    return item;
+  }
+
+  clear(): void {
+    this.#head = this.#tail = chunkOf(smallest);
+    this.#first = this.#end = 0;
+    this.#length = 0;
+  }
+
+  /** Takes out every item that `keep` refuses, in order. */
+  retain(keep: (item: T, id: number) => boolean): void {
+    let chunk = this.#head;
+    let index = this.#first;
+    let left = this.#length;
+    this.clear();
+    for (; left > 0; left--, index++) {
+      if (index === chunk.capacity) {
+        chunk = chunk.next!;
+        index = 0;
+      }
+      const item = chunk.entries[2 * index] as T;
+      const id = chunk.entries[2 * index + 1] as number;
+      if (keep(item, id)) {
+        this.push(item, chunk.arrivals[index]!, id);
+      }
+    }
+  }
+
+  /** An empty queue begins at the beginning of a chunk that is not too large for one that may stay empty. */
+  #rewind(): void {
+    if (this.#tail.capacity > 4 * smallest) {
+      this.clear();
+    } else {
+      this.#head = this.#tail;
+      this.#first = this.#end = 0;
+    }
+  }
+}
+
+function chunkOf(capacity: number): Chunk {
+  return {
+    capacity,
+    entries: new Array<unknown>(2 * capacity),
+    arrivals: new Float64Array(capacity),
+    next: undefined,
+  };
+}
+
+function put(chunk: Chunk, index: number, item: unknown, arrivedAt: number, id: number): void {
+  chunk.entries[2 * index] = item;
+  chunk.entries[2 * index + 1] = id;
+  chunk.arrivals[index] = arrivedAt;
+}
