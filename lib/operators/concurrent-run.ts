@@ -64,6 +64,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
   #isClosed = false;
   #lastIndex = 0;
   #lastArrivalAt = -Infinity;
+  #lastSuccessAt = -Infinity;
   /** Arrivals to come for which the clock is not read again. */
   #sharedArrivals = 0;
   /** Whether the source is being subscribed to: what it emits meanwhile comes at once. */
@@ -77,7 +78,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
     destination: Subscriber<CallOutcome<R, V>>,
   ) {
     this.#call = call;
-    this.#settings = settings;
+    this.#settings = inOneShape(settings);
     this.#destination = destination;
     this.#timeouts = new Alarms(settings.clock);
     this.#order = new SourceOrder((outcome) => destination.next(outcome));
@@ -339,6 +340,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
     }
     const { events, limiter, queue } = this.#settings;
     const now = this.#release(call);
+    const isBrisk = this.#isBrisk(now);
     // As with mergeMap, a call is cleaned up before the next one starts in its place.
     call.stopWork();
     limiter?.engine.succeeded(call.id, call.startedAt);
@@ -365,8 +367,19 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
       now,
     );
     // Only now, so that no call is started that the outcome made superfluous (take).
-    queue.drain();
+    queue.drain(isBrisk ? now : undefined);
     this.#completeIfDone();
+  }
+
+  /**
+   * Whether calls succeed so quickly after each other that what happens in between takes no time to speak of: then the
+   * next one starts in the time that was read for the end of this one, as a reading costs a tenth of such a call. Where
+   * the subscriber suddenly takes long over an outcome, one latency is told that much too long.
+   */
+  #isBrisk(now: number): boolean {
+    const isBrisk = now - this.#lastSuccessAt < 1;
+    this.#lastSuccessAt = now;
+    return isBrisk;
   }
 
   #failed(call: RunningCall, error: unknown): void {
@@ -688,6 +701,41 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
       tell(events, { type: 'left', at: clock.now(), id });
     }
   }
+}
+
+/**
+ * Settings whose fields stand in the same order whoever made them: else a program in which two do that would take a
+ * third longer for each call.
+ */
+function inOneShape<R>(settings: RunSettings<R>): RunSettings<R> {
+  const {
+    clock,
+    queue,
+    sharedPool,
+    limiter,
+    retry,
+    ordered,
+    timeout,
+    maxWait,
+    maxQueue,
+    overflow,
+    traits,
+    events,
+  } = settings;
+  return {
+    clock,
+    queue,
+    sharedPool,
+    limiter,
+    retry,
+    ordered,
+    timeout,
+    maxWait,
+    maxQueue,
+    overflow,
+    traits,
+    events,
+  };
 }
 
 /** A place in the queue, and who had to make room for it. */

@@ -829,6 +829,75 @@ describe('mergeWithConcurrency', () => {
       });
     });
 
+    describe('before a subscriber that takes 10 ms for an outcome, with calls that resolve at once', () => {
+      /** How long each of eight requests is told to have waited and its call to have taken. */
+      const toldTimes = async (isSlow: (request: number) => boolean, reaction?: number) => {
+        let time = 0;
+        let readings = 0;
+        const scheduler: SchedulerLike = {
+          now: () => {
+            readings++;
+            return time;
+          },
+          schedule: () => new Subscription(),
+        };
+        const requests$ = new Subject<number>();
+        const told: string[] = [];
+        const done = new Promise<void>((resolve) => {
+          requests$
+            .pipe(
+              mergeWithConcurrency((request) => Promise.resolve(request), { maxConcurrent: 1, scheduler }),
+            )
+            .subscribe({
+              next: ({ request, waited, latency }) => {
+                told.push(`${request}: ${waited} + ${latency}`);
+                if (isSlow(request)) {
+                  time += 10;
+                }
+                if (request === reaction) {
+                  requests$.next(8);
+                }
+                if (told.length === (reaction === undefined ? 8 : 9)) {
+                  resolve();
+                }
+              },
+              error: rethrow,
+            });
+        });
+        for (let request = 0; request < 8; request++) {
+          requests$.next(request);
+        }
+        await done;
+        return { told, readings };
+      };
+
+      it('tells rightly how long each has waited and taken', async () => {
+        const { told } = await toldTimes(() => true);
+        expect(told).toEqual([0, 1, 2, 3, 4, 5, 6, 7].map((request) => `${request}: ${10 * request} + 0`));
+      });
+
+      it('tells of one request that its call took what the subscriber did, where that suddenly is slow', async () => {
+        const { told } = await toldTimes((request) => request === 3);
+        expect(told).toEqual([
+          ...[0, 1, 2, 3].map((request) => `${request}: 0 + 0`),
+          '4: 0 + 10',
+          ...[5, 6, 7].map((request) => `${request}: 10 + 0`),
+        ]);
+      });
+
+      it('starts nothing before it came', async () => {
+        const { told } = await toldTimes((request) => request === 7, 7);
+        expect(told.at(-1)).toBe('8: 0 + 0');
+      });
+
+      it('reads the clock once for each call where it is quick', async () => {
+        const { readings: quick } = await toldTimes(() => false);
+        const { readings: slow } = await toldTimes(() => true);
+        // The second call and those after it begin in the time that was read for the end of the one before.
+        expect(slow - quick).toBe(6);
+      });
+    });
+
     it('refuses newcomers of a full queue with QueueOverflowError', () => {
       runUntil(8, ({ cold, expectObservable }) => {
         const source = cold('        (abcd|)     ');
