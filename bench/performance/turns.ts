@@ -10,6 +10,8 @@ export type Cost =
       readonly rounds: readonly number[];
       /** The median of them. */
       readonly microseconds: number;
+      /** How many times as much as a run of another right before takes, the median; where a plan names that one. */
+      readonly timesBeside?: number;
     }
   | {
       /** Seconds that a run would take, by how the smaller sizes grow. */
@@ -27,6 +29,8 @@ export interface SizePlan {
   readonly rounds: number;
   /** Runs of each contender in each round, of which the median counts. */
   readonly samples: number;
+  /** Whose run comes right before each run of the others: some machines change their pace from second to second. */
+  readonly beside?: Contender;
   /** Who is asked for so many; all by default. */
   readonly only?: readonly Contender[];
 }
@@ -126,12 +130,13 @@ async function keepOneOpen(contender: Contender): Promise<() => void> {
 
 async function timeAtSize(
   contenders: readonly Contender[],
-  { size, rounds, samples, only = contenders }: SizePlan,
+  { size, rounds, samples, beside, only = contenders }: SizePlan,
   limits: Limits,
   known: ReadonlyMap<Contender, Observed[]>,
 ): Promise<Map<Contender, Cost>> {
   const costs = new Map<Contender, Cost>();
   const measured = new Map<Contender, number[]>();
+  const timesBeside = new Map<Contender, number[]>();
   for (const contender of contenders) {
     if (!only.includes(contender)) {
       costs.set(contender, 'left out');
@@ -139,7 +144,10 @@ async function timeAtSize(
     }
     const estimated = estimate(known.get(contender)!, size);
     if (estimated > limits.run) costs.set(contender, { estimated });
-    else measured.set(contender, []);
+    else {
+      measured.set(contender, []);
+      timesBeside.set(contender, []);
+    }
   }
   const slow = new Set<Contender>();
   for (let round = 0; round < rounds; round += 1) {
@@ -150,12 +158,14 @@ async function timeAtSize(
       if (!isLong) await recover(contender, known.get(contender)!, limits);
       const seconds: number[] = [];
       while (seconds.length < samples && !slow.has(contender)) {
+        const before = beside && beside !== contender ? await timeOnce(beside, size, limits.run) : undefined;
         const time = await timeOnce(contender, size, limits.run);
         if (time === undefined) {
           costs.set(contender, { stoppedAfter: limits.run });
           break;
         }
         seconds.push(time);
+        if (before !== undefined) timesBeside.get(contender)!.push(time / before);
         if (time > limits.slow) slow.add(contender);
       }
       if (seconds.length > 0) measured.get(contender)!.push((median(seconds) * 1e6) / size);
@@ -164,7 +174,12 @@ async function timeAtSize(
   for (const [contender, times] of measured) {
     if (costs.has(contender)) continue;
     const microseconds = median(times);
-    costs.set(contender, { rounds: times, microseconds });
+    const ratios = timesBeside.get(contender)!;
+    costs.set(contender, {
+      rounds: times,
+      microseconds,
+      ...(ratios.length > 0 && { timesBeside: median(ratios) }),
+    });
     // The quickest, as a busy machine makes some of them slow.
     known.get(contender)!.push({ size, seconds: (Math.min(...times) * size) / 1e6 });
   }
