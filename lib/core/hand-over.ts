@@ -29,14 +29,13 @@ export class Consumer {
     }
   }
 
-  /** Passes on a value: pipelines that are made meanwhile do not send to the one that subscribes. */
-  static passApart<T>(value: T, destination: { next(value: T): void }): void {
-    const outer = nowSubscribing(undefined);
-    try {
-      destination.next(value);
-    } finally {
-      nowSubscribing(outer);
-    }
+  /** From now on pipelines that are made do not send to the one that subscribes, until it is `resume`d. */
+  static suspend(): Consumer | undefined {
+    return nowSubscribing(undefined);
+  }
+
+  static resume(outer: Consumer | undefined): void {
+    subscribing = outer;
   }
 
   /** The one that subscribes at the moment. */

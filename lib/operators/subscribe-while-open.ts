@@ -35,15 +35,14 @@ export function subscribeWhileOpen<T>(
   };
   const next = (value: T) => {
     if (!destination.closed) {
+      const outer = Consumer.suspend();
       try {
-        if (Consumer.current()) {
-          Consumer.passApart(value, run);
-        } else {
-          run.next(value);
-        }
+        run.next(value);
       } catch (error) {
         // A callback of the user's threw (traits): the stream fails with it, as RxJS's own operators do.
         fail(error);
+      } finally {
+        Consumer.resume(outer);
       }
     }
   };
