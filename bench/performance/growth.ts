@@ -9,7 +9,7 @@ import {
   pQueueWithPriorities,
   type Contender,
 } from './contenders';
-import { costCell, ratioOfCosts } from './cost';
+import { costCell, isMeasured } from './cost';
 import { timeGrowth, type Cost } from './turns';
 
 const few = 10_000;
@@ -22,15 +22,13 @@ export async function measureGrowth({ isQuick }: Effort): Promise<SectionReport>
   const rxllm = [fourPriorities, fourPrioritiesObserved];
   const measured = isQuick ? rxllm : [...rxllm, bareMergeMap, pQueueWithPriorities];
   const limits = { run: 30, slow: 8 };
-  const sizes = [
-    { size: few, samples: 9 },
-    { size: more, samples: 1 },
-    { size: many, samples: 1 },
-  ];
-  const costs = await timeGrowth(measured, sizes, rounds, limits);
+  const plan = { few: { size: few, samples: isQuick ? 9 : 25 }, more: [more, many], rounds };
+  const costs = await timeGrowth(measured, plan, limits);
   const costOf = (contender: Contender, size: number): Cost => costs.get(contender)!.get(size)!;
-  const growth = (contender: Contender, size: number) =>
-    ratioOfCosts(costOf(contender, size), costOf(contender, few));
+  const growth = (contender: Contender, size: number) => {
+    const cost = costOf(contender, size);
+    return (isMeasured(cost) && cost.timesBeside) || NaN;
+  };
   const cell = (contender: Contender, size: number) => {
     const times = growth(contender, size);
     return Number.isNaN(times) ? '–' : written(times, 2);
@@ -39,9 +37,10 @@ export async function measureGrowth({ isQuick }: Effort): Promise<SectionReport>
     title: 'Growth',
     about:
       'The same calls, measured as above: what a call costs when more and more wait, and how many times as much as with ' +
-      `10,000 waiting. The priorities are mixed at random. Medians of ${rounds} rounds, in each of which the sizes come right after each other; the ` +
-      'ratios are medians of the ratios of the rounds. Only the columns of this table compare with each other: the rounds of the ' +
-      'table of costs are others, in another state of the process.',
+      `10,000 waiting. The priorities are mixed at random. Medians of ${rounds} rounds. In each the smallest size is timed ` +
+      `${plan.few.samples} times right before and right after each of the others, and the ratios are medians of those to the mean of ` +
+      'these two. Only the columns of this table compare with each other: the table of costs is of other minutes, in another ' +
+      'state of the process.',
     tables: [
       {
         head: ['µs a call', '10,000 waiting', '100,000 waiting', '× 10,000', '1,000,000 waiting', '× 10,000'],

@@ -89,33 +89,103 @@ export async function timeInTurns(
   return costs;
 }
 
+/** How growth is timed. */
+export interface GrowthPlan {
+  /** The size that the others are compared with, and how many runs of it are made each time. */
+  readonly few: { readonly size: number; readonly samples: number };
+  /** From the least to the largest. */
+  readonly more: readonly number[];
+  readonly rounds: number;
+}
+
 /**
- * Times contenders at all sizes in every round, one size right after the other, so that a machine that is slower for
- * some minutes does not pass for growth.
+ * Times contenders at several sizes, and with few requests before and after each run with more: some machines change
+ * their pace from second to second, which must not pass for growth.
  */
 export async function timeGrowth(
   contenders: readonly Contender[],
-  sizes: readonly Omit<SizePlan, 'rounds'>[],
-  rounds: number,
+  { few, more, rounds }: GrowthPlan,
   limits: Limits,
 ): Promise<Map<Contender, Map<number, Cost>>> {
-  const once = sizes.map((plan) => ({ ...plan, rounds: 1 }));
-  const costs = await timeInTurns(contenders, once, limits);
-  for (let round = 1; round < rounds; round += 1) {
-    for (const [contender, bySize] of await timeInTurns(rotated(contenders, round), once, limits)) {
-      const known = costs.get(contender)!;
-      for (const [size, cost] of bySize) known.set(size, together(known.get(size)!, cost));
+  const open = await Promise.all(contenders.map(keepOneOpen));
+  const growths = new Map<Contender, Growth>();
+  for (const contender of contenders) {
+    progress(`${contender.name}: warming up`);
+    const known = await probe(contender, limits);
+    growths.set(contender, { known, few: [], more: more.map((size) => ({ size, times: [], ratios: [] })) });
+  }
+  for (let round = 0; round < rounds; round += 1) {
+    for (const contender of rotated(contenders, round)) {
+      progress(`growth, round ${round + 1} of ${rounds}: ${contender.name}`);
+      await timeSizes(contender, few, growths.get(contender)!, limits);
     }
   }
-  return costs;
+  progress('');
+  for (const close of open) close();
+  return new Map([...growths].map(([contender, growth]) => [contender, costsOf(few.size, growth)] as const));
 }
 
-/** The rounds of two costs as one; what could not be timed in one of them counts as not timed. */
-function together(one: Cost, other: Cost): Cost {
-  if (typeof one === 'string' || !('rounds' in one)) return one;
-  if (typeof other === 'string' || !('rounds' in other)) return other;
-  const rounds = [...one.rounds, ...other.rounds];
-  return { rounds, microseconds: median(rounds) };
+/** What is known of how one contender grows. */
+interface Growth {
+  readonly known: Observed[];
+  /** Microseconds a call among few. */
+  readonly few: number[];
+  readonly more: readonly GrowthAtSize[];
+}
+
+interface GrowthAtSize {
+  readonly size: number;
+  /** Microseconds a call in each round. */
+  readonly times: number[];
+  /** How many times as much as among few, in each round. */
+  readonly ratios: number[];
+  /** Why it is not timed. */
+  untimed?: Cost;
+}
+
+/** One round of one contender: all sizes, with few before and after each. */
+async function timeSizes(
+  contender: Contender,
+  { size: few, samples }: GrowthPlan['few'],
+  growth: Growth,
+  limits: Limits,
+): Promise<void> {
+  const { known } = growth;
+  const timeFew = async () => {
+    const times: number[] = [];
+    while (times.length < samples) times.push((await timeOnce(contender, few, limits.run)) ?? Infinity);
+    known.push({ size: few, seconds: median(times) });
+    growth.few.push((median(times) * 1e6) / few);
+    return growth.few.at(-1)!;
+  };
+  await recover(contender, known, limits);
+  let before = await timeFew();
+  let isTooMuch = false;
+  for (const at of growth.more) {
+    const { size } = at;
+    const estimated = isTooMuch ? Infinity : estimate(known, size);
+    if (at.times.length === 0 && estimated > limits.run) at.untimed ??= { estimated };
+    const seconds = at.untimed ? undefined : await timeOnce(contender, size, limits.run);
+    if (seconds === undefined) {
+      at.untimed ??= { stoppedAfter: limits.run };
+      isTooMuch = true;
+      continue;
+    }
+    const after = await timeFew();
+    const time = (seconds * 1e6) / size;
+    at.times.push(time);
+    at.ratios.push(time / ((before + after) / 2));
+    known.push({ size, seconds });
+    before = after;
+  }
+}
+
+function costsOf(fewest: number, { few, more }: Growth): Map<number, Cost> {
+  const costs = new Map<number, Cost>([[fewest, { rounds: few, microseconds: median(few) }]]);
+  for (const { size, times, ratios, untimed } of more) {
+    costs.set(size, untimed ?? { rounds: times, microseconds: median(times), timesBeside: median(ratios) });
+  }
+  return costs;
 }
 
 /**
