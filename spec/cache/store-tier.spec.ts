@@ -2,6 +2,7 @@ import type { CacheEntry } from '../../lib/cache/cache-entry';
 import type { CacheStore } from '../../lib/cache/cache-store';
 import { decodeEntry, storeKeyOf } from '../../lib/cache/entry-text';
 import { StoreTier, type StoreEvent } from '../../lib/cache/store-tier';
+import type { Clock } from '../../lib/core/clock';
 import { clockFrom } from '../../lib/core/scheduler-clock';
 import { inVirtualTime, type WatchedTestScheduler } from '../test-scheduler';
 import { countedClock, ScriptedStore } from './scripted-store';
@@ -63,6 +64,14 @@ function tierOn(scheduler: WatchedTestScheduler, options: Options = {}) {
 }
 
 const hangs = () => ({ after: Infinity });
+
+/** A clock on which so much more time has passed. */
+function aheadOf(clock: Clock, by: () => number): Clock {
+  return {
+    now: () => clock.now() + by(),
+    schedule: (delay, task, options) => clock.schedule(delay, task, options),
+  };
+}
 
 describe('StoreTier', () => {
   describe('keeps entries as texts', () => {
@@ -355,7 +364,7 @@ describe('StoreTier', () => {
         const events: StoreEvent[] = [];
         const tier = new StoreTier({
           store,
-          clock: { ...clock, now: () => clock.now() + blocked },
+          clock: aheadOf(clock, () => blocked),
           deadline,
           notify: (event) => events.push(event),
         });
@@ -374,7 +383,7 @@ describe('StoreTier', () => {
         const events: StoreEvent[] = [];
         const tier = new StoreTier({
           store,
-          clock: { ...clock, now: () => clock.now() + blocked },
+          clock: aheadOf(clock, () => blocked),
           deadline,
           notify: (event) => events.push(event),
         });
