@@ -1,7 +1,7 @@
 /** Items of the first chunk of an empty queue. */
 const smallest = 16;
 
-/** Each chunk holds twice as many as the one before it, up to here: then what is empty in the last is of no weight. */
+/** Each chunk holds as many as wait already, up to here: what is empty in the last one is of no weight then. */
 const largest = 1024;
 
 interface Chunk {
@@ -24,6 +24,8 @@ export class ChunkedQueue<T> {
   #first = 0;
   #end = 0;
   #length = 0;
+  /** A small chunk that was left, for one that is put in front next: a retry that starts at once, over and over. */
+  #spare: Chunk | undefined;
 
   /** When the item that was shifted last had arrived. */
   arrivedAt = 0;
@@ -37,7 +39,7 @@ export class ChunkedQueue<T> {
   push(item: T, arrivedAt: number, id: number): void {
     let tail = this.#tail;
     if (this.#end === tail.capacity) {
-      this.#tail = tail.next = chunkOf(Math.min(2 * tail.capacity, largest));
+      this.#tail = tail.next = chunkOf(Math.min(Math.max(this.#length, smallest), largest));
       tail = this.#tail;
       this.#end = 0;
     }
@@ -46,11 +48,16 @@ export class ChunkedQueue<T> {
   }
 
   unshift(item: T, arrivedAt: number, id: number): void {
+    if (this.#length === 0) {
+      this.push(item, arrivedAt, id);
+      return;
+    }
     if (this.#first === 0) {
-      const chunk = chunkOf(smallest);
+      const chunk = this.#spare ?? chunkOf(smallest);
+      this.#spare = undefined;
       chunk.next = this.#head;
       this.#head = chunk;
-      this.#first = smallest;
+      this.#first = chunk.capacity;
     }
     put(this.#head, --this.#first, item, arrivedAt, id);
     this.#length++;
@@ -78,8 +85,7 @@ export class ChunkedQueue<T> {
     if (--this.#length === 0) {
       this.#rewind();
     } else if (this.#first === capacity) {
-      this.#head = this.#head.next!;
-      this.#first = 0;
+      this.#leaveHead();
     }
     return item;
   }
@@ -106,6 +112,16 @@ export class ChunkedQueue<T> {
       if (keep(item, id)) {
         this.push(item, chunk.arrivals[index]!, id);
       }
+    }
+  }
+
+  #leaveHead(): void {
+    const left = this.#head;
+    this.#head = left.next!;
+    this.#first = 0;
+    if (left.capacity === smallest) {
+      left.next = undefined;
+      this.#spare = left;
     }
   }
 

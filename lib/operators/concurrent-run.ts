@@ -65,6 +65,8 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
   #lastIndex = 0;
   #lastArrivalAt = -Infinity;
   #lastSuccessAt = -Infinity;
+  /** Successes up to the last one whose calls, and the time between them, took less than a millisecond each. */
+  #quickInARow = 0;
   /** Arrivals to come for which the clock is not read again. */
   #sharedArrivals = 0;
   /** Whether the source is being subscribed to: what it emits meanwhile comes at once. */
@@ -340,7 +342,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
     }
     const { events, limiter, queue } = this.#settings;
     const now = this.#release(call);
-    const isBrisk = this.#isBrisk(now);
+    this.#noteSuccess(call, now);
     // As with mergeMap, a call is cleaned up before the next one starts in its place.
     call.stopWork();
     limiter?.engine.succeeded(call.id, call.startedAt);
@@ -367,19 +369,22 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
       now,
     );
     // Only now, so that no call is started that the outcome made superfluous (take).
-    queue.drain(isBrisk ? now : undefined);
+    queue.drain(this.#isBrisk ? now : undefined);
     this.#completeIfDone();
   }
 
-  /**
-   * Whether calls succeed so quickly after each other that what happens in between takes no time to speak of: then the
-   * next one starts in the time that was read for the end of this one, as a reading costs a tenth of such a call. Where
-   * the subscriber suddenly takes long over an outcome, one latency is told that much too long.
-   */
-  #isBrisk(now: number): boolean {
-    const isBrisk = now - this.#lastSuccessAt < 1;
+  #noteSuccess({ startedAt }: RunningCall, now: number): void {
+    this.#quickInARow = now - startedAt < 1 && now - this.#lastSuccessAt < 1 ? this.#quickInARow + 1 : 0;
     this.#lastSuccessAt = now;
-    return isBrisk;
+  }
+
+  /**
+   * Whether one call after the other resolves at once, and what happens in between takes no time to speak of: then the
+   * next one starts in the time that was read for the end of this one, as a reading costs a tenth of such a call. Where
+   * the subscriber then takes long over an outcome, one latency is told that much too long, which must not time it out.
+   */
+  get #isBrisk(): boolean {
+    return this.#quickInARow > quickBeforeSharing && this.#settings.timeout === Infinity;
   }
 
   #failed(call: RunningCall, error: unknown): void {
@@ -745,6 +750,9 @@ interface Room {
 
 /** How many arrivals share a reading of the clock with an earlier one where they may. */
 const sharesOfReading = 15;
+
+/** How many calls must have resolved at once, one after the other, before the next shares a reading of the clock. */
+const quickBeforeSharing = 16;
 
 const justRoom: Room = {};
 

@@ -29,7 +29,6 @@ export function subscribeWhileOpen<T>(
   destination.add(ownWork);
   const fail = (error: unknown) => {
     // Before anyone hears of it, who may subscribe anew: nothing is to start here any more.
-    upstream.unsubscribe();
     ownWork.unsubscribe();
     destination.error(error);
   };
@@ -40,7 +39,11 @@ export function subscribeWhileOpen<T>(
         run.next(value);
       } catch (error) {
         // A callback of the user's threw (traits): the stream fails with it, as RxJS's own operators do.
-        fail(error);
+        try {
+          upstream.unsubscribe();
+        } finally {
+          fail(error);
+        }
       } finally {
         Consumer.resume(outer);
       }

@@ -2,6 +2,7 @@ import {
   concat,
   config as rxjsConfig,
   EMPTY,
+  firstValueFrom,
   from,
   map,
   NEVER,
@@ -829,9 +830,18 @@ describe('mergeWithConcurrency', () => {
       });
     });
 
-    describe('before a subscriber that takes 10 ms for an outcome, with calls that resolve at once', () => {
-      /** How long each of eight requests is told to have waited and its call to have taken. */
-      const toldTimes = async (isSlow: (request: number) => boolean, reaction?: number) => {
+    describe('before a subscriber that takes 10 ms for some outcomes, with calls that resolve at once', () => {
+      const count = 60;
+
+      interface Given {
+        readonly config?: Partial<ConcurrencyConfig<number>>;
+        /** Milliseconds that each call takes. */
+        readonly takes?: number;
+        readonly isSlow: (request: number) => boolean;
+      }
+
+      /** The latency that each of the requests is told, and how often the clock was read. */
+      const toldLatencies = async ({ config, takes = 0, isSlow }: Given) => {
         let time = 0;
         let readings = 0;
         const scheduler: SchedulerLike = {
@@ -841,60 +851,58 @@ describe('mergeWithConcurrency', () => {
           },
           schedule: () => new Subscription(),
         };
-        const requests$ = new Subject<number>();
-        const told: string[] = [];
-        const done = new Promise<void>((resolve) => {
-          requests$
-            .pipe(
-              mergeWithConcurrency((request) => Promise.resolve(request), { maxConcurrent: 1, scheduler }),
-            )
-            .subscribe({
-              next: ({ request, waited, latency }) => {
-                told.push(`${request}: ${waited} + ${latency}`);
-                if (isSlow(request)) {
-                  time += 10;
-                }
-                if (request === reaction) {
-                  requests$.next(8);
-                }
-                if (told.length === (reaction === undefined ? 8 : 9)) {
-                  resolve();
-                }
-              },
-              error: rethrow,
-            });
-        });
-        for (let request = 0; request < 8; request++) {
-          requests$.next(request);
-        }
-        await done;
-        return { told, readings };
+        const call = (request: number) => {
+          time += takes;
+          return Promise.resolve(request);
+        };
+        const requests = Array.from({ length: count }, (_, request) => request);
+        const latencies = await firstValueFrom(
+          from(requests).pipe(
+            mergeWithConcurrency(call, { maxConcurrent: 1, scheduler, ...config }),
+            tap(({ request }) => {
+              time += isSlow(request) ? 10 : 0;
+            }),
+            map(({ latency }) => latency),
+            toArray(),
+          ),
+          { defaultValue: [] },
+        );
+        return { latencies, readings };
       };
+      const never = () => false;
 
-      it('tells rightly how long each has waited and taken', async () => {
-        const { told } = await toldTimes(() => true);
-        expect(told).toEqual([0, 1, 2, 3, 4, 5, 6, 7].map((request) => `${request}: ${10 * request} + 0`));
+      it.each([
+        ['all', () => true],
+        ['every second', (request: number) => request % 2 === 0],
+        ['one of sixteen', (request: number) => request % 16 === 0],
+      ])('tells rightly how long each call took, where it is slow with %s', async (_of, isSlow) => {
+        const { latencies } = await toldLatencies({ isSlow });
+        expect(latencies).toEqual(Array.from({ length: count }, () => 0));
       });
 
-      it('tells of one request that its call took what the subscriber did, where that suddenly is slow', async () => {
-        const { told } = await toldTimes((request) => request === 3);
-        expect(told).toEqual([
-          ...[0, 1, 2, 3].map((request) => `${request}: 0 + 0`),
-          '4: 0 + 10',
-          ...[5, 6, 7].map((request) => `${request}: 10 + 0`),
-        ]);
+      it('tells of one call that it took what the subscriber did, where that is slow after many quick ones', async () => {
+        const { latencies } = await toldLatencies({ isSlow: (request) => request >= 40 });
+        expect(latencies).toEqual(Array.from({ length: count }, (_, request) => (request === 41 ? 10 : 0)));
       });
 
-      it('starts nothing before it came', async () => {
-        const { told } = await toldTimes((request) => request === 7, 7);
-        expect(told.at(-1)).toBe('8: 0 + 0');
+      it('tells rightly how long each call took that does not resolve at once', async () => {
+        const { latencies } = await toldLatencies({ takes: 1, isSlow: (request) => request === 40 });
+        expect(latencies).toEqual(Array.from({ length: count }, () => 1));
       });
 
-      it('reads the clock once for each call where it is quick', async () => {
-        const { readings: quick } = await toldTimes(() => false);
-        const { readings: slow } = await toldTimes(() => true);
-        // The second call and those after it begin in the time that was read for the end of the one before.
-        expect(slow - quick).toBe(6);
+      it('times out no call for what the subscriber did', async () => {
+        const { latencies } = await toldLatencies({
+          config: { timeout: 5 },
+          isSlow: (request) => request === 40,
+        });
+        expect(latencies).toEqual(Array.from({ length: count }, () => 0));
+      });
+
+      it('reads the clock once for each call where many are quick', async () => {
+        const { readings: always } = await toldLatencies({ isSlow: () => true });
+        const { readings } = await toldLatencies({ isSlow: never });
+        // Of the first, nothing is known; then seventeen must have been quick, and the last one starts none.
+        expect(always - readings).toBe(count - 1 - 16 - 1);
       });
     });
 

@@ -1,0 +1,65 @@
+import { Ticket, type TicketOwner } from '../../lib/core/ticket';
+import { AdmissionQueue, type StartGate } from '../../lib/limiter/admission-queue';
+import { SlotPool } from '../../lib/limiter/slot-pool';
+
+describe('AdmissionQueue', () => {
+  describe('told of a time that was read a moment ago', () => {
+    /** What starts where the clock says 7 and 5 was read a moment ago, and the time that each start is told. */
+    const startsOf = (add: (queue: AdmissionQueue, pool: SlotPool) => void, gate?: StartGate) => {
+      const clock = { now: () => 7, schedule: () => () => undefined };
+      const starts: unknown[] = [];
+      const queue = new AdmissionQueue(clock, gate);
+      const pool = new SlotPool(3, {
+        startPlain: (request, _arrivedAt, _id, _rank, now) => starts.push([request, now]),
+      });
+      add(queue, pool);
+      queue.drain(5);
+      return starts;
+    };
+    const addPlain = (queue: AdmissionQueue, pool: SlotPool) => {
+      queue.addPlain(pool, 'a', 1, 1, 1);
+      queue.addPlain(pool, 'b', 1, 2, 1);
+    };
+
+    it('starts the first plain request in it, and reads the clock for the next', () => {
+      expect(startsOf(addPlain)).toEqual([
+        ['a', 5],
+        ['b', 7],
+      ]);
+    });
+
+    it('reads the clock where a gate decides by the time', () => {
+      const asked: number[] = [];
+      const gate: StartGate = {
+        opensAt: (_rank, _tokens, _asks, now) => {
+          asked.push(now);
+          return now;
+        },
+        pass: (_rank, _tokens, _asks, now) => asked.push(now),
+      };
+      expect(startsOf(addPlain, gate)).toEqual([
+        ['a', 7],
+        ['b', 7],
+      ]);
+      expect(asked).toEqual([7, 7, 7, 7]);
+    });
+
+    it('reads the clock for a ticket, which may be overdue', () => {
+      const told: unknown[] = [];
+      const owner: TicketOwner = {
+        start: (_ticket, now) => told.push(['started', now]),
+        expired: () => told.push('expired'),
+        cancelled: () => undefined,
+        raised: () => undefined,
+      };
+      startsOf((queue, pool) => {
+        for (const deadline of [6, 8]) {
+          const ticket = new Ticket('a', 1);
+          ticket.deadline = deadline;
+          queue.add(ticket, pool, owner, 1);
+        }
+      });
+      expect(told).toEqual(['expired', ['started', 7]]);
+    });
+  });
+});
