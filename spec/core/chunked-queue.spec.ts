@@ -1,5 +1,10 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import * as fc from 'fast-check';
 import { ChunkedQueue } from '../../lib/core/chunked-queue';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
 
 interface Step {
   readonly do: 'push' | 'unshift' | 'shift' | 'retain';
@@ -86,5 +91,49 @@ describe('ChunkedQueue', () => {
     expect([queue.length, queue.first(), queue.shift()]).toEqual([0, undefined, undefined]);
     queue.push('b', 2, 2);
     expect([queue.shift(), queue.arrivedAt, queue.id]).toEqual(['b', 2, 2]);
+  });
+
+  describe('keeps no memory', () => {
+    it('of what was taken out', async () => {
+      const queue = new ChunkedQueue<object>();
+      const taken = Array.from({ length: 10 }, () => {
+        const item = {};
+        queue.push(item, 0, 0);
+        return new WeakRef(item);
+      });
+      queue.push({}, 0, 0);
+      for (const [index] of taken.entries()) {
+        queue.shift();
+        expect(queue.length).toBe(10 - index);
+      }
+      // What was made or read in a turn lives until the end of it.
+      await new Promise((resolve) => setImmediate(resolve));
+      collectGarbage();
+      expect(taken.filter((item) => item.deref() !== undefined)).toEqual([]);
+    });
+
+    it.each([
+      ['is empty again after thousands have waited', 3000, 0],
+      ['never was empty, while thousands came and went one by one', 1, 3000],
+    ])('to speak of where it %s', (_case, atOnce, oneByOne) => {
+      const queues = Array.from({ length: 100 }, () => new ChunkedQueue<string>());
+      collectGarbage();
+      const before = process.memoryUsage().arrayBuffers;
+      for (const queue of queues) {
+        for (let item = 0; item < atOnce; item++) {
+          queue.push('item', item, item);
+        }
+        for (let item = 0; item < oneByOne; item++) {
+          queue.push('item', item, item);
+          queue.shift();
+        }
+        for (let item = 0; item < atOnce && oneByOne === 0; item++) {
+          queue.shift();
+        }
+      }
+      collectGarbage();
+      const bytes = (process.memoryUsage().arrayBuffers - before) / queues.length;
+      expect(bytes).toBeLessThan(1000);
+    });
   });
 });

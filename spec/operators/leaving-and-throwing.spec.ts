@@ -1,4 +1,5 @@
 import {
+  config as rxjsConfig,
   concat,
   config,
   defer,
@@ -419,6 +420,67 @@ describe('an error of the stream', () => {
       [failed, 0, 1, true],
       [failed, 0],
     ]);
+  });
+});
+
+describe('an error of the source whose teardown throws', () => {
+  const failed = new Error('failed');
+  const call = () => NEVER;
+
+  it.each([
+    ['mergeWithConcurrency', () => mergeWithConcurrency<string, Observable<never>>(call)],
+    ['adaptiveThrottle', () => adaptiveThrottle<string>({ baseInterval: 0 })],
+    ['cacheLLM', () => cacheLLM((misses$: Observable<string>) => misses$.pipe(mergeWithConcurrency(call)))],
+  ])('is heard behind %s, before the teardown runs, which is reported as unhandled', (_name, operator) => {
+    const thrown = new Error('thrown');
+    const told: unknown[] = [];
+    rxjsConfig.onUnhandledError = (error: unknown) => told.push(error);
+    try {
+      inVirtualTime(() => {
+        const source$ = new Subject<string>();
+        const torn$ = source$.pipe(
+          finalize(() => {
+            told.push('teardown');
+            throw thrown;
+          }),
+        );
+        torn$.pipe<unknown>(operator()).subscribe({ error: (error: unknown) => told.push(error) });
+        source$.next('a');
+        try {
+          source$.error(failed);
+        } catch (error) {
+          told.push(error);
+        }
+      });
+    } finally {
+      rxjsConfig.onUnhandledError = null;
+    }
+    expect(told.slice(0, 2)).toEqual([failed, 'teardown']);
+    expect(told).toHaveLength(3);
+    expect(told[2]).toMatchObject({ errors: [thrown] });
+  });
+});
+
+describe('a traits reader that throws behind a throttle', () => {
+  it('has what waits in the throttle given up before the error is heard', () => {
+    const queued: number[] = [];
+    inVirtualTime((scheduler) => {
+      const limiter = new AdaptiveRateLimiter({ scheduler, baseInterval: 10, adaptive: false });
+      const traits = (request: string) => {
+        if (request === 'bad') {
+          throw new Error('failed');
+        }
+        return {};
+      };
+      of('a', 'bad', 'b', 'c')
+        .pipe(
+          adaptiveThrottle(limiter),
+          mergeWithConcurrency(() => NEVER, { limiter, traits }),
+        )
+        .subscribe({ error: () => queued.push(limiter.state.queued) });
+      scheduler.flush();
+    });
+    expect(queued).toEqual([0]);
   });
 });
 
