@@ -898,6 +898,39 @@ describe('mergeWithConcurrency', () => {
         expect(latencies).toEqual(Array.from({ length: count }, () => 0));
       });
 
+      it('tells rightly how long calls took that took long and end all at once', () => {
+        let time = 0;
+        const scheduler: SchedulerLike = { now: () => time, schedule: () => new Subscription() };
+        const ends: Subject<number>[] = [];
+        const latencies: number[] = [];
+        const call = () => {
+          ends.push(new Subject());
+          return ends.at(-1)!;
+        };
+        range(0, count)
+          .pipe(mergeWithConcurrency(call, { maxConcurrent: 30, scheduler }))
+          .subscribe({
+            next: ({ request, latency }) => {
+              latencies.push(latency);
+              time += request === 20 ? 10 : 0;
+            },
+            error: rethrow,
+          });
+        for (time = 50; ends.length > 0; time += 50) {
+          for (const end$ of ends.splice(0)) {
+            end$.next(0);
+            end$.complete();
+          }
+        }
+        // Those that waited: twenty began before the slow outcome, ten after it.
+        expect(latencies).toEqual([
+          ...Array.from({ length: 21 }, () => 50),
+          ...Array.from({ length: 9 }, () => 60),
+          ...Array.from({ length: 20 }, () => 60),
+          ...Array.from({ length: 10 }, () => 50),
+        ]);
+      });
+
       it('reads the clock once for each call where many are quick', async () => {
         const { readings: always } = await toldLatencies({ isSlow: () => true });
         const { readings } = await toldLatencies({ isSlow: never });
