@@ -60,7 +60,7 @@ export async function measureCost({ isQuick }: Effort): Promise<SectionReport> {
       `collections would throw away what was compiled. Medians of ${listed(sizes.map(({ size, rounds }) => `${rounds} rounds at ${written(size)}`))}` +
       `${sizes[0]!.samples > 1 ? `, of ${sizes[0]!.samples} runs each at the first size` : ''}; what takes more than ` +
       `${limits.slow} s is run once, and what would take more than ${limits.run} s, by how it grew before, not at all. ` +
-      'The ratios are no quotients of the columns: at the first size a run of `mergeMap` comes right before each run of ' +
+      'The ratios are no quotients of the columns: at the first size a run of `mergeMap` comes right before or after each run of ' +
       'another, and they are medians of the ratios of such two; at the others, of those of the rounds. The sizes have rounds of their own, ' +
       'one size after the other; what a backlog costs is under Growth. ' +
       'All have 3 slots unless the table says so. Where events are heard, they are counted. The optimizer caches ' +

@@ -10,7 +10,7 @@ export type Cost =
       readonly rounds: readonly number[];
       /** The median of them. */
       readonly microseconds: number;
-      /** How many times as much as a run of another right before takes, the median; where a plan names that one. */
+      /** How many times as much as a run of another takes that comes right before or after; where a plan names that one. */
       readonly timesBeside?: number;
     }
   | {
@@ -29,7 +29,7 @@ export interface SizePlan {
   readonly rounds: number;
   /** Runs of each contender in each round, of which the median counts. */
   readonly samples: number;
-  /** Whose run comes right before each run of the others: some machines change their pace from second to second. */
+  /** Whose run comes right before or after each run of the others: some machines change their pace from second to second. */
   readonly beside?: Contender;
   /** Who is asked for so many; all by default. */
   readonly only?: readonly Contender[];
@@ -160,15 +160,16 @@ async function timeSizes(
   };
   await recover(contender, known, limits);
   let before = await timeFew();
-  let isTooMuch = false;
   for (const at of growth.more) {
     const { size } = at;
-    const estimated = isTooMuch ? Infinity : estimate(known, size);
+    const estimated = estimate(known, size);
     if (at.times.length === 0 && estimated > limits.run) at.untimed ??= { estimated };
-    const seconds = at.untimed ? undefined : await timeOnce(contender, size, limits.run);
+    if (at.untimed) continue;
+    const seconds = await timeOnce(contender, size, limits.run);
     if (seconds === undefined) {
-      at.untimed ??= { stoppedAfter: limits.run };
-      isTooMuch = true;
+      at.untimed = { stoppedAfter: limits.run };
+      // So that what takes longer still is not begun.
+      known.push({ size, seconds: limits.run });
       continue;
     }
     const after = await timeFew();
@@ -225,17 +226,21 @@ async function timeAtSize(
       if (costs.has(contender) || (round > 0 && slow.has(contender))) continue;
       progress(`${size.toLocaleString('en')} calls, round ${round + 1} of ${rounds}: ${contender.name}`);
       const isLong = estimate(known.get(contender)!, size) > limits.slow;
+      const rival = beside === contender ? undefined : beside;
+      if (rival) await recover(rival, known.get(rival)!, limits);
       if (!isLong) await recover(contender, known.get(contender)!, limits);
       const seconds: number[] = [];
       while (seconds.length < samples && !slow.has(contender)) {
-        const before = beside && beside !== contender ? await timeOnce(beside, size, limits.run) : undefined;
+        const isRivalFirst = (round + seconds.length) % 2 === 0;
+        const before = rival && isRivalFirst ? await timeOnce(rival, size, limits.run) : undefined;
         const time = await timeOnce(contender, size, limits.run);
         if (time === undefined) {
           costs.set(contender, { stoppedAfter: limits.run });
           break;
         }
         seconds.push(time);
-        if (before !== undefined) timesBeside.get(contender)!.push(time / before);
+        const other = rival && !isRivalFirst ? await timeOnce(rival, size, limits.run) : before;
+        if (other !== undefined) timesBeside.get(contender)!.push(time / other);
         if (time > limits.slow) slow.add(contender);
       }
       if (seconds.length > 0) measured.get(contender)!.push((median(seconds) * 1e6) / size);
