@@ -94,6 +94,7 @@ class ThrottleRun<R> implements TicketOwner {
   readonly #next = Consumer.current();
   readonly #waiting = new Set<Ticket>();
   #isSourceDone = false;
+  #isClosed = false;
 
   constructor(limiter: AdaptiveRateLimiter, settings: RunSettings<R>, destination: Subscriber<R>) {
     this.#limiter = limiter;
@@ -102,6 +103,10 @@ class ThrottleRun<R> implements TicketOwner {
   }
 
   next(request: R): void {
+    if (this.#isClosed) {
+      // In reaction to what its error brings about, before that is heard.
+      return;
+    }
     const ticket = this.#ticketOf(request);
     if (ticket.cancelled) {
       return;
@@ -235,6 +240,7 @@ class ThrottleRun<R> implements TicketOwner {
   }
 
   close(): void {
+    this.#isClosed = true;
     const { queue } = this.#limiter[engineOf];
     const tickets = [...this.#waiting];
     this.#waiting.clear();

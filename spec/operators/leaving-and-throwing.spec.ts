@@ -7,6 +7,7 @@ import {
   finalize,
   from,
   map,
+  merge,
   mergeMap,
   NEVER,
   type Observable,
@@ -458,6 +459,40 @@ describe('an error of the source whose teardown throws', () => {
     expect(told.slice(0, 2)).toEqual([failed, 'teardown']);
     expect(told).toHaveLength(3);
     expect(told[2]).toMatchObject({ errors: [thrown] });
+  });
+});
+
+describe('a throttle whose refusal is its error', () => {
+  it('takes in nothing that is asked in reaction to the calls that end by it', () => {
+    const told: string[] = [];
+    inVirtualTime((scheduler) => {
+      const again$ = new Subject<string>();
+      const limiter = new AdaptiveRateLimiter({ scheduler, baseInterval: 4, adaptive: false });
+      const events = {
+        next: ({ type }: CallEvent) => {
+          told.push(type);
+          if (type === 'finished') {
+            again$.next('c');
+          }
+        },
+      };
+      merge(of('a'), timer(2).pipe(map(() => 'b')), again$)
+        .pipe(
+          adaptiveThrottle(limiter, { events, maxWait: 1 }),
+          mergeWithConcurrency(() => NEVER, { events, scheduler }),
+        )
+        .subscribe({ error: (error: unknown) => told.push((error as Error).name) });
+      scheduler.flush();
+    });
+    expect(told).toEqual([
+      'received',
+      'started',
+      'received',
+      'settled',
+      'finished',
+      'left',
+      'DeadlineExceededError',
+    ]);
   });
 });
 
