@@ -1,4 +1,4 @@
-import { Observable, type MonoTypeOperatorFunction, type Subscriber } from 'rxjs';
+import { Observable, Subscription, type MonoTypeOperatorFunction, type Subscriber } from 'rxjs';
 import { DeadlineExceededError, QueueOverflowError } from '../core/errors';
 import type { CallEventListener } from '../core/events';
 import { Consumer, handOver } from '../core/hand-over';
@@ -90,11 +90,11 @@ class ThrottleRun<R> implements TicketOwner {
   readonly #destination: Subscriber<R>;
   readonly #pool = new SlotPool(Infinity);
   readonly consumer = new Consumer();
+  readonly upstream = new Subscription();
   /** The operator of ours behind this one, if there is one. */
   readonly #next = Consumer.current();
   readonly #waiting = new Set<Ticket>();
   #isSourceDone = false;
-  #isClosed = false;
 
   constructor(limiter: AdaptiveRateLimiter, settings: RunSettings<R>, destination: Subscriber<R>) {
     this.#limiter = limiter;
@@ -103,10 +103,6 @@ class ThrottleRun<R> implements TicketOwner {
   }
 
   next(request: R): void {
-    if (this.#isClosed) {
-      // In reaction to what its error brings about, before that is heard.
-      return;
-    }
     const ticket = this.#ticketOf(request);
     if (ticket.cancelled) {
       return;
@@ -217,9 +213,13 @@ class ThrottleRun<R> implements TicketOwner {
       const waited = at - ticket.arrivedAt;
       tell(events, { type: 'settled', at, id: ticket.id, ok: false, error, latency: 0, waited, attempts: 0 });
     }
-    // Before anyone hears of it, who may subscribe anew: nothing is to start here any more.
-    this.close();
-    this.#destination.error(error);
+    // Before anyone hears of it, who may ask or subscribe anew: nothing is to come or to start here any more.
+    try {
+      this.upstream.unsubscribe();
+    } finally {
+      this.close();
+      this.#destination.error(error);
+    }
   }
 
   #passOn(ticket: Ticket): void {
@@ -240,7 +240,6 @@ class ThrottleRun<R> implements TicketOwner {
   }
 
   close(): void {
-    this.#isClosed = true;
     const { queue } = this.#limiter[engineOf];
     const tickets = [...this.#waiting];
     this.#waiting.clear();

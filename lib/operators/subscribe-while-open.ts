@@ -4,6 +4,8 @@ import { Consumer } from '../core/hand-over';
 /** One subscription of an operator, as the one that its source is asked for. */
 export interface OperatorRun<T> {
   readonly consumer: Consumer;
+  /** The subscription to its source, where it may have to end that itself. */
+  readonly upstream?: Subscription;
   /** Subscribes to the source, which may emit all it has meanwhile. */
   open?(subscribe: () => void): void;
   next(value: T): void;
@@ -23,7 +25,7 @@ export function subscribeWhileOpen<T>(
   run: OperatorRun<T>,
 ): void {
   // The source first: what waits in operators in front must not start while those behind them let go.
-  const upstream = new Subscription();
+  const { upstream = new Subscription() } = run;
   const ownWork = new Subscription(() => run.close());
   destination.add(upstream);
   destination.add(ownWork);
