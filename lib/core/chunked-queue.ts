@@ -8,7 +8,7 @@ interface Chunk {
   readonly capacity: number;
   /** For each item the item itself, then its number: as whole numbers in an array of anything cost no object. */
   readonly entries: unknown[];
-  readonly arrivals: Float64Array;
+  readonly arrivals: number[];
   next: Chunk | undefined;
 }
 
@@ -140,7 +140,8 @@ function chunkOf(capacity: number): Chunk {
   return {
     capacity,
     entries: new Array<unknown>(2 * capacity),
-    arrivals: new Float64Array(capacity),
+    // Numbers with a fraction, so that each stands in the array itself; a typed array would have a buffer to look after.
+    arrivals: new Array<number>(capacity).fill(0.5),
     next: undefined,
   };
 }
