@@ -45,8 +45,19 @@ export interface FailedAttempt {
   readonly refusals: number;
 }
 
+/** What may stand in the admission queue in place of a request: a ticket, or what gets one once it needs it. */
+export abstract class Queued {
+  /** Undefined as long as nothing must be known of the request but what the queue itself holds. */
+  abstract readonly ticket: Ticket | undefined;
+}
+
+/** The ticket of what stands in the admission queue; undefined for a request that has none. */
+export function ticketOf(item: unknown): Ticket | undefined {
+  return item instanceof Queued ? item.ticket : undefined;
+}
+
 /** What rxllm knows of one request on its way through the operators; a plain waiting request needs none. */
-export class Ticket<R = unknown> implements Member {
+export class Ticket<R = unknown> extends Queued implements Member {
   readonly id: number;
   readonly request: R;
   /** When the request entered its first operator. */
@@ -113,9 +124,14 @@ export class Ticket<R = unknown> implements Member {
   alarm: Alarm | undefined;
 
   constructor(request: R, arrivedAt: number, id: number = nextRequestId()) {
+    super();
     this.request = request;
     this.arrivedAt = arrivedAt;
     this.id = id;
+  }
+
+  get ticket(): this {
+    return this;
   }
 
   /** A ticket of its own for one who makes a call, or shares one, for the request of this ticket. */

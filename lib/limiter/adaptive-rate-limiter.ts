@@ -300,7 +300,7 @@ export class AdaptiveRateLimiter {
           isOver = true;
           // Silence is no success: only what was heard adapts the interval.
           if (isHeard) {
-            engine.succeeded(id, startedAt);
+            engine.succeeded(id, startedAt, engine.clock.now());
           } else {
             engine.released(id);
           }

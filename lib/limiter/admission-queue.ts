@@ -1,12 +1,14 @@
 import { Alarms } from '../core/alarms';
 import type { Cancel, Clock } from '../core/clock';
 import type { PriorityRank } from '../core/priority';
-import { Ticket, type Asks, type TicketOwner } from '../core/ticket';
+import { ticketOf, type Asks, type Ticket, type TicketOwner } from '../core/ticket';
 import { Leaf, Line } from './priority-line';
 import type { SlotPool } from './slot-pool';
 
 /** What decides, besides slots, whether a request may start: the pace, a hold, the budgets. */
 export interface StartGate {
+  /** Whether everything may start at that time, and whenever it is, as nothing is paced, held or bounded. */
+  isOpenAt(now: number): boolean;
   /** When a start may happen: now or earlier means at once, `Infinity` that a change will be told by `drain()`. */
   opensAt(rank: PriorityRank, tokens: number | undefined, asks: Asks, now: number): number;
   /** Takes note of a start. */
@@ -71,8 +73,7 @@ export class AdmissionQueue {
     if (!leaf) {
       return this.waiting > 0 ? 'no-slot' : undefined;
     }
-    const item = leaf.first();
-    const ticket = item instanceof Ticket ? item : undefined;
+    const ticket = ticketOf(leaf.first());
     const { rank } = leaf.lane.priorityClass;
     return { rank, tokens: ticket?.tokens, asks: ticket?.asks ?? 'permit-and-start' };
   }
@@ -115,6 +116,14 @@ export class AdmissionQueue {
     ticket.queuedAt = now;
     this.#place(ticket, pool, where);
     this.#watchDeadline(ticket);
+  }
+
+  /** Takes in that a request which waits at the end of its class without a ticket has one now. */
+  adopt(ticket: Ticket, pool: SlotPool, owner: TicketOwner): void {
+    ticket.owner = owner;
+    ticket.holder = owner;
+    ticket.queuedAt = ticket.arrivedAt;
+    ticket.place = this.#unpaid.classes[ticket.rank]!.leafOf(ticket.lane, pool);
   }
 
   /** Lets a ticket stand at the front of its class when its back-off is over, if its deadline is not before that. */
@@ -204,9 +213,10 @@ export class AdmissionQueue {
         oldest.first();
         const item = oldest.queue.shift();
         const { arrivedAt, id } = oldest.queue;
-        if (item instanceof Ticket) {
-          this.#leave(item, oldest);
-          this.#ignoreDeadline(item);
+        const ticket = ticketOf(item);
+        if (ticket) {
+          this.#leave(ticket, oldest);
+          this.#ignoreDeadline(ticket);
         } else {
           oldest.lane.priorityClass.left(oldest);
         }
@@ -217,11 +227,11 @@ export class AdmissionQueue {
   }
 
   /**
-   * Lets a request that was just added start. One that has to wait for a slot changes nothing for the others, who may
-   * only wait for a gate whose timer is late.
+   * Lets a request that was just added start. One that has to wait for a slot changes nothing for the others, one of
+   * whom may only wait for a gate whose timer is late.
    */
   drainFor(pool: SlotPool): void {
-    if (this.#gate || pool.hasFreeSlot) {
+    if (pool.hasFreeSlot || this.#wakeTime !== Infinity) {
       this.drain();
     }
   }
@@ -229,7 +239,7 @@ export class AdmissionQueue {
   /**
    * Starts everything that may start now, and arranges to be woken when the next one may.
    *
-   * @param recently a time that was read so recently that it may count as now; not for what is paced, nor for tickets
+   * @param recently a time that was read so recently that it may count as now where nothing is paced; not for tickets
    */
   drain(recently?: number): void {
     if (this.#draining) {
@@ -280,9 +290,10 @@ export class AdmissionQueue {
    */
   #tryStart(leaf: Leaf, isBehindPaid: boolean, recently?: number): number {
     const { rank, isNew } = leaf.lane.priorityClass;
-    const item = leaf.first();
-    const ticket = item instanceof Ticket ? item : undefined;
-    const now = ticket || this.#gate ? this.#clock.now() : (recently ?? this.#clock.now());
+    const ticket = ticketOf(leaf.first());
+    const gate = this.#gate;
+    const isOpen = recently !== undefined && !ticket && (!gate || gate.isOpenAt(recently));
+    const now = isOpen ? recently : this.#clock.now();
     if (ticket && ticket.deadline < now) {
       this.#takeOut(ticket);
       ticket.owner!.expired(ticket);
@@ -293,7 +304,7 @@ export class AdmissionQueue {
       // Starts of others would push the start that is paid for farther and farther away.
       return Infinity;
     }
-    const opens = this.#gate ? this.#gate.opensAt(rank, ticket?.tokens, asks, now) : now;
+    const opens = isOpen || !gate ? now : gate.opensAt(rank, ticket?.tokens, asks, now);
     if (opens <= now) {
       this.#serve(leaf, ticket, rank, asks, now);
       return isDone;

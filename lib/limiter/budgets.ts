@@ -1,19 +1,21 @@
 import type { TokenUsage } from '../core/call';
 import type { StatedLimit } from '../provider/rate-limit-headers';
 import { Budget, type BudgetState } from './budget';
-import { costIn, SpendingLog } from './spending-log';
+import { costIn, noTokens, SpendingLog } from './spending-log';
 import { TokenEstimate, type TokenCost } from './token-estimate';
 
 /** Largest share of a token budget's depth that is waited for in case a call of unknown cost is dear. */
 const largestCaution = 0.25;
 
 /** What a call has taken, to settle it and to read its headers rightly. */
-export interface Receipt {
-  /** Its number among the starts that the budgets know. */
-  readonly number: number;
-  readonly cost: TokenCost;
+export class Receipt {
+  /** Its number among all that have taken something. */
+  number = 0;
+  cost: TokenCost = noTokens;
   /** Whether its tokens are settled already, as usage may be reported in parts. */
-  isSettled: boolean;
+  isSettled = false;
+  /** Whether it started only later, so that its number does not tell when. */
+  hasStartedLater = false;
 }
 
 /** All limits that are known, stated or learned by name: a start must find room in every one of them. */
@@ -25,6 +27,11 @@ export class Budgets {
 
   add(budget: Budget): void {
     this.#all.push(budget);
+  }
+
+  /** Whether no limit is known. */
+  get isEmpty(): boolean {
+    return this.#all.length === 0;
   }
 
   /** The budget that the last answer of `opensAt` came from. */
@@ -63,12 +70,19 @@ export class Budgets {
     return Math.max(expected, Math.min(possible, depth * largestCaution));
   }
 
-  take(tokens: number | undefined, now: number): Receipt {
+  /** @param receipt filled in with what was taken, and returned */
+  take(tokens: number | undefined, now: number, receipt = new Receipt()): Receipt {
     const cost = this.#estimate.expected(tokens);
-    for (const budget of this.#all) {
-      budget.take(costIn(budget.dimension, cost), now);
+    if (this.#all.length > 0) {
+      for (const budget of this.#all) {
+        budget.take(costIn(budget.dimension, cost), now);
+      }
     }
-    return { number: this.#log.add(now, cost), cost, isSettled: false };
+    receipt.number = this.#log.add(now, cost);
+    receipt.cost = cost;
+    receipt.isSettled = false;
+    receipt.hasStartedLater = false;
+    return receipt;
   }
 
   /** Takes over what the provider stated in answer to a call; returns whether that is news. */

@@ -12,6 +12,7 @@ import { reasonOf, type GateName, type NextStart } from './next-start';
 import { OutageBreaker } from './outage-breaker';
 import { RateController } from './rate-controller';
 import { RateMeter } from './rate-meter';
+import { Receipts } from './receipts';
 import { RefusalHold } from './refusal-hold';
 import { StartLog } from './start-log';
 
@@ -36,16 +37,6 @@ export interface EngineSettings {
 /** Why nothing may start at the moment. */
 export type HoldReason = 'rate-limited' | 'overloaded';
 
-/** Calls that may run at once before the limiter forgets the oldest: those whose end it never heard of. */
-const mostRunning = 100_000;
-
-/** What is remembered of a call while it runs. */
-interface RunningStart {
-  /** Its number among all starts. */
-  number: number | undefined;
-  readonly receipt: Receipt;
-}
-
 /** The limiter without its RxJS face: the admission queue with pace, hold and budgets as its gate. */
 export class LimiterEngine implements StartGate {
   readonly clock: Clock;
@@ -57,13 +48,15 @@ export class LimiterEngine implements StartGate {
   readonly #hold = new RefusalHold();
   readonly #breaker = new OutageBreaker();
   readonly #classify: ErrorClassifier;
-  readonly #running = new Map<number, RunningStart>();
+  /** What the calls that run have taken; each one is numbered as it is among the starts. */
+  readonly #running = new Receipts();
   #lastPermitAt = -Infinity;
   #lastStartAt = -Infinity;
   #holdReason: HoldReason | undefined;
   #isPaused = false;
   #isDrainDue = false;
-  /** What the last answer of `opensAt` came from. */
+  /** The last answer of `opensAt`, and what it came from. */
+  #opens = -Infinity;
   #gate: GateName | undefined;
 
   constructor(settings: EngineSettings, clock: Clock) {
@@ -142,6 +135,17 @@ export class LimiterEngine implements StartGate {
     return tightest;
   }
 
+  isOpenAt(now: number): boolean {
+    return (
+      this.#controller.interval(now) === 0 &&
+      !this.#controller.learned.isKnown &&
+      this.#budgets.isEmpty &&
+      this.#hold.until <= now &&
+      !this.#breaker.isOpen &&
+      !this.#isPaused
+    );
+  }
+
   opensAt(rank: PriorityRank, tokens: number | undefined, asks: Asks, now: number): number {
     this.#controller.active(now);
     const opens = this.#opensAt(rank, tokens, asks, now);
@@ -195,15 +199,16 @@ export class LimiterEngine implements StartGate {
   }
 
   pass(_rank: PriorityRank, tokens: number | undefined, asks: Asks, now: number, id: number): void {
+    this.#controller.activeUntil(now);
     if (asks !== 'permit') {
       this.#lastStartAt = now;
       this.#breaker.started(id, now);
       this.#hold.started(now);
       if (asks === 'start') {
         // Its number tells when it paid, and that may be long ago.
-        const running = this.#running.get(id);
-        if (running) {
-          running.number = undefined;
+        const receipt = this.#running.get(id);
+        if (receipt) {
+          receipt.hasStartedLater = true;
         }
       }
     }
@@ -212,11 +217,7 @@ export class LimiterEngine implements StartGate {
       this.#meter.add(now);
       this.#starts.add(now);
       this.#controller.learned.take(now);
-      this.#running.set(id, { number: this.#starts.count, receipt: this.#budgets.take(tokens, now) });
-      if (this.#running.size > mostRunning) {
-        const [oldest] = this.#running.keys();
-        this.#running.delete(oldest!);
-      }
+      this.#budgets.take(tokens, now, this.#running.add(id));
     }
   }
 
@@ -240,7 +241,7 @@ export class LimiterEngine implements StartGate {
         break;
       case 'finished':
         if (event.result === 'succeeded') {
-          this.succeeded(event.id, event.startedAt);
+          this.succeeded(event.id, event.startedAt, this.clock.now());
         } else if (event.result === 'failed') {
           this.failed(event.id, event.error, event.startedAt);
         } else {
@@ -253,11 +254,11 @@ export class LimiterEngine implements StartGate {
   }
 
   /** Learns, and starts nothing: the caller drains when it has told everybody who may react. */
-  succeeded(id: number, startedAt: number): void {
+  succeeded(id: number, startedAt: number, now: number): void {
     this.#breaker.succeeded(id);
     this.#hold.admitted(startedAt);
     if (this.queue.waiting > 0) {
-      this.#controller.succeeded(startedAt, this.clock.now());
+      this.#controller.succeeded(startedAt, now);
     }
     this.forget(id);
   }
@@ -285,7 +286,7 @@ export class LimiterEngine implements StartGate {
 
   heard(id: number, feedback: ProviderFeedback, startedAt: number): void {
     const now = this.clock.now();
-    const receipt = this.#running.get(id)?.receipt;
+    const receipt = this.#running.get(id);
     if (feedback.usage) {
       this.#budgets.used(feedback.usage, receipt, startedAt);
     }
@@ -324,38 +325,39 @@ export class LimiterEngine implements StartGate {
       this.#gate = 'pause';
       return Infinity;
     }
-    let opens = -Infinity;
-    const consider = (gate: GateName, time: number) => {
-      if (time > opens) {
-        opens = time;
-        this.#gate = gate;
-      }
-    };
+    this.#opens = -Infinity;
     const wait = this.#controller.interval(now) * waitMultipliers[rank];
     if (asks !== 'permit') {
-      consider('outage', this.#breaker.opensAt(now));
-      consider('pace', this.#lastStartAt + wait);
+      this.#consider('outage', this.#breaker.opensAt(now));
+      this.#consider('pace', this.#lastStartAt + wait);
       if (asks === 'start') {
-        consider('learned-rate', this.#lastStartAt + this.#controller.learned.spacing);
+        this.#consider('learned-rate', this.#lastStartAt + this.#controller.learned.spacing);
       }
     }
     if (asks !== 'start') {
-      consider('pace', this.#lastPermitAt + wait);
-      consider('learned-rate', this.#controller.learned.opensAt(now));
-      consider('budget', this.#budgets.opensAt(tokens, now));
+      this.#consider('pace', this.#lastPermitAt + wait);
+      this.#consider('learned-rate', this.#controller.learned.opensAt(now));
+      this.#consider('budget', this.#budgets.opensAt(tokens, now));
     }
-    consider('hold', this.#hold.until);
-    return opens;
+    this.#consider('hold', this.#hold.until);
+    return this.#opens;
+  }
+
+  #consider(gate: GateName, time: number): void {
+    if (time > this.#opens) {
+      this.#opens = time;
+      this.#gate = gate;
+    }
   }
 
   #refused(id: number, classification: ErrorClassification, startedAt: number, now: number): void {
     const { limits = [], retryAfter, period } = classification;
-    const running = this.#running.get(id);
-    this.#stated(limits, running?.receipt, startedAt, now);
+    const receipt = this.#running.get(id);
+    this.#stated(limits, receipt, startedAt, now);
     this.#breaker.succeeded(id);
     const controller = this.#controller;
     this.#holdReason = 'rate-limited';
-    const startNumber = running?.number;
+    const startNumber = startNumberOf(receipt);
     if (!controller.isNewEpisode(startedAt, startNumber)) {
       controller.refusedAgain();
       if (retryAfter !== undefined) {
@@ -380,7 +382,7 @@ export class LimiterEngine implements StartGate {
   #broke(id: number, classification: ErrorClassification, startedAt: number, now: number): void {
     const { kind, retryAfter } = classification;
     const isOutage = this.#breaker.failed(id, now);
-    const startNumber = this.#running.get(id)?.number;
+    const startNumber = startNumberOf(this.#running.get(id));
     if (kind === 'overloaded' && retryAfter !== undefined) {
       this.#holdReason = 'overloaded';
       this.#hold.extend(now, retryAfter);
@@ -413,6 +415,11 @@ export class LimiterEngine implements StartGate {
       return { kind: 'unknown' };
     }
   }
+}
+
+/** The number of a call among all starts, as far as it tells when it began. */
+function startNumberOf(receipt: Receipt | undefined): number | undefined {
+  return receipt?.hasStartedLater ? undefined : receipt?.number;
 }
 
 /** A classification of the user's own may hold anything: what is no number must not stop everybody for ever. */

@@ -67,11 +67,15 @@ export class OutageBreaker {
 
   /** The call ended without telling anything of the provider. */
   forget(id: number): void {
-    this.#probes.delete(id);
+    if (this.#probes.size > 0) {
+      this.#probes.delete(id);
+    }
   }
 
   succeeded(id: number): void {
-    this.#failing.delete(id);
+    if (this.#failing.size > 0) {
+      this.#failing.delete(id);
+    }
     if (this.#openUntil === undefined) {
       this.#note(0);
     } else if (this.#probes.delete(id)) {
@@ -138,6 +142,10 @@ export class OutageBreaker {
   }
 
   #note(result: 0 | 1): void {
+    if (result === 0 && this.#failures === 0) {
+      // As all the others are.
+      return;
+    }
     const place = this.#next++ % considered;
     this.#failures += result - this.#results[place]!;
     this.#results[place] = result;

@@ -1,6 +1,6 @@
 import { waitMultipliers, type PriorityRank } from '../core/priority';
 import { ChunkedQueue } from '../core/chunked-queue';
-import { Ticket } from '../core/ticket';
+import { ticketOf } from '../core/ticket';
 import type { SlotPool } from './slot-pool';
 
 /** The waiting requests of one priority, one lane and one pool. */
@@ -14,7 +14,8 @@ export class Leaf {
   ) {}
 
   holds(item: unknown): boolean {
-    return !(item instanceof Ticket) || item.place === this;
+    const ticket = ticketOf(item);
+    return ticket === undefined || ticket.place === this;
   }
 
   /** What is next; what was removed from the middle is dropped as soon as it has come to the head. */
@@ -44,10 +45,10 @@ class Lane {
   ) {}
 
   leafOf(pool: SlotPool): Leaf {
-    for (const leaf of this.leaves) {
-      if (leaf.pool === pool) {
-        return leaf;
-      }
+    const first = this.leaves[0];
+    const found = first?.pool === pool ? first : this.leaves.find((leaf) => leaf.pool === pool);
+    if (found) {
+      return found;
     }
     const leaf = new Leaf(pool, this);
     this.leaves.push(leaf);
@@ -160,7 +161,11 @@ class PriorityClass {
   }
 
   next(): Leaf | undefined {
-    for (const lane of this.#waitingLanes) {
+    const lanes = this.#waitingLanes;
+    if (lanes.length === 1) {
+      return lanes[0]!.next();
+    }
+    for (const lane of lanes) {
       const leaf = lane.next();
       if (leaf) {
         return leaf;
@@ -321,6 +326,9 @@ export class Line {
 
   /** Spares a look at every lane while all slots are taken. */
   #hasFreeSlot(): boolean {
+    if (this.#pools.length === 1) {
+      return this.#pools[0]!.hasFreeSlot;
+    }
     for (const pool of this.#pools) {
       if (pool.hasFreeSlot) {
         return true;

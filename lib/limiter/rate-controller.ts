@@ -69,6 +69,8 @@ export class RateController {
   #paceHeldAt = -Infinity;
   #learnedHeldAt = -Infinity;
   #budgetHeldAt = -Infinity;
+  /** Whether any of the three has held a request. */
+  #hasHeld = false;
   #refillSpacing = 0;
   #refusals = 0;
   #hiddenRefusals = 0;
@@ -106,21 +108,24 @@ export class RateController {
   /** The interval is what holds the next request. */
   paceHeld(now: number): void {
     this.#paceHeldAt = now;
+    this.#hasHeld = true;
   }
 
   /** A budget is what holds the next request, at so many milliseconds between starts as it refills. */
   budgetHeld(spacing: number, now: number): void {
     this.#budgetHeldAt = now;
+    this.#hasHeld = true;
     this.#refillSpacing = spacing;
   }
 
   /** The learned rate is what holds the next request. */
   learnedHeld(now: number): void {
     this.#learnedHeldAt = now;
+    this.#hasHeld = true;
   }
 
   succeeded(startedAt: number, now: number): void {
-    if (!this.#adaptive || startedAt < this.#lastCutAt) {
+    if (!this.#hasHeld || !this.#adaptive || startedAt < this.#lastCutAt) {
       return;
     }
     const passed = Math.min(Math.max(1000, this.learned.spacing), now - this.#lastStepAt);

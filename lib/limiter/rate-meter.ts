@@ -5,10 +5,14 @@ const bucketLength = 1000;
 export class RateMeter {
   readonly #counts = new Float64Array(buckets);
   #bucket = 0;
+  /** When the next bucket begins. */
+  #endsAt = bucketLength;
   #firstAt: number | undefined;
 
   add(now: number): void {
-    this.#advance(now);
+    if (now >= this.#endsAt) {
+      this.#advance(now);
+    }
     this.#firstAt ??= now;
     this.#counts[this.#bucket % buckets]!++;
   }
@@ -35,5 +39,6 @@ export class RateMeter {
       this.#counts[(bucket - step) % buckets] = 0;
     }
     this.#bucket = Math.max(bucket, this.#bucket);
+    this.#endsAt = (this.#bucket + 1) * bucketLength;
   }
 }

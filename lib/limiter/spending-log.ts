@@ -4,6 +4,8 @@ import type { TokenCost } from './token-estimate';
 /** Starts that are remembered: of more calls in flight at once, the oldest are taken to have been counted. */
 const remembered = 4096;
 
+export const noTokens: TokenCost = { total: 0, input: 0, output: 0 };
+
 /** What one start has taken of a budget. */
 export interface Spending {
   readonly at: number;
@@ -13,14 +15,19 @@ export interface Spending {
 /** When the last calls were started, and what each was to cost: what a provider has not counted when it answers. */
 export class SpendingLog {
   readonly #times = new Float64Array(remembered);
-  readonly #costs: TokenCost[] = [];
+  /** Undefined for those that cost no tokens, as far as is known. */
+  readonly #costs: (TokenCost | undefined)[] = [];
   #count = 0;
 
   /** Takes note of a start; returns its number. */
   add(at: number, cost: TokenCost): number {
     const place = this.#count++ % remembered;
     this.#times[place] = at;
-    this.#costs[place] = cost;
+    if (cost.total > 0) {
+      this.#costs[place] = cost;
+    } else if (this.#costs.length > place) {
+      this.#costs[place] = undefined;
+    }
     return this.#count;
   }
 
@@ -29,7 +36,7 @@ export class SpendingLog {
     const spendings: Spending[] = [];
     for (let number = Math.max(startNumber, this.#count - remembered); number < this.#count; number++) {
       const place = number % remembered;
-      spendings.push({ at: this.#times[place]!, cost: costIn(dimension, this.#costs[place]!) });
+      spendings.push({ at: this.#times[place]!, cost: costIn(dimension, this.#costs[place] ?? noTokens) });
     }
     return spendings;
   }

@@ -21,6 +21,8 @@ export class TokenEstimate {
   readonly #recent = new Float64Array(remembered);
   #count = 0;
   #largest = 0;
+  /** What a call is expected to cost whose request does not say it: most ask for this, and many remember it. */
+  #mean: TokenCost = { total: 0, input: 0, output: 0 };
 
   learn(usage: TokenUsage): void {
     const input = amount(usage.inputTokens);
@@ -37,11 +39,12 @@ export class TokenEstimate {
     const replaced = this.#recent[place]!;
     this.#recent[place] = total;
     this.#largest = replaced < this.#largest ? Math.max(this.#largest, total) : Math.max(...this.#recent);
+    this.#mean = this.#of(this.#input + this.#output);
   }
 
   /** What a call will probably cost: as announced by its traits, else the mean. */
   expected(announced: number | undefined): TokenCost {
-    return this.#of(announced ?? this.#input + this.#output);
+    return announced === undefined ? this.#mean : this.#of(announced);
   }
 
   /** What a call may cost: as announced, else as much as the dearest of the last ones. */

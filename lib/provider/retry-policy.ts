@@ -44,6 +44,7 @@ export class RetryPolicy {
   readonly #budgetRatio: number;
   readonly #random: () => number;
   readonly #classify: ErrorClassifier;
+  readonly #budgetCapacity: number;
   #budget = budgetSeconds * minimumRetriesPerSecond;
   #budgetAt: number;
 
@@ -59,6 +60,7 @@ export class RetryPolicy {
     this.#maxDelay = numberSetting('retry.maxDelay', settings.maxDelay, 30_000);
     this.#maxElapsed = numberSetting('retry.maxElapsed', settings.maxElapsed, 600_000, { infinite: true });
     this.#budgetRatio = numberSetting('retry.budgetRatio', settings.budgetRatio, 0.2, { infinite: true });
+    this.#budgetCapacity = Math.max(100, 10 * budgetSeconds * minimumRetriesPerSecond * this.#budgetRatio);
     this.#classify = functionSetting('retry.classifyError', settings.classifyError) ?? classifyError;
     this.#random = functionSetting('retry.random', settings.random) ?? Math.random;
     this.#budgetAt = clock.now();
@@ -113,10 +115,6 @@ export class RetryPolicy {
     return now + Math.max(delay, heldFor ?? 0) - firstStartAt > this.#maxElapsed
       ? giveUp
       : { retry: true, delay };
-  }
-
-  get #budgetCapacity(): number {
-    return Math.max(100, 10 * budgetSeconds * minimumRetriesPerSecond * this.#budgetRatio);
   }
 
   #withdraw(now: number): boolean {

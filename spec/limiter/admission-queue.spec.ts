@@ -28,9 +28,16 @@ describe('AdmissionQueue', () => {
       ]);
     });
 
-    it('reads the clock where a gate decides by the time', () => {
+    it.each([
+      ['reads the clock where a gate decides by the time', false, 7, [7, 7, 7, 7]],
+      ['reads it not where the gate is open, whatever the time', true, 5, [5, 7, 7]],
+    ])('%s', (_name, isOpen, first, times) => {
       const asked: number[] = [];
       const gate: StartGate = {
+        isOpenAt: (now) => {
+          expect(now).toBe(5);
+          return isOpen;
+        },
         opensAt: (_rank, _tokens, _asks, now) => {
           asked.push(now);
           return now;
@@ -38,10 +45,10 @@ describe('AdmissionQueue', () => {
         pass: (_rank, _tokens, _asks, now) => asked.push(now),
       };
       expect(startsOf(addPlain, gate)).toEqual([
-        ['a', 7],
+        ['a', first],
         ['b', 7],
       ]);
-      expect(asked).toEqual([7, 7, 7, 7]);
+      expect(asked).toEqual(times);
     });
 
     it('reads the clock for a ticket, which may be overdue', () => {
