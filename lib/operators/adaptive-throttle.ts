@@ -2,7 +2,7 @@ import { Observable, Subscription, type MonoTypeOperatorFunction, type Subscribe
 import { DeadlineExceededError, QueueOverflowError } from '../core/errors';
 import type { CallEventListener } from '../core/events';
 import { Consumer, handOver } from '../core/hand-over';
-import { defaultRank, prioritiesByRank, rankOf, type PriorityRank } from '../core/priority';
+import { defaultRank, rankOf, type PriorityRank } from '../core/priority';
 import {
   choiceSetting,
   configObject,
@@ -16,7 +16,7 @@ import { AdaptiveRateLimiter, type RateLimiterConfig } from '../limiter/adaptive
 import { engineOf } from '../limiter/engine-of';
 import { SlotPool } from '../limiter/slot-pool';
 import { subscribeWhileOpen } from './subscribe-while-open';
-import { tell } from './tell';
+import { tell, tellReceived } from './tell';
 
 /** The config of {@link adaptiveThrottle}. */
 export interface ThrottleConfig<R> {
@@ -181,9 +181,7 @@ class ThrottleRun<R> implements TicketOwner {
     ticket.deadline = Math.min(ticket.deadline, ticket.arrivedAt + (traits.maxWait ?? maxWait));
     if (events && ticket.announcedTo !== events) {
       ticket.announcedTo = events;
-      const { id, lane } = ticket;
-      const priority = prioritiesByRank[ticket.rank];
-      tell(events, { type: 'received', at: now, id, priority, ...(lane !== undefined && { lane }) });
+      tellReceived(events, ticket.id, ticket.rank, ticket.lane, now);
     }
     return ticket;
   }

@@ -1,5 +1,8 @@
-import type { CallEvent, CallEventListener } from '../core/events';
+import type { CallOutcome, TokenUsage } from '../core/call';
+import type { CallEvent, CallEventListener, FinishedEvent, SettledEvent } from '../core/events';
+import { prioritiesByRank, type PriorityRank } from '../core/priority';
 import { reportUnhandled } from '../core/scheduler-clock';
+import { counterOf, type StepCounter } from '../core/steps';
 
 /** Tells a listener of an event; what it throws is reported as RxJS reports unhandled errors, and harms nothing. */
 export function tell(listener: CallEventListener, event: CallEvent): void {
@@ -8,6 +11,132 @@ export function tell(listener: CallEventListener, event: CallEvent): void {
   } catch (error) {
     reportUnhandled(error);
   }
+}
+
+export function tellReceived(
+  listener: CallEventListener,
+  id: number,
+  rank: PriorityRank,
+  lane: string | undefined,
+  at: number,
+): void {
+  const counter = counterOf(listener);
+  if (counter) {
+    counter.received();
+    return;
+  }
+  const priority = prioritiesByRank[rank];
+  tell(
+    listener,
+    lane === undefined
+      ? { type: 'received', at, id, priority }
+      : { type: 'received', at, id, priority, lane },
+  );
+}
+
+/** @param usage what the stored answer had cost */
+export function countHit(counter: StepCounter, savedLatency: number, usage: TokenUsage | undefined): void {
+  try {
+    counter.hit(savedLatency, usage);
+  } catch (error) {
+    reportUnhandled(error);
+  }
+}
+
+export function tellMissed(
+  listener: CallEventListener,
+  id: number,
+  key: string,
+  joined: boolean,
+  at: number,
+): void {
+  const counter = counterOf(listener);
+  if (counter) {
+    counter.missed(joined);
+  } else {
+    tell(listener, { type: 'cache-miss', at, id, key, joined });
+  }
+}
+
+export function tellStarted(
+  listener: CallEventListener,
+  id: number,
+  rank: PriorityRank,
+  attempt: number,
+  at: number,
+): void {
+  const counter = counterOf(listener);
+  if (counter) {
+    counter.started();
+  } else {
+    tell(listener, { type: 'started', at, id, attempt, priority: prioritiesByRank[rank] });
+  }
+}
+
+export function tellFinished(
+  listener: CallEventListener,
+  { id, attempt, startedAt }: { readonly id: number; readonly attempt: number; readonly startedAt: number },
+  result: FinishedEvent['result'],
+  at: number,
+  error?: unknown,
+): void {
+  const counter = counterOf(listener);
+  const latency = at - startedAt;
+  if (counter) {
+    counter.finished(result, latency);
+    return;
+  }
+  tell(
+    listener,
+    result === 'failed'
+      ? { type: 'finished', at, id, attempt, result, latency, startedAt, error }
+      : { type: 'finished', at, id, attempt, result, latency, startedAt },
+  );
+}
+
+/**
+ * @param sharedUsage what the call had used up that the request shared
+ * @param failure what the call had failed with, where an expired answer stands in for it
+ */
+export function tellSettled(
+  listener: CallEventListener,
+  id: number,
+  outcome: CallOutcome<unknown, unknown>,
+  at: number,
+  sharedUsage?: TokenUsage,
+  failure?: unknown,
+): void {
+  const counter = counterOf(listener);
+  if (counter) {
+    const source = outcome.ok ? outcome.source : undefined;
+    try {
+      counter.settled(source, source === 'stale' ? undefined : sharedUsage);
+    } catch (error) {
+      // What a call reports may be anything, a getter that throws too.
+      reportUnhandled(error);
+    }
+  } else {
+    tell(listener, settledEvent(outcome, at, id, sharedUsage, failure));
+  }
+}
+
+function settledEvent(
+  outcome: CallOutcome<unknown, unknown>,
+  at: number,
+  id: number,
+  sharedUsage: TokenUsage | undefined,
+  failure: unknown,
+): SettledEvent {
+  const { ok, latency, waited, attempts } = outcome;
+  if (!ok) {
+    return { type: 'settled', at, id, ok, error: outcome.error, latency, waited, attempts };
+  }
+  const { source } = outcome;
+  const answered: SettledEvent = { type: 'settled', at, id, ok, source, latency, waited, attempts };
+  if (source === 'stale') {
+    return failure === undefined ? answered : { ...answered, error: failure };
+  }
+  return sharedUsage ? { ...answered, usage: sharedUsage } : answered;
 }
 
 /** Runs a callback of the user's; what it throws is reported as RxJS reports unhandled errors, and harms nothing. */

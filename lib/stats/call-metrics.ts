@@ -1,5 +1,6 @@
-import type { TokenUsage } from '../core/call';
-import type { CallEvent, EvictionReason } from '../core/events';
+import type { OutcomeSource, TokenUsage } from '../core/call';
+import type { CallEvent, EvictionReason, FinishedEvent } from '../core/events';
+import type { StepCounter } from '../core/steps';
 import { tokenCount } from '../core/token-count';
 import { LatencyHistogram } from './latency-histogram';
 
@@ -76,7 +77,7 @@ export interface CallMetrics {
 const million = 1_000_000;
 
 /** Folds events into figures. */
-export class MetricsFold {
+export class MetricsFold implements StepCounter {
   readonly #prices: ReadonlyMap<string, ModelPrice>;
   readonly #pricePrefixes: readonly (readonly [string, ModelPrice])[];
   readonly #latencies = new LatencyHistogram();
@@ -121,18 +122,13 @@ export class MetricsFold {
   next(event: CallEvent): void {
     switch (event.type) {
       case 'received':
-        this.#totalCalls++;
+        this.received();
         break;
       case 'cache-hit':
-        this.#cacheHits++;
-        this.#savedLatency += event.savedLatency;
-        this.#save(event.usage);
+        this.hit(event.savedLatency, event.usage);
         break;
       case 'cache-miss':
-        this.#cacheMisses++;
-        if (event.joined) {
-          this.#sharedCalls++;
-        }
+        this.missed(event.joined);
         break;
       case 'cache-bypassed':
         this.#bypassedCalls++;
@@ -147,20 +143,16 @@ export class MetricsFold {
         this.#answersNotKept++;
         break;
       case 'cache-evicted':
-        this.#evictions[event.reason]++;
+        this.evicted(event.reason);
         break;
       case 'throttled':
         this.#throttledCalls++;
         break;
       case 'started':
-        this.#startedCalls++;
-        this.#inFlight++;
+        this.started();
         break;
       case 'finished':
-        this.#inFlight--;
-        if (event.result !== 'aborted') {
-          this.#latencies.add(event.latency);
-        }
+        this.finished(event.result, event.latency);
         break;
       case 'feedback':
         this.#spend(event.feedback.usage);
@@ -169,20 +161,57 @@ export class MetricsFold {
         this.#retriedCalls++;
         break;
       case 'settled':
-        if (event.ok) {
-          this.#answeredCalls++;
-          if (event.source === 'stale') {
-            this.#staleAnswers++;
-          }
-          this.#save(event.usage);
-        } else {
-          this.#failedCalls++;
-        }
+        this.settled(event.ok ? (event.source ?? 'call') : undefined, event.usage);
         break;
       case 'left':
         this.#leftCalls++;
         break;
     }
+  }
+
+  received(): void {
+    this.#totalCalls++;
+  }
+
+  hit(savedLatency: number, usage: TokenUsage | undefined): void {
+    this.#cacheHits++;
+    this.#savedLatency += savedLatency;
+    this.#save(usage);
+  }
+
+  missed(joined: boolean): void {
+    this.#cacheMisses++;
+    if (joined) {
+      this.#sharedCalls++;
+    }
+  }
+
+  started(): void {
+    this.#startedCalls++;
+    this.#inFlight++;
+  }
+
+  finished(result: FinishedEvent['result'], latency: number): void {
+    this.#inFlight--;
+    if (result !== 'aborted') {
+      this.#latencies.add(latency);
+    }
+  }
+
+  settled(source: OutcomeSource | undefined, usage: TokenUsage | undefined): void {
+    if (source === undefined) {
+      this.#failedCalls++;
+      return;
+    }
+    this.#answeredCalls++;
+    if (source === 'stale') {
+      this.#staleAnswers++;
+    }
+    this.#save(usage);
+  }
+
+  evicted(reason: EvictionReason): void {
+    this.#evictions[reason]++;
   }
 
   metrics(): CallMetrics {
@@ -233,9 +262,11 @@ export class MetricsFold {
     }
   }
 
-  #costOf({ model = '', inputTokens, outputTokens }: TokenUsage): number {
+  #costOf({ model, inputTokens, outputTokens }: TokenUsage): number {
+    // Usage comes from the user's code, which may hand on what a provider gave for a name.
+    const name = typeof model === 'string' ? model : '';
     const price =
-      this.#prices.get(model) ?? this.#pricePrefixes.find(([prefix]) => model.startsWith(prefix))?.[1];
+      this.#prices.get(name) ?? this.#pricePrefixes.find(([prefix]) => name.startsWith(prefix))?.[1];
     return price
       ? (price.input * tokenCount(inputTokens) + price.output * tokenCount(outputTokens)) / million
       : 0;
