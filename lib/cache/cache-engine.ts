@@ -2,14 +2,16 @@ import type { TokenUsage } from '../core/call';
 import type { Clock } from '../core/clock';
 import { reportUnhandled } from '../core/scheduler-clock';
 import type { CallEvent, CallEventListener, EvictionReason, NotKeptReason } from '../core/events';
+import { counterOf } from '../core/steps';
 import { tokenCount } from '../core/token-count';
-import { KeptFailure, noTags, type CacheEntry } from './cache-entry';
+import { KeptEntry, KeptFailure, noTags, withValue, type CacheEntry } from './cache-entry';
 import type { CacheStore } from './cache-store';
 import { Departures } from './departures';
 import { explained, timesOf, type CacheExplanation } from './explanation';
-import { Flights, type Flight } from './flights';
+import { Flights, type Flight, type Landing, type PlainFlight } from './flights';
 import { freezeAnswer } from './freeze';
 import { HitWindow } from './hit-window';
+import { KeyTable } from './key-table';
 import { MemoryTier } from './memory-tier';
 import type { KeylessRequest } from './request-identity';
 import { ruleOf, type CacheSelection } from './selection';
@@ -60,7 +62,7 @@ const shortestWriteDeadline = 10_000;
 /** Milliseconds. */
 const longestLatency = 2 ** 31 - 1;
 
-/** About so many departures are remembered, or as many as entries may be kept, if that is fewer; half as many at least. */
+/** So many departures are remembered, or as many as entries may be kept, if that is fewer. */
 const mostDepartures = 10_000;
 
 /** So many selections are remembered for a call that runs. */
@@ -75,7 +77,8 @@ const usualPause = 1000;
 /** The work of an LLMResultCache: its tiers, its flights and its rules of what is kept, for how long, and why not. */
 export class CacheEngine {
   readonly clock: Clock;
-  readonly flights = new Flights();
+  readonly #table = new KeyTable<PlainFlight>();
+  readonly flights = new Flights(this.#table);
   readonly memory: MemoryTier;
   readonly store: StoreTier | undefined;
   readonly keepAlive: boolean;
@@ -107,9 +110,10 @@ export class CacheEngine {
     this.keepAlive = settings.keepAlive;
     this.sharedCallTimeout = settings.sharedCallTimeout;
     this.#grace = Math.max(staleIfError, staleWhileRevalidate);
-    this.#departures = new Departures(Math.ceil(Math.min(maxSize, mostDepartures) / 2));
+    this.#departures = new Departures(Math.min(maxSize, mostDepartures));
     this.memory = new MemoryTier({
       clock,
+      table: this.#table,
       maxSize,
       maxBytes,
       sizeOf,
@@ -133,9 +137,14 @@ export class CacheEngine {
     return this.#window.rate(this.clock.now());
   }
 
+  /** What there is of a key, to look up in or to tell that there is nothing: its entry, or a flight that may be joined. */
+  known(key: string): KeptEntry | PlainFlight | undefined {
+    return this.#table.of(key);
+  }
+
   /** What memory holds for a look-up: a fresh answer, or a stale one that may be given while a call renews it. */
-  find(key: string, now: number): CacheEntry | undefined {
-    const entry = this.memory.get(key, now);
+  find(known: KeptEntry | PlainFlight, now: number): CacheEntry | undefined {
+    const entry = known instanceof KeptEntry ? this.memory.use(known, now) : undefined;
     const found = entry && this.#isOfUse(entry, now) ? this.#taken(entry) : undefined;
     if (found) {
       this.countHit(found, now);
@@ -172,8 +181,11 @@ export class CacheEngine {
     if (!stored || flight.isFenced || isInvalidated || now >= stored.freshUntil + this.#grace) {
       return undefined;
     }
-    const entry = this.#settings.clone ? stored : { ...stored, value: freezeAnswer(stored.value) };
-    this.#put(key, entry, this.memory.measure(key, entry), now);
+    const value = this.#settings.clone ? stored.value : freezeAnswer(stored.value);
+    const { storedAt, freshUntil, usage, latency, tags } = stored;
+    const bytes = this.memory.measure(key, value);
+    const entry = new KeptEntry(key, value, storedAt, freshUntil - storedAt, usage, latency, tags, bytes);
+    this.memory.set(entry, now);
     return this.#isOfUse(entry, now) ? found(this.#taken(entry), 'store') : undefined;
   }
 
@@ -213,16 +225,16 @@ export class CacheEngine {
     }
   }
 
-  /** Keeps the answer of a flight, or says why not. */
-  keep(flight: Flight, value: unknown, latency: number, now: number): NotKeptReason | undefined {
-    const key = flight.key!;
-    const refused = this.#keep(flight, key, value, latency, now);
+  /** Keeps the answer of a call, or says why not. */
+  keep(landing: Landing, value: unknown, latency: number, now: number): NotKeptReason | undefined {
+    const key = landing.key!;
+    const refused = this.#keep(landing, key, value, latency, now);
     if (refused === undefined) {
-      this.flights.overtake(flight);
+      this.flights.overtake(landing);
       return undefined;
     }
     this.#departures.note(key, refused, now);
-    if (flight.isRenewal && refused !== 'fenced') {
+    if (landing.isRenewal && refused !== 'fenced') {
       this.#pauseRenewals(key, now + usualPause);
     }
     return refused;
@@ -250,8 +262,10 @@ export class CacheEngine {
     // Where the store was not asked it may hold an answer.
     const mayHideAnswer = this.store !== undefined && !flight.wasRead;
     if (errorTtl > 0 && isOfTheCall && flight.writes && !mayHideAnswer) {
-      const entry = entryOf(new KeptFailure(error), now, errorTtl, undefined, 0, flight.tags);
-      this.#put(key, entry, this.memory.measure(key, entry), now);
+      this.memory.set(
+        this.#entryOf(key, new KeptFailure(error), now, errorTtl, undefined, 0, flight.tags),
+        now,
+      );
     }
     this.#departures.note(key, 'failed', now);
   }
@@ -269,8 +283,7 @@ export class CacheEngine {
     const { usage, latency, tags } = details;
     const copy = this.#copied(value);
     const now = this.clock.now();
-    const entry = entryOf(copy, now, ttl, usage, latency, tags);
-    const refused = this.#write(key, entry, ttl, this.memory.measure(key, entry), now);
+    const refused = this.#write(this.#entryOf(key, copy, now, ttl, usage, latency, tags), ttl, now);
     if (refused !== undefined) {
       this.#departures.note(key, refused, now);
     }
@@ -310,12 +323,12 @@ export class CacheEngine {
     };
     // All are judged before any is touched: a predicate that throws has changed nothing.
     const keys: string[] = [];
-    for (const [key, entry] of [...this.memory.entries()]) {
-      const { tags, value } = entry;
+    for (const entry of this.memory.entries()) {
+      const { key, tags, value } = entry;
       // A kept failure has no answer to show, which a predicate may not expect.
       const isSelected =
         value instanceof KeptFailure
-          ? judged(key, tags, { ...entry, value: undefined }, false)
+          ? judged(key, tags, withValue(entry, undefined), false)
           : rule.appliesTo(key, tags, entry);
       if (isSelected) {
         keys.push(key);
@@ -389,7 +402,7 @@ export class CacheEngine {
         entry.value instanceof KeptFailure ? 'failure' : now < entry.freshUntil ? 'fresh' : 'stale';
       return explained(reason, key, true, { tier: 'memory', ...timesOf(entry, now) });
     }
-    if (this.flights.get(key)) {
+    if (this.flights.has(key)) {
       return explained('in-flight', key, false);
     }
     if (entry && !(entry.value instanceof KeptFailure)) {
@@ -415,7 +428,7 @@ export class CacheEngine {
       return entry;
     }
     try {
-      return { ...entry, value: clone(entry.value) };
+      return withValue(entry, clone(entry.value));
     } catch {
       return undefined;
     }
@@ -427,32 +440,29 @@ export class CacheEngine {
   }
 
   #keep(
-    flight: Flight,
+    landing: Landing,
     key: string,
     value: unknown,
     latency: number,
     now: number,
   ): NotKeptReason | undefined {
-    if (!mayWrite(flight)) {
+    if (!mayWrite(landing)) {
       return 'fenced';
     }
     let ttl: number;
-    let entry: CacheEntry;
-    let bytes: number;
+    let entry: KeptEntry;
     try {
-      if (!this.#settings.shouldCache(value, flight.request)) {
+      if (!this.#settings.shouldCache(value, landing.request)) {
         return 'should-cache';
       }
-      ttl = this.#ttl(flight.ttl, value, flight.request);
-      const { ticket, tags } = flight;
-      entry = entryOf(this.#copied(value), now, ttl, ticket.used, latency, tags);
-      bytes = this.memory.measure(key, entry);
+      ttl = this.#ttl(landing.ttl, value, landing.request);
+      entry = this.#entryOf(key, this.#copied(value), now, ttl, landing.usage, latency, landing.tags);
     } catch {
       return 'unusable';
     }
-    const isInvalidated = flight.landingChecks?.some((applies) => applies(entry)) ?? false;
+    const isInvalidated = landing.landingChecks?.some((applies) => applies(entry)) ?? false;
     // Callbacks of the user's ran: the key may have been deleted meanwhile.
-    if (!mayWrite(flight) || isInvalidated) {
+    if (!mayWrite(landing) || isInvalidated) {
       return 'fenced';
     }
     if (ttl <= 0) {
@@ -461,27 +471,33 @@ export class CacheEngine {
       this.store?.delete(key);
       return 'ttl';
     }
-    return this.#write(key, entry, ttl, bytes, now);
+    return this.#write(entry, ttl, now, landing);
+  }
+
+  #entryOf(
+    key: string,
+    value: unknown,
+    now: number,
+    ttl: number,
+    usage: TokenUsage | undefined,
+    latency: number,
+    tags: readonly string[] = noTags,
+  ): KeptEntry {
+    // As a small whole number it needs no box of its own, which would cost each entry 16 bytes.
+    const wholeLatency = Math.round(Math.min(latency, longestLatency)) | 0;
+    return new KeptEntry(key, value, now, ttl, usage, wholeLatency, tags, this.memory.measure(key, value));
   }
 
   /** Why it is kept nowhere, if so. */
-  #write(key: string, entry: CacheEntry, ttl: number, bytes: number, now: number): NotKeptReason | undefined {
-    const refused = this.#put(key, entry, bytes, now);
+  #write(entry: KeptEntry, ttl: number, now: number, landing?: Landing): NotKeptReason | undefined {
+    const { key } = entry;
+    const refused = this.memory.set(entry, now, landing);
     // Whoever heard what left for it may have deleted or replaced it.
     if (this.store && (refused !== undefined || this.memory.peek(key) === entry)) {
       const usefulFor = ttl + this.#grace;
       this.store.write(key, entry, usefulFor === Infinity ? undefined : usefulFor);
     }
     return this.store ? undefined : refused;
-  }
-
-  /** Why memory does not keep it, if so. */
-  #put(key: string, entry: CacheEntry, bytes: number, now: number): NotKeptReason | undefined {
-    const refused = this.memory.set(key, entry, bytes, now);
-    if (refused === undefined) {
-      this.#departures.forget(key);
-    }
-    return refused;
   }
 
   /** @throws RangeError for a time that a function of the user's gave and that is none */
@@ -512,7 +528,13 @@ export class CacheEngine {
   #left(key: string, reason: EvictionReason, at: number): void {
     this.evictions[reason]++;
     this.#departures.note(key, reason, at);
-    this.#tell({ type: 'cache-evicted', at, reason });
+    const { events } = this.#settings;
+    const counter = events && counterOf(events);
+    if (counter) {
+      counter.evicted(reason);
+    } else {
+      this.#tell({ type: 'cache-evicted', at, reason });
+    }
   }
 
   #tell(event: CallEvent): void {
@@ -524,31 +546,11 @@ export class CacheEngine {
   }
 }
 
+/** Asked anew, as callbacks of the user's may have had the key deleted. */
+function mayWrite(landing: Landing): boolean {
+  return landing.mayWrite;
+}
+
 function found(entry: CacheEntry | undefined, tier: FoundEntry['tier']): FoundEntry | undefined {
   return entry && { entry, tier };
-}
-
-/** Whether nothing that came after it has made its answer one of before. */
-function mayWrite({ isFenced, isOvertaken }: Flight): boolean {
-  return !isFenced && !isOvertaken;
-}
-
-function entryOf(
-  value: unknown,
-  now: number,
-  ttl: number,
-  usage: TokenUsage | undefined,
-  latency: number,
-  tags: readonly string[] = noTags,
-): CacheEntry {
-  // As a small whole number it needs no box of its own, which would cost each entry 16 bytes.
-  const wholeLatency = Math.round(Math.min(latency, longestLatency)) | 0;
-  return {
-    value,
-    storedAt: now,
-    freshUntil: now + ttl,
-    usage,
-    latency: wholeLatency,
-    tags,
-  };
 }

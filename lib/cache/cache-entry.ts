@@ -15,6 +15,37 @@ export interface CacheEntry {
   readonly tags: readonly string[];
 }
 
+/** An entry in memory, which knows who was used right before and after it. */
+export class KeptEntry implements CacheEntry {
+  newer: KeptEntry | undefined;
+  older: KeptEntry | undefined;
+
+  constructor(
+    readonly key: string,
+    readonly value: unknown,
+    readonly storedAt: number,
+    /** In place of `freshUntil`: as a small whole number it takes no room of its own. */
+    private readonly ttl: number,
+    readonly usage: TokenUsage | undefined,
+    readonly latency: number,
+    readonly tags: readonly string[],
+    /** 0 where they are not counted. */
+    readonly bytes: number,
+  ) {}
+
+  get freshUntil(): number {
+    return this.storedAt + this.ttl;
+  }
+}
+
+/** The same entry with another value. */
+export function withValue(
+  { storedAt, freshUntil, usage, latency, tags }: CacheEntry,
+  value: unknown,
+): CacheEntry {
+  return { value, storedAt, freshUntil, usage, latency, tags };
+}
+
 /** The tags of an entry that has none. */
 export const noTags: readonly string[] = Object.freeze([]);
 

@@ -11,31 +11,39 @@ export interface Departure {
 }
 
 /**
- * Remembers the latest departures, so that a miss can be explained. In two generations: when the younger one is full,
- * the older one is forgotten as a whole, which spares a full cache taking out the oldest for each new one.
+ * Remembers the latest departures, so that a miss can be explained. In a ring, which is searched only when somebody asks:
+ * a full cache notes one for each answer that it keeps.
  */
 export class Departures {
-  #younger = new Map<string, Departure>();
-  #older = new Map<string, Departure>();
+  readonly #keys: string[] = [];
+  readonly #reasons: DepartureReason[] = [];
+  readonly #times: number[] = [];
+  #next = 0;
 
-  /** @param least so many are remembered at least, and twice as many at most */
-  constructor(private readonly least: number) {}
+  /** @param most so many are remembered */
+  constructor(private readonly most: number) {}
 
   note(key: string, reason: DepartureReason, at: number): void {
-    if (this.#younger.size >= this.least) {
-      this.#older = this.#younger;
-      this.#younger = new Map();
-    }
-    this.#younger.set(key, { reason, at });
+    const place = this.#next;
+    this.#keys[place] = key;
+    this.#reasons[place] = reason;
+    this.#times[place] = at;
+    this.#next = place + 1 === this.most ? 0 : place + 1;
   }
 
-  /** It is kept now: why it had left once explains nothing any more. */
-  forget(key: string): void {
-    this.#younger.delete(key);
-    this.#older.delete(key);
-  }
-
+  /** The latest one of a key, which has not been kept since if it is not kept now. */
   get(key: string): Departure | undefined {
-    return this.#younger.get(key) ?? this.#older.get(key);
+    const place = this.#latestPlace(key);
+    return place < 0 ? undefined : { reason: this.#reasons[place]!, at: this.#times[place]! };
+  }
+
+  #latestPlace(key: string): number {
+    // What stands from `next` on is older than all before it.
+    const place = this.#next === 0 ? -1 : this.#keys.lastIndexOf(key, this.#next - 1);
+    if (place >= 0) {
+      return place;
+    }
+    const older = this.#keys.lastIndexOf(key);
+    return older >= this.#next ? older : -1;
   }
 }

@@ -1,9 +1,10 @@
 import type { CacheBypass, CallTraits } from '../core/traits';
-import type { CallOutcome } from '../core/call';
+import type { CallOutcome, TokenUsage } from '../core/call';
 import type { Cancel } from '../core/clock';
 import type { Member } from '../core/members';
 import type { Ticket } from '../core/ticket';
 import { noTags, type CacheEntry } from './cache-entry';
+import type { KeyTable, ListedFlight } from './key-table';
 
 /** One request that waits for a flight. */
 export interface Waiter<R = unknown, V = unknown> {
@@ -40,8 +41,36 @@ export interface FlightCarrier<R = unknown, V = unknown> {
 /** What an answer must not match to be kept: what was invalidated while its call ran. */
 export type LandingCheck = (entry: CacheEntry) => boolean;
 
+/** What there is to know of a call whose answer is to be kept. */
+export interface Landing extends ListedFlight {
+  readonly key: string | undefined;
+  readonly request: unknown;
+  /** Milliseconds the answer may stay; undefined where that is left to the cache. */
+  readonly ttl?: number | undefined;
+  /** What the answer can be invalidated by. */
+  readonly tags?: readonly string[];
+  /** What the call used up, as far as the provider told. */
+  readonly usage: TokenUsage | undefined;
+  /** Where the call stands in the order of all starts. */
+  readonly startNumber: number;
+  readonly isRenewal?: boolean;
+  /** Whether nothing that came after it has made its answer one of before. */
+  readonly mayWrite: boolean;
+  readonly landingChecks: LandingCheck[] | undefined;
+  /** Whether those who ask for its key find it. */
+  readonly isListed: boolean;
+}
+
+/** A flight, or what stands in for one that nobody has asked for anything yet. */
+export interface PlainFlight extends Landing {
+  /** Nobody finds it any more. */
+  unlisted(): void;
+  /** The flight itself; makes it, and has it listed in its own place, if need be. */
+  unfold(): Flight;
+}
+
 /** The one running call that all requests with one key share. */
-export class Flight<R = unknown, V = unknown> implements Member {
+export class Flight<R = unknown, V = unknown> implements PlainFlight, Member {
   carrier: FlightCarrier<R, V> | undefined;
   readonly bypass: CacheBypass | undefined;
   /** Among the flights of the pipeline that carries it. */
@@ -110,9 +139,38 @@ export class Flight<R = unknown, V = unknown> implements Member {
     this.ttl = writer?.cacheTtl;
   }
 
+  unfold(): this {
+    return this;
+  }
+
+  unlisted(): void {
+    this.isListed = false;
+  }
+
+  get entry(): undefined {
+    return undefined;
+  }
+
+  replacedBy(): boolean {
+    this.isListed = false;
+    return false;
+  }
+
   /** The request that the call is made for. */
   get request(): R {
     return this.ticket.request;
+  }
+
+  get usage(): TokenUsage | undefined {
+    return this.ticket.used;
+  }
+
+  get startNumber(): number {
+    return this.ticket.startNumber;
+  }
+
+  get mayWrite(): boolean {
+    return !this.isFenced && !this.isOvertaken;
   }
 
   get waiting(): number {
@@ -178,29 +236,60 @@ export function abandonAll<R, V>(flights: readonly Flight<R, V>[]): void {
   }
 }
 
-/** The flights of a cache. By key in a Map, as a key may be any string, `__proto__` too. */
+/** The flights of a cache. */
 export class Flights {
-  readonly #byKey = new Map<string, Flight>();
+  readonly #table: KeyTable<PlainFlight>;
   /**
    * Those that nobody may join, as they share nothing, or their answer may be invalid, or another has their key. They
    * can be fenced all the same.
    */
   readonly #alone = new Map<string, Set<Flight>>();
 
+  constructor(table: KeyTable<PlainFlight>) {
+    this.#table = table;
+  }
+
+  /** Whether there is a flight that a request with this key may join. */
+  has(key: string): boolean {
+    return this.#table.flightOf(key) !== undefined;
+  }
+
   /** The flight that a request with this key may join. */
   get(key: string): Flight | undefined {
-    return this.#byKey.get(key);
+    return this.#table.flightOf(key)?.unfold();
+  }
+
+  /** Lists what stands in for the flight of a key of which nothing is known. */
+  addPlain(plain: PlainFlight): void {
+    this.#table.addFlight(plain.key!, plain);
+  }
+
+  /** Lists a flight in the place of what stood in for it. */
+  replacePlain(plain: PlainFlight, flight: Flight): void {
+    if (plain.isListed) {
+      plain.unlisted();
+      flight.isListed = true;
+      this.#table.setFlight(plain.key!, flight);
+    }
+  }
+
+  /** Takes off what stands in for the flight of a key. */
+  removePlain(plain: PlainFlight): void {
+    if (plain.isListed) {
+      plain.unlisted();
+      this.#table.removeFlight(plain.key!);
+    }
   }
 
   add(flight: Flight): void {
     if (flight.key === undefined) {
       return;
     }
-    if (flight.bypass?.sharing || this.#byKey.has(flight.key)) {
+    if (flight.bypass?.sharing || this.has(flight.key)) {
       this.#setApart(flight);
     } else {
       flight.isListed = true;
-      this.#byKey.set(flight.key, flight);
+      this.#table.setFlight(flight.key, flight);
     }
   }
 
@@ -218,7 +307,7 @@ export class Flights {
     }
     if (flight.isListed) {
       flight.isListed = false;
-      this.#byKey.delete(key);
+      this.#table.removeFlight(key);
       return;
     }
     const alone = this.#alone.get(key);
@@ -231,16 +320,16 @@ export class Flights {
   close(flight: Flight): void {
     if (flight.isListed) {
       flight.isListed = false;
-      this.#byKey.delete(flight.key!);
+      this.#table.removeFlight(flight.key!);
       this.#setApart(flight);
     }
   }
 
-  /** The answer of a flight is kept: what calls bring that began before it is older. */
-  overtake({ key, ticket }: Flight): void {
+  /** The answer of a call is kept: what calls bring that began before it is older. */
+  overtake({ key, startNumber }: Landing): void {
     if (this.#alone.size > 0) {
       for (const other of this.#of(key!)) {
-        other.isOvertaken ||= other.ticket.hasBegun && other.ticket.startNumber < ticket.startNumber;
+        other.isOvertaken ||= other.ticket.hasBegun && other.startNumber < startNumber;
       }
     }
   }
@@ -260,7 +349,8 @@ export class Flights {
 
   /** All flights that have a key. */
   all(): Flight[] {
-    return [...this.#byKey.values(), ...[...this.#alone.values()].flatMap((flights) => [...flights])];
+    const listed = this.#table.flights().map((flight) => flight.unfold());
+    return [...listed, ...[...this.#alone.values()].flatMap((flights) => [...flights])];
   }
 
   #setApart(flight: Flight): void {
@@ -273,7 +363,7 @@ export class Flights {
   }
 
   #of(key: string): Flight[] {
-    const joinable = this.#byKey.get(key);
+    const joinable = this.get(key);
     const alone = this.#alone.get(key) ?? [];
     return joinable ? [joinable, ...alone] : [...alone];
   }

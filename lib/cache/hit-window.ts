@@ -6,9 +6,10 @@ export class HitWindow {
   readonly #lookUps = new Uint32Array(buckets);
   readonly #hits = new Uint32Array(buckets);
   #bucket = 0;
+  #endsAt = bucketLength;
 
   add(now: number, isHit: boolean): void {
-    const bucket = this.#advance(now) % buckets;
+    const bucket = (now < this.#endsAt ? this.#bucket : this.#advance(now)) % buckets;
     this.#lookUps[bucket]!++;
     if (isHit) {
       this.#hits[bucket]!++;
@@ -32,6 +33,7 @@ export class HitWindow {
         this.#hits[(bucket - step) % buckets] = 0;
       }
       this.#bucket = bucket;
+      this.#endsAt = (bucket + 1) * bucketLength;
     }
     return this.#bucket;
   }

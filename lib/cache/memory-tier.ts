@@ -1,12 +1,15 @@
-import { LRUCache } from 'lru-cache';
 import type { Cancel, Clock } from '../core/clock';
 import type { EvictionReason, NotKeptReason } from '../core/events';
 import { sizeOfAnswer } from './answer-size';
-import { KeptFailure, type CacheEntry } from './cache-entry';
+import { KeptFailure, type CacheEntry, type KeptEntry } from './cache-entry';
+import type { Landing, PlainFlight } from './flights';
+import type { KeyTable } from './key-table';
 
 /** What a {@link MemoryTier} works with. */
 export interface MemoryTierSettings {
   readonly clock: Clock;
+  /** Where the entries stand by their keys. */
+  readonly table: KeyTable<PlainFlight>;
   /** Entries kept at most. */
   readonly maxSize: number;
   /** Bytes kept at most; `Infinity` where they are not counted. */
@@ -23,101 +26,114 @@ export interface MemoryTierSettings {
 /** Bytes an entry takes besides its key and its value, measured as `npm run bench:cache` does. */
 const bytesOfEntry = 180;
 
-/** The LRU takes room in advance for all that it is to count; more than this many are counted here. */
-const mostInAdvance = 100_000;
-
 /** The entries in memory: the least recently used leave first, by count or by bytes, expired ones when they are swept. */
 export class MemoryTier {
-  readonly #lru: LRUCache<string, CacheEntry>;
   readonly #settings: MemoryTierSettings;
-  /** Who left during an operation, told only after it: the listener may use the cache itself. */
-  readonly #gone: { readonly key: string; readonly reason: EvictionReason }[] = [];
+  /** The most and the least recently used one; each knows its neighbours. */
+  #newest: KeptEntry | undefined;
+  #oldest: KeptEntry | undefined;
+  #size = 0;
+  #bytes = 0;
+  /** Who left during an operation and why, told only after it: the listener may use the cache itself. */
+  #gone: { readonly key: string; readonly reason: EvictionReason }[] = [];
   #cancelSweep: Cancel | undefined;
-  /** Whether the next entry that makes room does so for the count. */
-  #isFull = false;
-  #deletedFor: EvictionReason = 'deleted';
   #isClosed = false;
-  readonly #isCountedHere: boolean;
 
   constructor(settings: MemoryTierSettings) {
     this.#settings = settings;
-    const { maxBytes, maxSize } = settings;
-    this.#isCountedHere = maxSize > mostInAdvance;
-    const bytes = { maxSize: Math.min(maxBytes, Number.MAX_SAFE_INTEGER) };
-    this.#lru = new LRUCache<string, CacheEntry>({
-      // One that has no bound at all is refused.
-      ...(this.#isCountedHere ? bytes : { max: maxSize, ...(maxBytes !== Infinity && bytes) }),
-      dispose: (_entry, key, why) => {
-        if (this.#isClosed) {
-          return;
-        }
-        if (why === 'evict') {
-          const reason = this.#isFull ? 'size' : 'bytes';
-          this.#isFull = false;
-          this.#gone.push({ key, reason });
-        } else if (why === 'delete') {
-          this.#gone.push({ key, reason: this.#deletedFor });
-        }
-      },
-    });
   }
 
   get size(): number {
-    return this.#lru.size;
+    return this.#size;
   }
 
   /** Bytes of keys, values and entries; 0 where they are not counted. */
   get bytes(): number {
-    return this.#settings.maxBytes === Infinity ? 0 : this.#lru.calculatedSize;
+    return this.#bytes;
   }
 
   /** The entry of a key, which is now the most recently used one; an expired one for as long as it is of use. */
-  get(key: string, now: number): CacheEntry | undefined {
-    const entry = this.#lru.get(key);
-    if (entry && now >= entry.freshUntil && this.#isDead(entry, now)) {
-      this.delete(key, 'expired', now);
+  get(key: string, now: number): KeptEntry | undefined {
+    const entry = this.#settings.table.entryOf(key);
+    return entry && this.use(entry, now);
+  }
+
+  /** The entry, which is now the most recently used one; undefined, and it leaves, if it has expired and is of no use. */
+  use(entry: KeptEntry, now: number): KeptEntry | undefined {
+    if (now >= entry.freshUntil && this.#isDead(entry, now)) {
+      this.#unlist(entry);
+      this.#tellOf(entry.key, 'expired', now);
       return undefined;
+    }
+    if (entry !== this.#newest) {
+      this.#unlink(entry);
+      this.#link(entry);
     }
     return entry;
   }
 
   /** The entry of a key as it is, expired or not, without any effect. */
-  peek(key: string): CacheEntry | undefined {
-    return this.#lru.peek(key);
+  peek(key: string): KeptEntry | undefined {
+    return this.#settings.table.entryOf(key);
   }
 
   /**
    * Why it is not kept, if so: the entry alone is larger than all may be, or cannot be measured. Then what stood under
    * its key has left.
+   *
+   * @param landing the call that brought it
    */
-  set(key: string, entry: CacheEntry, bytes: number, now: number): NotKeptReason | undefined {
-    const { maxBytes, maxSize } = this.#settings;
+  set(entry: KeptEntry, now: number, landing?: Landing): NotKeptReason | undefined {
+    const { table, maxBytes, maxSize } = this.#settings;
+    const { bytes } = entry;
     if (!(bytes <= maxBytes)) {
-      this.delete(key, 'bytes', now);
+      this.delete(entry.key, 'bytes', now);
       return Number.isNaN(bytes) ? 'unusable' : 'bytes';
     }
-    const size = maxBytes !== Infinity ? bytes : this.#isCountedHere ? 1 : undefined;
-    this.#isFull = this.#lru.size >= maxSize && !this.#lru.has(key);
-    if (this.#isFull && this.#isCountedHere) {
-      this.#lru.pop();
+    if (landing?.isListed && !table.hasBoth) {
+      table.setEntryOfFlight(entry, landing);
+    } else {
+      const replaced = table.entryOf(entry.key);
+      if (replaced) {
+        this.#unlink(replaced);
+        this.#size--;
+        this.#bytes -= replaced.bytes;
+      }
+      table.setEntry(entry);
     }
-    this.#lru.set(key, entry, size === undefined ? undefined : { size });
-    this.#isFull = false;
+    // At most one, as none is added to a full cache without this.
+    const leaving = this.#size >= maxSize ? this.#oldest : undefined;
+    if (leaving) {
+      this.#unlist(leaving);
+    }
+    while (this.#bytes + bytes > maxBytes) {
+      this.#leave(this.#oldest!, 'bytes');
+    }
+    this.#link(entry);
+    this.#size++;
+    this.#bytes += bytes;
     this.#sweepLater();
+    if (leaving) {
+      this.#tellOf(leaving.key, 'size', now);
+    }
     this.#tellGone(now);
     return undefined;
   }
 
   delete(key: string, reason: EvictionReason, now: number): boolean {
-    this.#deletedFor = reason;
-    const wasThere = this.#lru.delete(key);
-    this.#tellGone(now);
-    return wasThere;
+    const entry = this.#settings.table.entryOf(key);
+    if (!entry) {
+      return false;
+    }
+    this.#unlist(entry);
+    this.#tellOf(key, reason, now);
+    return true;
   }
 
   clear(now: number): void {
-    this.#deletedFor = 'deleted';
-    this.#lru.clear();
+    while (this.#oldest) {
+      this.#leave(this.#oldest, 'deleted');
+    }
     this.#stopSweeping();
     this.#tellGone(now);
   }
@@ -125,24 +141,78 @@ export class MemoryTier {
   /** Lets go of everything without a word. */
   close(): void {
     this.#isClosed = true;
-    this.#lru.clear();
+    while (this.#oldest) {
+      this.#unlist(this.#oldest);
+    }
     this.#stopSweeping();
   }
 
-  entries(): Iterable<[string, CacheEntry]> {
-    return this.#lru.entries();
+  /** Those of now, the most recently used one first. */
+  entries(): KeptEntry[] {
+    const entries: KeptEntry[] = [];
+    for (let entry = this.#newest; entry; entry = entry.older) {
+      entries.push(entry);
+    }
+    return entries;
+  }
+
+  #leave(entry: KeptEntry, reason: EvictionReason): void {
+    this.#unlist(entry);
+    this.#gone.push({ key: entry.key, reason });
+  }
+
+  #unlist(entry: KeptEntry): void {
+    this.#settings.table.removeEntry(entry);
+    this.#unlink(entry);
+    this.#size--;
+    this.#bytes -= entry.bytes;
+  }
+
+  #link(entry: KeptEntry): void {
+    const older = this.#newest;
+    entry.older = older;
+    if (older) {
+      older.newer = entry;
+    } else {
+      this.#oldest = entry;
+    }
+    this.#newest = entry;
+  }
+
+  #unlink(entry: KeptEntry): void {
+    const { newer, older } = entry;
+    if (newer) {
+      newer.older = older;
+    } else {
+      this.#newest = older;
+    }
+    if (older) {
+      older.newer = newer;
+    } else {
+      this.#oldest = newer;
+    }
+    entry.newer = undefined;
+    entry.older = undefined;
   }
 
   #tellGone(now: number): void {
     if (this.#gone.length > 0) {
-      for (const { key, reason } of this.#gone.splice(0)) {
-        this.#settings.left(key, reason, now);
+      const gone = this.#gone;
+      this.#gone = [];
+      for (const { key, reason } of gone) {
+        this.#tellOf(key, reason, now);
       }
     }
   }
 
+  #tellOf(key: string, reason: EvictionReason, now: number): void {
+    if (!this.#isClosed) {
+      this.#settings.left(key, reason, now);
+    }
+  }
+
   /** Bytes of an entry; NaN where they cannot be told, as what a user's function says must not fail a request. */
-  measure(key: string, { value }: CacheEntry): number {
+  measure(key: string, value: unknown): number {
     if (this.#settings.maxBytes === Infinity) {
       return 0;
     }
@@ -166,23 +236,21 @@ export class MemoryTier {
 
   /** One timer in the background as long as there is anything that may expire. */
   #sweepLater(): void {
-    if (this.#cancelSweep) {
-      return;
-    }
     const { clock, sweepInterval } = this.#settings;
-    if (sweepInterval !== Infinity && !this.#isClosed) {
+    if (!this.#cancelSweep && sweepInterval !== Infinity && !this.#isClosed) {
       this.#cancelSweep = clock.schedule(
         sweepInterval,
         () => {
           this.#cancelSweep = undefined;
           const now = clock.now();
-          for (const [key, entry] of [...this.#lru.entries()]) {
+          this.#settings.table.settle();
+          for (const entry of this.entries()) {
             // Whoever heard of an earlier one may have stored this one anew.
-            if (this.#isDead(entry, now) && this.#lru.peek(key) === entry) {
-              this.delete(key, 'expired', now);
+            if (this.#isDead(entry, now) && this.peek(entry.key) === entry) {
+              this.delete(entry.key, 'expired', now);
             }
           }
-          if (this.#lru.size > 0) {
+          if (this.#size > 0) {
             this.#sweepLater();
           }
         },

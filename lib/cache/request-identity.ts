@@ -1,6 +1,6 @@
 import { textSetting } from '../core/settings';
 import type { CallTraits } from '../core/traits';
-import { composeKey, keyOfRequest } from './request-key';
+import { bareKey, composeKey, keyOfRequest } from './request-key';
 
 /** What a key holds besides what is read off the request. */
 export interface KeySpace {
@@ -32,6 +32,10 @@ export function identify(
   readsTraitsByName: boolean,
 ): string | KeylessRequest {
   const { cacheKey, cacheScope, sample } = traits;
+  const hasParts = cacheScope !== undefined || sample !== undefined;
+  if (typeof cacheKey === 'string' && !hasParts && isEmpty(keySpace)) {
+    return bareKey(cacheKey);
+  }
   if (cacheKey === false) {
     return { reason: 'cacheKey is false' };
   }
@@ -47,7 +51,7 @@ export function identify(
       };
     }
   }
-  if (cacheScope === undefined && sample === undefined) {
+  if (!hasParts) {
     return composeKey(keySpace, key);
   }
   return composeKey(
@@ -58,4 +62,8 @@ export function identify(
     },
     key,
   );
+}
+
+function isEmpty({ namespace, version }: KeySpace): boolean {
+  return namespace === undefined && version === undefined;
 }

@@ -52,6 +52,10 @@ const partBeginnings = partNames.map((name) => [name, new RegExp(`${name}\\((\\d
 
 /** How a part begins, and what stands before a key that begins as if it were one. */
 const beginsLikePart = /^(?:namespace|version|scope|sample|key)\(/;
+const letterK = 0x6b;
+const letterN = 0x6e;
+const letterS = 0x73;
+const letterV = 0x76;
 const escapedKey = 'key():';
 
 /**
@@ -62,12 +66,27 @@ const escapedKey = 'key():';
 export function composeKey(parts: KeyParts, key: string): string {
   // In the order of `partNames`.
   const { namespace, version, scope, sample } = parts;
-  const composed =
+  const own = bareKey(key);
+  if (namespace === undefined && version === undefined && scope === undefined && sample === undefined) {
+    return own;
+  }
+  return (
     partText('namespace', namespace) +
     partText('version', version) +
     partText('scope', scope) +
-    partText('sample', sample);
-  return composed + (key.includes('(') && beginsLikePart.test(key) ? escapedKey + key : key);
+    partText('sample', sample) +
+    own
+  );
+}
+
+/** A key without parts. */
+export function bareKey(key: string): string {
+  return mayBeginLikePart(key.charCodeAt(0)) && beginsLikePart.test(key) ? escapedKey + key : key;
+}
+
+/** Most keys are told by their first letter, which takes a tenth of the time. */
+function mayBeginLikePart(first: number): boolean {
+  return first === letterK || first === letterN || first === letterS || first === letterV;
 }
 
 function partText(name: keyof KeyParts, part: string | number | undefined): string {

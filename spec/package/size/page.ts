@@ -34,8 +34,8 @@ export function page(
 
 Written by \`npm run size\`; \`npm run size:check\`, a part of \`npm test\`, fails where a budget is passed. Bundled from what
 is published, by ${versions}: minified, for ES2022, compressed by gzip -9; kB are 1000 bytes. RxJS and the other peers are
-left out, as you have them anyway. A budget bounds the third column, which leaves out the two runtime
-dependencies too (lru-cache and the SHA-256 of @noble/hashes); the fourth has them in.
+left out, as you have them anyway. A budget bounds the third column, which leaves out the one runtime
+dependency too (the SHA-256 of @noble/hashes); the fourth has it in.
 
 ${table([
   ['Import', 'Budget', 'Takes', 'With dependencies', 'Brotli', 'Not compressed'],
