@@ -1,24 +1,28 @@
 import type { Subscriber } from 'rxjs';
 import type { CacheEngine, FoundEntry } from '../cache/cache-engine';
-import { KeptFailure, type CacheEntry } from '../cache/cache-entry';
+import { KeptFailure, withValue, type CacheEntry } from '../cache/cache-entry';
 import { abandonAll, Flight, type Waiter } from '../cache/flights';
 import type { KeylessRequest } from '../cache/request-identity';
 import { Alarms, type Alarm } from '../core/alarms';
-import type { CallOutcome, TokenUsage } from '../core/call';
+import type { CallOutcome, SuccessfulOutcome, TokenUsage } from '../core/call';
 import { DeadlineExceededError } from '../core/errors';
-import type { CallEvent, CallEventListener, SettledEvent } from '../core/events';
+import type { CallEvent, CallEventListener } from '../core/events';
 import { Consumer, emitSigned, signOutcome } from '../core/hand-over';
-import { Members, type Member } from '../core/members';
-import { defaultRank, prioritiesByRank, rankOf, type PriorityRank } from '../core/priority';
+import type { Member } from '../core/members';
+import { MembersInOrder } from '../core/members-in-order';
+import { defaultRank, rankOf, type PriorityRank } from '../core/priority';
+import { counterOf } from '../core/steps';
 import { nextRequestId, type Ticket } from '../core/ticket';
 import { noTraits, type CallTraits } from '../core/traits';
+import { Arrivals } from './arrivals';
 import { engineOf, identityOf, type CacheRunSettings } from './cache-run-settings';
 import { FlightTicket } from './flight-ticket';
 import { limitTime } from './flight-timeout';
-import { failed, standIn } from './landing';
+import { failed, handOut, keepAnswer, standIn } from './landing';
 import { MissesPipeline } from './misses-pipeline';
+import { PlainMiss, type MissCalls, type PlainMissOwner } from './plain-miss';
 import { SourceOrder } from './source-order';
-import { tell } from './tell';
+import { countHit, tell, tellMissed, tellReceived, tellSettled } from './tell';
 
 const lowestRank: PriorityRank = 0;
 
@@ -95,7 +99,7 @@ class CacheWaiter<R, V> implements Waiter<R, V>, Member {
 }
 
 /** One subscription of cacheLLM. */
-export class CacheRun<R, V> {
+export class CacheRun<R, V> implements PlainMissOwner<R, V> {
   readonly consumer = new Consumer();
   readonly #settings: CacheRunSettings<R, V>;
   readonly #engine: CacheEngine | undefined;
@@ -106,9 +110,17 @@ export class CacheRun<R, V> {
    * would be taken for that of another.
    */
   readonly #latePipelines: MissesPipeline<R, V>[] = [];
-  readonly #waiters = new Members<CacheWaiter<R, V>>();
+  readonly #waiters = new MembersInOrder<CacheWaiter<R, V> | PlainMiss<R, V>>();
   readonly #alarms: Alarms;
   readonly #order: SourceOrder<CallOutcome<R, V>> | undefined;
+  readonly #arrivals: Arrivals;
+  /** Where plain misses stand in the order of the source, by their numbers, if that matters. */
+  readonly #plainIndexes: Map<number, number> | undefined;
+  readonly openedAt: number;
+  /** Who makes the calls of plain misses, once the pipeline is open. */
+  calls: MissCalls | undefined;
+  /** Whether the misses of requests that ask for nothing special may be plain. */
+  readonly #mayBePlain: boolean;
   /** Requests whose answer is looked for in the store: a call may still have to be made for each. */
   #reading = 0;
   #isSourceDone = false;
@@ -122,7 +134,17 @@ export class CacheRun<R, V> {
     this.#destination = destination;
     this.#pipeline = new MissesPipeline(settings);
     this.#alarms = new Alarms(settings.clock);
+    this.#arrivals = new Arrivals(settings.clock);
+    this.#plainIndexes = settings.ordered ? new Map() : undefined;
+    this.openedAt = settings.clock.now();
     this.#order = settings.ordered ? new SourceOrder((outcome) => destination.next(outcome)) : undefined;
+    const engine = this.#engine;
+    this.#mayBePlain =
+      typeof settings.misses === 'object' &&
+      settings.maxWait === Infinity &&
+      engine !== undefined &&
+      engine.store === undefined &&
+      engine.sharedCallTimeout === Infinity;
   }
 
   get events(): CallEventListener | undefined {
@@ -136,13 +158,13 @@ export class CacheRun<R, V> {
    */
   open(subscribe: () => void): void {
     this.#pipeline.open();
-    subscribe();
+    this.#arrivals.during(subscribe);
   }
 
   next(request: R): void {
     const { cache, clock } = this.#settings;
     const engine = this.#engine;
-    const now = clock.now();
+    let now = this.#arrivals.now(this.calls?.mustWait ?? false);
     const taken = this.consumer.takeOver(request, cache);
     if (taken?.cancelled) {
       return;
@@ -150,8 +172,17 @@ export class CacheRun<R, V> {
     const traits = this.#settings.traits(request);
     const identity = engine && identityOf(request, traits, this.#settings);
     const key = typeof identity === 'string' ? identity : undefined;
-    const isLookUp = key !== undefined && !traits.bypass?.lookUp && !this.#closedBy;
-    const entry = isLookUp ? engine!.find(key, now) : undefined;
+    const known = key === undefined ? undefined : engine!.known(key);
+    const isPlain = key !== undefined && known === undefined && !taken && this.#isPlain(traits);
+    if (isPlain && !this.#destination.closed && this.#mayCallPlainly()) {
+      this.#missPlainly(request, key, traits, now);
+      return;
+    }
+    if (this.#arrivals.isShared) {
+      now = clock.now();
+    }
+    const isLookUp = known !== undefined && !traits.bypass?.lookUp && !this.#closedBy;
+    const entry = isLookUp ? engine!.find(known, now) : undefined;
     if (this.#destination.closed) {
       // A callback of the user's (traits, clone, a getter) had the subscriber leave.
       return;
@@ -179,6 +210,63 @@ export class CacheRun<R, V> {
     } else {
       this.#miss(waiter, key, traits, now);
     }
+  }
+
+  unfold(miss: PlainMiss<R, V>): Flight<R, V> {
+    const { key, call, stage } = miss;
+    const waiter = this.#waiterOf(miss);
+    const ticket = miss.ticket!;
+    const { events } = this.#settings;
+    ticket.settlesTo = events;
+    const flight = new Flight<R, V>(key, waiter, ticket, noTraits);
+    flight.add(waiter);
+    waiter.flight = flight;
+    ticket.flight = flight;
+    this.#engine!.flights.replacePlain(miss, flight);
+    if (stage === 'sent') {
+      this.#pipeline.adopt(flight);
+      this.calls!.adopt(ticket, call);
+    }
+    return flight;
+  }
+
+  /** Takes the place of a miss. */
+  #waiterOf(miss: PlainMiss<R, V>): CacheWaiter<R, V> {
+    const { request, id, arrivedAt, rank, call } = miss;
+    const ticket = new FlightTicket<R, V>(request, arrivedAt, id);
+    ticket.rank = rank;
+    ticket.announcedTo = this.#settings.events;
+    if (call) {
+      ticket.queuedAt = ticket.arrivedAt;
+      ticket.attempts = 1;
+      ticket.firstStartAt = call.startedAt;
+      ticket.startNumber = call.startNumber;
+      ticket.usage = call.usage;
+    }
+    const waiter = new CacheWaiter<R, V>(ticket, this.#takeIndex(id), noTraits, this);
+    miss.ticket = ticket;
+    this.#waiters.replace(miss, waiter);
+    return waiter;
+  }
+
+  landed(miss: PlainMiss<R, V>, outcome: SuccessfulOutcome<R, V>, now: number): void {
+    const { id } = miss;
+    keepAnswer(miss, id, outcome, this.#settings, now);
+    const { ticket, flight } = miss;
+    if (ticket) {
+      // What ran in between, a callback of the user's or who heard of it, asked for the key or left.
+      ticket.isOver = true;
+      if (flight) {
+        handOut(flight, outcome, outcome, this.#settings, now);
+      }
+      return;
+    }
+    if (miss.isListed) {
+      // Its answer is not kept: nothing has taken its place.
+      this.#engine!.flights.removePlain(miss);
+    }
+    this.#waiters.delete(miss);
+    this.#yield(id, this.#takeIndex(id), outcome, now, undefined);
   }
 
   complete(): void {
@@ -360,7 +448,7 @@ export class CacheRun<R, V> {
     if (events) {
       if (taken?.announcedTo !== events) {
         const rank = rankOf(traits.priority) ?? taken?.rank ?? defaultRank;
-        this.#tellReceived(id, rank, traits.lane ?? taken?.lane, now);
+        tellReceived(events, id, rank, traits.lane ?? taken?.lane, now);
       }
       this.#tellHit(id, key, entry, 'memory', now);
     }
@@ -381,6 +469,70 @@ export class CacheRun<R, V> {
     }
     if (this.#waiters.has(waiter)) {
       this.send(this.#depart(waiter, undefined, traits));
+    }
+  }
+
+  /** Whether a request asks for nothing that needs more than a plain miss. */
+  #isPlain({ bypass, cacheTags, cacheTtl, lane, maxWait, tokens }: CallTraits): boolean {
+    return (
+      this.#mayBePlain &&
+      (bypass ?? cacheTags ?? cacheTtl ?? lane ?? maxWait ?? tokens) === undefined &&
+      !this.#closedBy &&
+      !this.consumer.mayBeSent
+    );
+  }
+
+  /** Where a miss that was plain stands in the order of the source. */
+  #takeIndex(id: number): number {
+    const index = this.#plainIndexes?.get(id) ?? 0;
+    this.#plainIndexes?.delete(id);
+    return index;
+  }
+
+  /** Opens the pipeline for misses, if need be. */
+  #mayCallPlainly(): boolean {
+    this.calls ??= this.#pipeline.openCalls();
+    return this.calls !== undefined;
+  }
+
+  /** Memory does not hold it, and nobody calls for it: makes the call, and nothing else as long as nobody asks more. */
+  #missPlainly(request: R, key: string, { priority }: CallTraits, now: number): void {
+    const engine = this.#engine!;
+    const { events } = this.#settings;
+    const rank = rankOf(priority) ?? defaultRank;
+    const id = nextRequestId();
+    const miss = new PlainMiss<R, V>(request, key, id, now - this.openedAt, rank, this);
+    this.#plainIndexes?.set(id, ++this.#lastIndex);
+    this.#waiters.add(miss);
+    if (events) {
+      const isHeard = counterOf(events) === undefined;
+      tellReceived(events, id, rank, undefined, now);
+      if (isHeard && !this.#waiters.has(miss)) {
+        // Whoever heard of it left.
+        return;
+      }
+      if (isHeard && (engine.known(key) || this.#areMissesDone)) {
+        // Or asked for the same, or had the source complete.
+        this.#miss(this.#waiterOf(miss), key, noTraits, now);
+        return;
+      }
+    }
+    // Before anyone hears of it, who might have the flight land, or its key deleted.
+    engine.flights.addPlain(miss);
+    miss.stage = 'listed';
+    engine.countMiss(now);
+    if (events) {
+      tellMissed(events, id, key, false, now);
+    }
+    // Whoever heard of it may have had the source complete: then it needs a pipeline of its own.
+    const flight = this.#areMissesDone ? miss.unfold() : miss.flight;
+    if (!flight) {
+      miss.stage = 'sent';
+      this.calls!.takeIn(miss, now);
+    } else if (this.#waiters.has(flight.starter as CacheWaiter<R, V>)) {
+      this.send(flight);
+    } else {
+      flight.firstWaiter?.startAnew(flight);
     }
   }
 
@@ -537,7 +689,7 @@ export class CacheRun<R, V> {
     }
     for (const waiter of waiters) {
       const value = waiters.length > 1 ? engine.share(entry.value) : entry.value;
-      waiter.found(flight.key!, { ...entry, value }, tier);
+      waiter.found(flight.key!, withValue(entry, value), tier);
     }
   }
 
@@ -623,23 +775,18 @@ export class CacheRun<R, V> {
     const { events } = this.#settings;
     if (events && ticket.announcedTo !== events) {
       ticket.announcedTo = events;
-      this.#tellReceived(ticket.id, ticket.rank, ticket.lane, now);
+      tellReceived(events, ticket.id, ticket.rank, ticket.lane, now);
     }
   }
 
-  #tellReceived(id: number, rank: PriorityRank, lane: string | undefined, at: number): void {
-    const priority = prioritiesByRank[rank];
-    this.#tell(
-      lane === undefined
-        ? { type: 'received', at, id, priority }
-        : { type: 'received', at, id, priority, lane },
-    );
-  }
-
   #tellHit(id: number, key: string, entry: CacheEntry, tier: 'memory' | 'store', at: number): void {
-    if (this.#settings.events) {
+    const { events } = this.#settings;
+    const counter = events && counterOf(events);
+    if (counter) {
+      countHit(counter, entry.latency, entry.usage);
+    } else if (events) {
       const { storedAt, freshUntil, latency: savedLatency, usage, value } = entry;
-      this.#tell({
+      tell(events, {
         type: 'cache-hit',
         at,
         id,
@@ -657,7 +804,7 @@ export class CacheRun<R, V> {
   #tellMiss({ ticket }: CacheWaiter<R, V>, key: string, joined: boolean, at: number): void {
     this.#engine!.countMiss(at);
     if (this.#settings.events) {
-      tell(this.#settings.events, { type: 'cache-miss', at, id: ticket.id, key, joined });
+      tellMissed(this.#settings.events, ticket.id, key, joined, at);
     }
   }
 
@@ -672,7 +819,7 @@ export class CacheRun<R, V> {
   ): void {
     const { events } = this.#settings;
     if (events && outer?.settlesTo !== events) {
-      tell(events, settledEvent(outcome, now, id, sharedUsage, failure));
+      tellSettled(events, id, outcome, now, sharedUsage, failure);
     }
     if (this.#order) {
       if (outer?.passedOnBy) {
@@ -743,7 +890,12 @@ export class CacheRun<R, V> {
   }
 
   #waitersByArrival(): CacheWaiter<R, V>[] {
-    return this.#waiters.toArray().sort((one, other) => one.index - other.index);
+    return this.#waiters.toArray().map((waiter) => {
+      if (!(waiter instanceof PlainMiss)) {
+        return waiter;
+      }
+      return waiter.isListed ? (waiter.unfold().starter as CacheWaiter<R, V>) : this.#waiterOf(waiter);
+    });
   }
 
   /** Asked anew, because what ran in between may have had the subscriber leave. */
@@ -756,29 +908,6 @@ export class CacheRun<R, V> {
       tell(this.#settings.events, event);
     }
   }
-}
-
-/**
- * @param sharedUsage what the call had used up that the request shared
- * @param failure what the call had failed with, where an expired answer stands in for it
- */
-function settledEvent(
-  outcome: CallOutcome<unknown, unknown>,
-  at: number,
-  id: number,
-  sharedUsage: TokenUsage | undefined,
-  failure: unknown,
-): SettledEvent {
-  const { ok, latency, waited, attempts } = outcome;
-  if (!ok) {
-    return { type: 'settled', at, id, ok, error: outcome.error, latency, waited, attempts };
-  }
-  const { source } = outcome;
-  const answered: SettledEvent = { type: 'settled', at, id, ok, source, latency, waited, attempts };
-  if (source === 'stale') {
-    return failure === undefined ? answered : { ...answered, error: failure };
-  }
-  return sharedUsage ? { ...answered, usage: sharedUsage } : answered;
 }
 
 /** Of most requests nothing but priority and key is asked: what waits by the thousand then need not keep its traits. */

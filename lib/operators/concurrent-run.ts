@@ -1,22 +1,30 @@
 import { EMPTY, from, throwIfEmpty, type ObservableInput, type Subscriber } from 'rxjs';
 import { Alarms } from '../core/alarms';
-import type { CallContext, CallOutcome, FailedOutcome, ProviderFeedback } from '../core/call';
+import type {
+  CallContext,
+  CallOutcome,
+  FailedOutcome,
+  ProviderFeedback,
+  SuccessfulOutcome,
+} from '../core/call';
 import type { Clock } from '../core/clock';
 import { CallTimeoutError, DeadlineExceededError, QueueOverflowError } from '../core/errors';
 import type { CallEventListener } from '../core/events';
 import { Consumer, emitSigned, signOutcome } from '../core/hand-over';
 import { Members } from '../core/members';
-import { defaultRank, prioritiesByRank, rankOf, type PriorityRank } from '../core/priority';
-import { nextRequestId, nextStartNumber, Ticket, type TicketOwner } from '../core/ticket';
+import { defaultRank, rankOf, type PriorityRank } from '../core/priority';
+import { nextRequestId, nextStartNumber, Ticket, ticketOf, type TicketOwner } from '../core/ticket';
 import type { CallTraits, TraitsReader } from '../core/traits';
 import type { OverflowPolicy } from '../limiter/adaptive-rate-limiter';
 import type { AdmissionQueue } from '../limiter/admission-queue';
 import type { PlainStarter, SlotPool } from '../limiter/slot-pool';
 import type { LimiterEngine } from '../limiter/limiter-engine';
 import type { RetryPolicy } from '../provider/retry-policy';
-import { RunningCall, type FeedbackReceiver } from './running-call';
+import { Arrivals } from './arrivals';
+import type { MissCalls, PlainMiss } from './plain-miss';
+import { RunningCall, Ticketless, type CallOwner } from './running-call';
 import { SourceOrder } from './source-order';
-import { tell } from './tell';
+import { tell, tellFinished, tellReceived, tellSettled, tellStarted } from './tell';
 
 /** What one subscription of mergeWithConcurrency works with; queue, slots and retries may be shared with others. */
 export interface RunSettings<R> {
@@ -47,14 +55,17 @@ export interface RunSettings<R> {
 type Call = (request: never, context: CallContext) => ObservableInput<unknown>;
 
 /** One subscription of mergeWithConcurrency: takes requests in, starts their calls and emits their outcomes. */
-export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackReceiver {
+export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, MissCalls, CallOwner {
   readonly pool: SlotPool;
   readonly consumer = new Consumer();
   readonly #call: Call;
   readonly #settings: RunSettings<R>;
   readonly #destination: Subscriber<CallOutcome<R, V>>;
   readonly #timeouts: Alarms;
+  readonly #arrivals: Arrivals;
+  /** All that run, or, where nobody else needs to know of them, those that are to be stopped when the subscriber leaves. */
   readonly #running = new Members<RunningCall>();
+  readonly #remembersAll: boolean;
   /** The tickets that wait here, in the queue or in back-off. */
   readonly #tickets = new Members<Ticket>();
   /** Requests taken in whose outcome is not out yet. */
@@ -63,14 +74,9 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
   #isSourceDone = false;
   #isClosed = false;
   #lastIndex = 0;
-  #lastArrivalAt = -Infinity;
   #lastSuccessAt = -Infinity;
   /** Successes up to the last one whose calls, and the time between them, took less than a millisecond each. */
   #quickInARow = 0;
-  /** Arrivals to come for which the clock is not read again. */
-  #sharedArrivals = 0;
-  /** Whether the source is being subscribed to: what it emits meanwhile comes at once. */
-  #isSubscribing = false;
   readonly #order: SourceOrder<CallOutcome<R, V>>;
 
   constructor(
@@ -83,8 +89,11 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
     this.#settings = inOneShape(settings);
     this.#destination = destination;
     this.#timeouts = new Alarms(settings.clock);
+    this.#arrivals = new Arrivals(settings.clock);
     this.#order = new SourceOrder((outcome) => destination.next(outcome));
     this.pool = pool(this);
+    const { events, limiter, sharedPool, timeout } = settings;
+    this.#remembersAll = (events ?? limiter ?? sharedPool) !== undefined || timeout !== Infinity;
   }
 
   /** A request came in. */
@@ -105,20 +114,41 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
       !(limiter && traits.tokens !== undefined);
     this.#open++;
     if (isPlain) {
-      this.#takeIn(request, traits, this.#arrivalTime());
+      this.#takeInPlain(request, traits, this.#arrivals.now(this.mustWait));
     } else {
       const now = this.#settings.clock.now();
       this.#takeInTicket(ticket ?? new Ticket(request, now), traits, now);
     }
   }
 
+  get mustWait(): boolean {
+    return !this.pool.hasFreeSlot;
+  }
+
+  takeIn(miss: PlainMiss, now: number): void {
+    const { queue } = this.#settings;
+    this.#open++;
+    this.#waiting++;
+    queue.addPlain(this.pool, miss, now, miss.id, miss.rank);
+    queue.drainFor(this.pool);
+  }
+
+  adopt(ticket: Ticket, call: RunningCall | undefined): void {
+    if (call) {
+      ticket.holder = this;
+    } else {
+      this.#tickets.add(ticket);
+      this.#settings.queue.adopt(ticket, this.pool, this);
+    }
+  }
+
   /** Takes in a request of which nothing needs to be known but when it came, and how urgent it is. */
-  #takeIn(request: R, { priority, lane }: CallTraits, now: number): void {
+  #takeInPlain(request: R, { priority, lane }: CallTraits, now: number): void {
     const { queue, events } = this.#settings;
     const rank = rankOf(priority) ?? defaultRank;
     const id = nextRequestId();
     if (events) {
-      this.#announce(events, id, rank, lane, now);
+      tellReceived(events, id, rank, lane, now);
     }
     const room = this.#roomFor(rank, undefined);
     if (this.#isClosed) {
@@ -127,7 +157,9 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
     } else if (room) {
       this.#waiting++;
       queue.addPlain(this.pool, request, now, id, rank, lane);
-      this.#drop(room);
+      if (room.dropped) {
+        this.#drop(room.dropped);
+      }
       queue.drainFor(this.pool);
     } else {
       this.#refuse(request, id, now, undefined);
@@ -145,7 +177,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
     ticket.asks = limiter && ticket.usePermit(limiter.key) ? 'start' : 'permit-and-start';
     if (events && ticket.announcedTo !== events) {
       ticket.announcedTo = events;
-      this.#announce(events, ticket.id, ticket.rank, ticket.lane, now);
+      tellReceived(events, ticket.id, ticket.rank, ticket.lane, now);
     }
     const room = ticket.refusal === undefined && this.#roomFor(ticket.rank, ticket);
     if (this.#isClosed) {
@@ -156,27 +188,13 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
       this.#waiting++;
       this.#tickets.add(ticket);
       queue.add(ticket, this.pool, this, now);
-      this.#drop(room);
+      if (room.dropped) {
+        this.#drop(room.dropped);
+      }
       queue.drainFor(this.pool);
     } else {
       this.#refuse(ticket.request, ticket.id, ticket.arrivedAt, ticket);
     }
-  }
-
-  /**
-   * Reading the clock costs more than all else that an arrival does, so requests that come at once, out of an array
-   * say, and have to wait anyway share a reading with a few others; not where the source is found to take its time.
-   */
-  #arrivalTime(): number {
-    if (this.#sharedArrivals > 0 && !this.pool.hasFreeSlot) {
-      this.#sharedArrivals--;
-      return this.#lastArrivalAt;
-    }
-    const now = this.#settings.clock.now();
-    const isQuick = this.#isSubscribing && now - this.#lastArrivalAt < 1;
-    this.#sharedArrivals = isQuick ? sharesOfReading : 0;
-    this.#lastArrivalAt = now;
-    return now;
   }
 
   /** A ticket for a copy that somebody on the way has made of a request that came from an operator of ours. */
@@ -194,19 +212,18 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
 
   /** Subscribes to the source, which may emit all it has meanwhile. */
   open(subscribe: () => void): void {
-    this.#isSubscribing = true;
-    try {
-      subscribe();
-    } finally {
-      this.#isSubscribing = false;
-      this.#sharedArrivals = 0;
-    }
+    this.#arrivals.during(subscribe);
   }
 
   /** The source has completed. */
   complete(): void {
     this.#isSourceDone = true;
     this.#completeIfDone();
+  }
+
+  startMiss(miss: PlainMiss, arrivedAt: number, now: number): void {
+    this.#waiting--;
+    this.#begin(miss.request, arrivedAt, miss.id, miss.rank, now, miss);
   }
 
   start(ticket: Ticket, now: number): void {
@@ -263,8 +280,11 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
   heard(call: RunningCall, feedback: ProviderFeedback): void {
     const { events, limiter } = this.#settings;
     limiter?.engine.heard(call.id, feedback, call.startedAt);
-    if (call.ticket && feedback.usage) {
-      call.ticket.usage = feedback.usage;
+    if (feedback.usage) {
+      call.usage = feedback.usage;
+      if (call.ticket) {
+        call.ticket.usage = feedback.usage;
+      }
     }
     if (events) {
       const { id, startedAt } = call;
@@ -278,14 +298,20 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
     id: number,
     rank: PriorityRank,
     now: number,
-    ticket: Ticket | undefined,
+    item: Ticket | Ticketless | undefined,
   ): void {
     const { events, limiter, retry, timeout } = this.#settings;
+    const ticket = item?.ticket;
     const attempt = ticket?.attempts ?? 1;
-    const call = new RunningCall(request, id, arrivedAt, now, rank, attempt, ticket, this);
-    this.#running.add(call);
+    const call = new RunningCall(request, id, now, now - arrivedAt, rank, attempt, item, this);
+    if (this.#remembersAll || item) {
+      this.#running.add(call);
+    }
     if (ticket) {
       ticket.holder = this;
+    } else if (item instanceof Ticketless) {
+      call.startNumber = nextStartNumber();
+      item.begun(call);
     }
     retry?.started();
     if (events) {
@@ -319,7 +345,20 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
     }
   }
 
+  toBeStopped(call: RunningCall): void {
+    if (call.isOver || this.#running.has(call)) {
+      return;
+    }
+    if (this.#isClosed) {
+      call.isOver = true;
+      call.abort('AbortError', hasLeft);
+    } else {
+      this.#running.add(call);
+    }
+  }
+
   #follow(call: RunningCall, result: ObservableInput<unknown>): void {
+    this.toBeStopped(call);
     let hasValue = false;
     let last: unknown;
     const work = from(result).subscribe({
@@ -345,29 +384,30 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
     this.#noteSuccess(call, now);
     // As with mergeMap, a call is cleaned up before the next one starts in its place.
     call.stopWork();
-    limiter?.engine.succeeded(call.id, call.startedAt);
+    limiter?.engine.succeeded(call.id, call.startedAt, now);
     if (events) {
-      this.#tellFinish(events, call, 'succeeded', now);
+      tellFinished(events, call, 'succeeded', now);
     }
     if (this.#isClosed || call.ticket?.cancelled) {
       this.#abandoned(call);
       return;
     }
     this.#open--;
-    this.#yield(
-      {
-        ok: true,
-        request: call.request as R,
-        value: value as V,
-        source: 'call',
-        latency: now - call.startedAt,
-        waited: call.startedAt - call.arrivedAt,
-        attempts: call.attempt,
-      },
-      call.id,
-      call.ticket,
-      now,
-    );
+    const outcome: SuccessfulOutcome<R, V> = {
+      ok: true,
+      request: call.request as R,
+      value: value as V,
+      source: 'call',
+      latency: now - call.startedAt,
+      waited: call.waited,
+      attempts: call.attempt,
+    };
+    const miss = ticketlessOf(call);
+    if (miss) {
+      miss.landed(outcome, now);
+    } else {
+      this.#yield(outcome, call.id, call.ticket, now);
+    }
     // Only now, so that no call is started that the outcome made superfluous (take).
     queue.drain(this.#isBrisk ? now : undefined);
     this.#completeIfDone();
@@ -398,12 +438,13 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
     // Before anyone hears of it: a request made in reaction must find the hold that a refusal causes.
     limiter?.engine.failed(call.id, error, call.startedAt);
     if (events) {
-      this.#tellFinish(events, call, 'failed', now, error);
+      tellFinished(events, call, 'failed', now, error);
     }
     if (this.#isClosed || call.ticket?.cancelled) {
       this.#abandoned(call);
       return;
     }
+    ticketlessOf(call)?.unfold();
     const retried = retry !== undefined && this.#tryAgain(call, error, retry);
     if (!retried) {
       this.#open--;
@@ -413,7 +454,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
           request: call.request as R,
           error,
           latency: now - call.startedAt,
-          waited: call.startedAt - call.arrivedAt,
+          waited: call.waited,
           attempts: call.attempt,
         },
         call.id,
@@ -532,13 +573,14 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
     return dropped && { dropped };
   }
 
-  #drop({ dropped }: Room): void {
-    if (dropped?.item instanceof Ticket) {
+  #drop({ item, arrivedAt, id }: DroppedRequest): void {
+    const ticket = ticketOf(item);
+    if (ticket) {
       // Where slots are shared, the oldest may be another subscription's.
-      (dropped.item.owner as ConcurrentRun<R, V>).#dropped(dropped.item);
-    } else if (dropped) {
+      (ticket.owner as ConcurrentRun<R, V>).#dropped(ticket);
+    } else {
       this.#waiting--;
-      this.#refuse(dropped.item as R, dropped.id, dropped.arrivedAt, undefined);
+      this.#refuse(item as R, id, arrivedAt, undefined);
     }
   }
 
@@ -587,13 +629,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
   #yield(outcome: CallOutcome<R, V>, id: number, ticket: Ticket | undefined, at: number): void {
     const { events } = this.#settings;
     if (events && ticket?.settlesTo !== events) {
-      const { ok, latency, waited, attempts } = outcome;
-      tell(
-        events,
-        ok
-          ? { type: 'settled', at, id, ok, source: outcome.source, latency, waited, attempts }
-          : { type: 'settled', at, id, ok, error: outcome.error, latency, waited, attempts },
-      );
+      tellSettled(events, id, outcome, at);
     }
     if (ticket?.passedOnBy && !this.#settings.ordered) {
       emitSigned(outcome, ticket.outer ?? ticket, this.#destination);
@@ -643,33 +679,21 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
     for (let call = this.#running.any(); call; call = this.#running.any()) {
       this.#gaveUp(call);
       this.#left(call.id, call.ticket);
-      call.abort('AbortError', 'The subscriber left before this call had ended.');
+      call.abort('AbortError', hasLeft);
     }
     queue.drain();
   }
 
-  #announce(
-    events: CallEventListener,
-    id: number,
-    rank: PriorityRank,
-    lane: string | undefined,
-    at: number,
-  ): void {
-    const priority = prioritiesByRank[rank];
-    tell(
-      events,
-      lane === undefined
-        ? { type: 'received', at, id, priority }
-        : { type: 'received', at, id, priority, lane },
-    );
-  }
-
   #tellStart(events: CallEventListener, call: RunningCall, isLimited: boolean): void {
-    const { id, attempt, startedAt: at } = call;
-    const waitedSince = Math.max(call.ticket?.queuedAt ?? call.arrivedAt, this.pool.freeSince);
-    tell(events, { type: 'started', at, id, attempt, priority: prioritiesByRank[call.rank] });
-    const wasHeld = isLimited && this.#settings.queue.lastHeldAt >= waitedSince;
-    if (wasHeld && call.ticket?.asks !== 'start' && at > waitedSince) {
+    const { id, attempt, startedAt: at, ticket } = call;
+    // Before anyone hears of the start, who may change all this.
+    const { lastHeldAt } = this.#settings.queue;
+    const mayBeThrottled = isLimited && lastHeldAt !== -Infinity && ticket?.asks !== 'start';
+    const waitedSince = mayBeThrottled
+      ? Math.max(ticket?.queuedAt ?? call.arrivedAt, this.pool.freeSince)
+      : Infinity;
+    tellStarted(events, id, call.rank, attempt, at);
+    if (lastHeldAt >= waitedSince && at > waitedSince) {
       tell(events, { type: 'throttled', at, id, waited: at - waitedSince });
     }
   }
@@ -680,24 +704,8 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, FeedbackR
     const now = this.#release(call);
     limiter?.engine.forget(call.id);
     if (events) {
-      this.#tellFinish(events, call, 'aborted', now);
+      tellFinished(events, call, 'aborted', now);
     }
-  }
-
-  #tellFinish(
-    events: CallEventListener,
-    { id, attempt, startedAt }: RunningCall,
-    result: 'succeeded' | 'failed' | 'aborted',
-    at: number,
-    error?: unknown,
-  ): void {
-    const latency = at - startedAt;
-    tell(
-      events,
-      result === 'failed'
-        ? { type: 'finished', at, id, attempt, result, latency, startedAt, error }
-        : { type: 'finished', at, id, attempt, result, latency, startedAt },
-    );
   }
 
   #left(id: number, ticket: Ticket | undefined): void {
@@ -743,18 +751,29 @@ function inOneShape<R>(settings: RunSettings<R>): RunSettings<R> {
   };
 }
 
-/** A place in the queue, and who had to make room for it. */
-interface Room {
-  readonly dropped?: { readonly item: unknown; readonly arrivedAt: number; readonly id: number };
+interface DroppedRequest {
+  readonly item: unknown;
+  readonly arrivedAt: number;
+  readonly id: number;
 }
 
-/** How many arrivals share a reading of the clock with an earlier one where they may. */
-const sharesOfReading = 15;
+/** A place in the queue, and who had to make room for it. */
+interface Room {
+  readonly dropped?: DroppedRequest;
+}
 
 /** How many calls must have resolved at once, one after the other, before the next shares a reading of the clock. */
 const quickBeforeSharing = 16;
 
+/** Why a call is stopped. */
+const hasLeft = 'The subscriber left before this call had ended.';
+
 const justRoom: Room = {};
+
+/** Whose call it is, if that has no ticket still. */
+function ticketlessOf({ item }: RunningCall): Ticketless | undefined {
+  return item instanceof Ticketless && !item.ticket ? item : undefined;
+}
 
 /** RxJS's own `EmptyError`, from where RxJS makes it: constructing one is not for others to do. */
 function emptyError(): unknown {

@@ -150,12 +150,14 @@ export function mergeWithConcurrency<R, O extends ObservableInput<unknown>>(
 
 /**
  * The operator behind {@link mergeWithConcurrency}, by settings that were checked; each subscription asks for its
- * own, and has slots of its own unless they name a shared pool.
+ * own, and has slots of its own unless they name a shared pool. `opened` is given each run that plain misses may be
+ * given to, before it is sent anything: not one whose queue is bounded, as who waits there must be told apart.
  */
 export function mergeBySettings<R, V>(
   call: (request: R, context: CallContext) => ObservableInput<unknown>,
   settingsOf: () => RunSettings<R>,
   maxConcurrent: number | Observable<number> = defaultMaxConcurrent,
+  opened?: (run: ConcurrentRun<R, V>) => void,
 ): OperatorFunction<R, CallOutcome<R, V>> {
   return (source) =>
     new Observable((destination) => {
@@ -167,6 +169,9 @@ export function mergeBySettings<R, V>(
         (starter) => settings.sharedPool ?? new SlotPool(limit, starter),
         destination,
       );
+      if (settings.maxQueue === Infinity) {
+        opened?.(run);
+      }
       if (isObservable(maxConcurrent) && !settings.sharedPool) {
         followLimit(maxConcurrent, run.pool, settings.queue, destination);
       }

@@ -9,6 +9,7 @@ import { engineOf, identityOf, type CacheRunSettings, type LastingPipeline } fro
 import { FlightTicket } from './flight-ticket';
 import { FlightsByRequest } from './flights-by-request';
 import { failed, land } from './landing';
+import type { MissCalls } from './plain-miss';
 
 /** Cancelled requests on their way that a pipeline remembers at most. */
 const mostAbandoned = 1000;
@@ -34,6 +35,7 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
   readonly #strays = new Set<unknown>();
   /** The operator of ours that the requests go to, if there is one. */
   #next: Consumer | undefined;
+  #calls: MissCalls | undefined;
   #isOpen = false;
   #isOver = false;
   #hasOwner = true;
@@ -45,7 +47,7 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
 
   /** @throws what `misses` throws */
   open(): void {
-    if (!this.#settings.opensLate) {
+    if (typeof this.#settings.misses === 'function') {
       this.#subscribe();
     }
   }
@@ -56,13 +58,34 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
       this.#next = Consumer.current();
       return this.#requests;
     });
+    const { misses } = this.#settings;
+    const outcomes$ =
+      typeof misses === 'function'
+        ? misses(misses$)
+        : misses.ofOurs(misses$, (calls) => (this.#calls = calls));
     this.#subscription.add(
-      this.#settings.misses(misses$).subscribe({
+      outcomes$.subscribe({
         next: (outcome) => this.#landed(outcome),
         error: (error: unknown) => this.#ended(error),
         complete: () => this.#ended(),
       }),
     );
+  }
+
+  /** Who makes the calls, where the pipeline is nothing but an operator of ours; opens it, if need be. */
+  openCalls(): MissCalls | undefined {
+    if (!this.#isOpen) {
+      this.#subscribe();
+    }
+    return this.#isOver ? undefined : this.#calls;
+  }
+
+  /** Takes in the flight of a plain miss that was given to `calls`. */
+  adopt(flight: Flight<R, V>): void {
+    flight.carrier = this;
+    this.#flights.add(flight);
+    this.#byRequest?.add(flight);
+    flight.ticket.passOnBy(this.#settings.cache ?? this);
   }
 
   send(flight: Flight<R, V>): void {

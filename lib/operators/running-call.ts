@@ -1,14 +1,33 @@
 import type { Unsubscribable } from 'rxjs';
 import type { Alarm } from '../core/alarms';
-import type { CallContext, ProviderFeedback } from '../core/call';
+import type { CallContext, ProviderFeedback, SuccessfulOutcome, TokenUsage } from '../core/call';
 import type { Member } from '../core/members';
 import type { PriorityRank } from '../core/priority';
-import type { Ticket } from '../core/ticket';
+import { Queued, type Ticket } from '../core/ticket';
 import { guarded } from './tell';
 
-/** Hears what a running call reports. */
-export interface FeedbackReceiver {
+/** Who makes a call, and hears what it reports. */
+export interface CallOwner {
   heard(call: RunningCall, feedback: ProviderFeedback): void;
+  /** The call has asked for its signal, and so is to be told when nobody waits for it any more. */
+  toBeStopped(call: RunningCall): void;
+}
+
+/** What only some calls have: one that is a promise and is not looked at from outside has none of it. */
+class CallDetails {
+  work: Unsubscribable | undefined;
+  timeout: Alarm | undefined;
+  usage: TokenUsage | undefined;
+  controller: AbortController | undefined;
+  abortReason: unknown;
+}
+
+/** What stands in the queue by itself but has no ticket, and so is told what becomes of its call. */
+export abstract class Ticketless extends Queued {
+  abstract begun(call: RunningCall): void;
+  abstract landed(outcome: SuccessfulOutcome<unknown, unknown>, now: number): void;
+  /** It needs a ticket from now on. */
+  abstract unfold(): void;
 }
 
 /** One attempt while it runs, which is also the context that the call is given. */
@@ -16,54 +35,93 @@ export class RunningCall implements CallContext, Member {
   /** Among the running calls of its pipeline. */
   position = 0;
   isOver = false;
-  work: Unsubscribable | undefined;
-  timeout: Alarm | undefined;
-  #controller: AbortController | undefined;
-  #abortReason: unknown;
+  /** Where it stands in the order of all starts, if that may matter. */
+  startNumber = 0;
+  #details: CallDetails | undefined;
 
   constructor(
     readonly request: unknown,
     readonly id: number,
-    readonly arrivedAt: number,
     readonly startedAt: number,
+    /** Milliseconds from the arrival of its request to this start: as a whole number it takes no room of its own. */
+    readonly waited: number,
     readonly rank: PriorityRank,
     readonly attempt: number,
-    readonly ticket: Ticket | undefined,
-    readonly receiver: FeedbackReceiver,
+    /** What stood in the queue for it, if that was not the request itself. */
+    readonly item: Queued | undefined,
+    readonly owner: CallOwner,
   ) {}
+
+  /** When its request arrived. */
+  get arrivedAt(): number {
+    return this.startedAt - this.waited;
+  }
+
+  /** What is known of its request; undefined as long as nothing needs to be. */
+  get ticket(): Ticket | undefined {
+    return this.item?.ticket;
+  }
+
+  /** What it used up so far, as far as the provider told. */
+  get usage(): TokenUsage | undefined {
+    return this.#details?.usage;
+  }
+
+  set usage(usage: TokenUsage | undefined) {
+    this.detailed.usage = usage;
+  }
+
+  get timeout(): Alarm | undefined {
+    return this.#details?.timeout;
+  }
+
+  set timeout(timeout: Alarm | undefined) {
+    this.detailed.timeout = timeout;
+  }
+
+  set work(work: Unsubscribable) {
+    this.detailed.work = work;
+  }
 
   /** Made when it is first read, because most calls of a test, and many others, never look at it. */
   get signal(): AbortSignal {
-    if (!this.#controller) {
-      this.#controller = new AbortController();
-      if (this.#abortReason !== undefined) {
-        this.#controller.abort(this.#abortReason);
+    const details = this.detailed;
+    if (!details.controller) {
+      this.owner.toBeStopped(this);
+      details.controller = new AbortController();
+      if (details.abortReason !== undefined) {
+        details.controller.abort(details.abortReason);
       }
     }
-    return this.#controller.signal;
+    return details.controller.signal;
   }
 
   /** Made when it is read, because calls take it out of the context, and most never do. */
   get report(): (feedback: ProviderFeedback) => void {
     return (feedback) => {
       if (!this.isOver) {
-        this.receiver.heard(this, feedback);
+        this.owner.heard(this, feedback);
       }
     };
   }
 
   /** Stops the work, and says why to those who asked for the signal. */
   abort(name: 'AbortError' | 'TimeoutError', message: string): void {
-    this.#abortReason = new DOMException(message, name);
+    const details = this.detailed;
+    details.abortReason = new DOMException(message, name);
     this.stopWork();
-    this.#controller?.abort(this.#abortReason);
+    details.controller?.abort(details.abortReason);
   }
 
   /** A teardown of the user's that throws must not keep the outcome from coming out. */
   stopWork(): void {
-    const { work } = this;
+    const work = this.#details?.work;
     if (work) {
       guarded(() => work.unsubscribe());
     }
+  }
+
+  private get detailed(): CallDetails {
+    return (this.#details ??= new CallDetails());
   }
 }

@@ -30,6 +30,7 @@ import {
   requiredFunction,
   switchSetting,
 } from '../core/settings';
+import { stepsOf, type CountingListener, type StepCounter } from '../core/steps';
 import { noTraits, validated, type TraitsReader } from '../core/traits';
 import { AdaptiveRateLimiter, type KnownLimits, type OverflowPolicy } from '../limiter/adaptive-rate-limiter';
 import { AdmissionQueue } from '../limiter/admission-queue';
@@ -45,6 +46,7 @@ import {
   retryConfigOf,
   type NotAString,
 } from '../operators/merge-with-concurrency';
+import { missStarter } from '../operators/plain-miss';
 import { tell } from '../operators/tell';
 import type { ErrorClassifier } from '../provider/classify-error';
 import { RetryPolicy, type RetryConfig } from '../provider/retry-policy';
@@ -148,13 +150,12 @@ export class LLMCallOptimizer {
   readonly stats$: Observable<StatsSnapshot>;
   /** What happens to every request; completes on `close()`. */
   readonly events$: Observable<CallEvent>;
-  readonly #events$ = new Subject<CallEvent>();
   readonly #stats: CallStats;
   readonly #clock: Clock;
   readonly #queue: AdmissionQueue;
   readonly #pool: SlotPool;
   readonly #settings: Omit<RunSettings<unknown>, 'events'>;
-  readonly #events: CallEventListener;
+  readonly #events: StatsAndEvents;
   readonly #isOwnCache: boolean;
   readonly #classifyError: ErrorClassifier | undefined;
   readonly #open = new Set<CacheRun<never, never>>();
@@ -172,15 +173,8 @@ export class LLMCallOptimizer {
     const onScheduler = scheduler ? { scheduler } : {};
     const maxQueue = numberSetting('maxQueue', settings.maxQueue, Infinity, { whole: true, infinite: true });
     const overflow = choiceSetting('overflow', settings.overflow, 'reject', ['reject', 'drop-oldest']);
-    this.events$ = this.#events$.asObservable();
-    this.#events = {
-      next: (event) => {
-        this.#stats.next(event);
-        if (this.#events$.observed) {
-          this.#events$.next(event);
-        }
-      },
-    };
+    this.#events = new StatsAndEvents();
+    this.events$ = this.#events.events$;
     this.limiter = switchSetting('enableRateLimit', settings.enableRateLimit, true)
       ? new AdaptiveRateLimiter({
           ...given({
@@ -206,6 +200,7 @@ export class LLMCallOptimizer {
       isObservable(maxConcurrent)
         ? 3
         : numberSetting('maxConcurrent', maxConcurrent, 3, { min: 1, whole: true, infinite: true }),
+      missStarter,
     );
     const retry = retryConfigOf(settings.retry ?? true);
     this.#settings = {
@@ -240,7 +235,7 @@ export class LLMCallOptimizer {
       }),
       ...onScheduler,
     });
-    this.stats$ = this.#stats.stats$;
+    this.stats$ = this.#events.countedBy(this.#stats);
     if (isObservable(maxConcurrent)) {
       followLimit(maxConcurrent, this.#pool, this.#queue, {
         add: (teardown) => this.#following.add(teardown),
@@ -281,8 +276,10 @@ export class LLMCallOptimizer {
       () => ({
         cache: this.cache,
         clock: this.#clock,
-        misses: mergeBySettings<R, ObservedValueOf<O>>(call, () => settings),
-        opensLate: true,
+        misses: {
+          ofOurs: (misses$, opened) =>
+            misses$.pipe(mergeBySettings<R, ObservedValueOf<O>>(call, () => settings, undefined, opened)),
+        },
         keySpace,
         ordered,
         maxWait: this.#settings.maxWait,
@@ -391,7 +388,7 @@ export class LLMCallOptimizer {
     this.#queue.setLimit(this.#pool, limit);
     this.limiter?.close();
     this.#stats.close();
-    this.#events$.complete();
+    this.#events.complete();
     if (this.#isOwnCache) {
       // Last, so that the last snapshot tells what the cache held; what the store holds stays.
       this.cache?.close();
@@ -404,6 +401,55 @@ export class LLMCallOptimizer {
       error.cause = this.#limitError.error;
     }
     return error;
+  }
+}
+
+/** Hears all events of an optimizer: its statistics do, and whoever is subscribed to `events$`. */
+class StatsAndEvents implements CountingListener {
+  readonly events$: Observable<CallEvent>;
+  readonly #subject = new Subject<CallEvent>();
+  #stats: CallStats | undefined;
+  #counter: StepCounter | undefined;
+  /** Subscribers of `events$` and `stats$`. */
+  #watching = 0;
+  // Only declared, as bundlers keep a class whose fields have computed names even where nobody uses it.
+  declare [stepsOf]: StepCounter | undefined;
+
+  constructor() {
+    this[stepsOf] = undefined;
+    this.events$ = this.#watched(this.#subject);
+  }
+
+  /** Tells `stats` from now on; returns their figures, live. They are made last, as they tell what is in the cache. */
+  countedBy(stats: CallStats): Observable<StatsSnapshot> {
+    this.#stats = stats;
+    this.#counter = stats[stepsOf];
+    this[stepsOf] = this.#counter;
+    return this.#watched(stats.stats$);
+  }
+
+  next(event: CallEvent): void {
+    this.#stats?.next(event);
+    if (this.#watching > 0) {
+      this.#subject.next(event);
+    }
+  }
+
+  complete(): void {
+    this.#subject.complete();
+  }
+
+  #watchedBy(more: 1 | -1): void {
+    this.#watching += more;
+    this[stepsOf] = this.#watching === 0 ? this.#counter : undefined;
+  }
+
+  #watched<T>(source: Observable<T>): Observable<T> {
+    return new Observable((subscriber) => {
+      this.#watchedBy(1);
+      subscriber.add(() => this.#watchedBy(-1));
+      subscriber.add(source.subscribe(subscriber));
+    });
   }
 }
 

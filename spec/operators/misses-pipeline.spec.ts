@@ -84,8 +84,7 @@ describe('the pipeline for misses', () => {
       return cacheBySettings<Asked, string>(() => ({
         cache,
         clock: cache[internalsOf].clock,
-        misses,
-        opensLate: true,
+        misses: { ofOurs: misses },
         keySpace: {},
         ordered: false,
         maxWait: Infinity,
