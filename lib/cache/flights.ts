@@ -273,7 +273,7 @@ export class Flights {
     }
   }
 
-  /** Takes off what stands in for the flight of a key. */
+  /** Takes off what stands in for the flight of a key, if it still does. */
   removePlain(plain: PlainFlight): void {
     if (plain.isListed) {
       plain.unlisted();

@@ -6,6 +6,7 @@ export class HitWindow {
   readonly #lookUps = new Uint32Array(buckets);
   readonly #hits = new Uint32Array(buckets);
   #bucket = 0;
+  /** When the next bucket begins. */
   #endsAt = bucketLength;
 
   add(now: number, isHit: boolean): void {

@@ -9,6 +9,8 @@ const sharesOfReading = 7;
  * to take its time.
  */
 export class Arrivals {
+  /** Whether the last time was that of an earlier arrival. */
+  isShared = false;
   readonly #clock: Clock;
   #lastAt = -Infinity;
   /** Arrivals to come for which the clock is not read again. */
@@ -30,9 +32,6 @@ export class Arrivals {
       this.#shares = 0;
     }
   }
-
-  /** Whether the last time was that of an earlier arrival. */
-  isShared = false;
 
   /** The time of an arrival. */
   now(mustWait: boolean): number {

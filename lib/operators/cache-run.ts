@@ -261,10 +261,8 @@ export class CacheRun<R, V> implements PlainMissOwner<R, V> {
       }
       return;
     }
-    if (miss.isListed) {
-      // Its answer is not kept: nothing has taken its place.
-      this.#engine!.flights.removePlain(miss);
-    }
+    // Where its answer is kept, that has taken its place already.
+    this.#engine!.flights.removePlain(miss);
     this.#waiters.delete(miss);
     this.#yield(id, this.#takeIndex(id), outcome, now, undefined);
   }

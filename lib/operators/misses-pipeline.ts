@@ -82,10 +82,7 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
 
   /** Takes in the flight of a plain miss that was given to `calls`. */
   adopt(flight: Flight<R, V>): void {
-    flight.carrier = this;
-    this.#flights.add(flight);
-    this.#byRequest?.add(flight);
-    flight.ticket.passOnBy(this.#settings.cache ?? this);
+    this.#carry(flight);
   }
 
   send(flight: Flight<R, V>): void {
@@ -98,14 +95,11 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
       land(flight, failed(ticket, request, error, this.#settings.clock), this.#settings);
       return;
     }
-    flight.carrier = this;
-    this.#flights.add(flight);
-    this.#byRequest?.add(flight);
+    this.#carry(flight);
     if (ticket instanceof FlightTicket) {
       ticket.flight = flight;
     }
     ticket.startNumber = nextStartNumber();
-    ticket.passOnBy(this.#settings.cache ?? this);
     handOver(ticket, this.#next, this.#requests);
     if (!this.#byRequest && flight.carrier === this && !staysInSight(flight)) {
       this.#findByRequest();
@@ -231,6 +225,13 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
 
   #findByRequest(): FlightsByRequest<R, V> {
     return (this.#byRequest ??= new FlightsByRequest(this.#all()));
+  }
+
+  #carry(flight: Flight<R, V>): void {
+    flight.carrier = this;
+    this.#flights.add(flight);
+    this.#byRequest?.add(flight);
+    flight.ticket.passOnBy(this.#settings.cache ?? this);
   }
 
   #forget(flight: Flight<R, V>): void {

@@ -9,7 +9,7 @@ import { guarded } from './tell';
 /** Who makes a call, and hears what it reports. */
 export interface CallOwner {
   heard(call: RunningCall, feedback: ProviderFeedback): void;
-  /** The call has asked for its signal, and so is to be told when nobody waits for it any more. */
+  /** The call has asked for its signal, or is an Observable: it is to be stopped when nobody waits for it any more. */
   toBeStopped(call: RunningCall): void;
 }
 
