@@ -67,6 +67,11 @@ export class ChunkedQueue<T> {
     return this.#length === 0 ? undefined : (this.#head.entries[2 * this.#first] as T);
   }
 
+  /** The number of the first item; undefined where there is none. */
+  firstId(): number | undefined {
+    return this.#length === 0 ? undefined : (this.#head.entries[2 * this.#first + 1] as number);
+  }
+
   /** When the first item arrived; `Infinity` where there is none. */
   firstArrivedAt(): number {
     return this.#length === 0 ? Infinity : this.#head.arrivals[this.#first]!;

@@ -46,18 +46,22 @@ export interface FailedAttempt {
 }
 
 /** What may stand in the admission queue in place of a request: a ticket, or what gets one once it needs it. */
-export abstract class Queued {
+export interface Queued {
+  readonly id: number;
   /** Undefined as long as nothing must be known of the request but what the queue itself holds. */
-  abstract readonly ticket: Ticket | undefined;
+  readonly ticket: Ticket | undefined;
 }
 
-/** The ticket of what stands in the admission queue; undefined for a request that has none. */
-export function ticketOf(item: unknown): Ticket | undefined {
-  return item instanceof Queued ? item.ticket : undefined;
+/** In the admission queue the number of what knows its number: so a request is told from a {@link Queued} unseen. */
+export const knowsItself = 0;
+
+/** The ticket of what stands in the admission queue under a number; undefined for a request that has none. */
+export function ticketOf(item: unknown, id: number): Ticket | undefined {
+  return id === knowsItself ? (item as Queued).ticket : undefined;
 }
 
 /** What rxllm knows of one request on its way through the operators; a plain waiting request needs none. */
-export class Ticket<R = unknown> extends Queued implements Member {
+export class Ticket<R = unknown> implements Queued, Member {
   readonly id: number;
   readonly request: R;
   /** When the request entered its first operator. */
@@ -124,7 +128,6 @@ export class Ticket<R = unknown> extends Queued implements Member {
   alarm: Alarm | undefined;
 
   constructor(request: R, arrivedAt: number, id: number = nextRequestId()) {
-    super();
     this.request = request;
     this.arrivedAt = arrivedAt;
     this.id = id;

@@ -1,7 +1,7 @@
 import { Alarms } from '../core/alarms';
 import type { Cancel, Clock } from '../core/clock';
 import type { PriorityRank } from '../core/priority';
-import { ticketOf, type Asks, type Ticket, type TicketOwner } from '../core/ticket';
+import { knowsItself, type Asks, type Queued, type Ticket, type TicketOwner } from '../core/ticket';
 import { Leaf, Line } from './priority-line';
 import type { SlotPool } from './slot-pool';
 
@@ -73,7 +73,7 @@ export class AdmissionQueue {
     if (!leaf) {
       return this.waiting > 0 ? 'no-slot' : undefined;
     }
-    const ticket = ticketOf(leaf.first());
+    const ticket = leaf.firstTicket();
     const { rank } = leaf.lane.priorityClass;
     return { rank, tokens: ticket?.tokens, asks: ticket?.asks ?? 'permit-and-start' };
   }
@@ -101,6 +101,11 @@ export class AdmissionQueue {
     const leaf = priorityClass.leafOf(lane, pool);
     leaf.queue.push(request, arrivedAt, id);
     priorityClass.joined(leaf);
+  }
+
+  /** Puts what may have a ticket later at the end of its class. Its pool starts it, unless it has one by then. */
+  addQueued(pool: SlotPool, queued: Queued, arrivedAt: number, rank: PriorityRank): void {
+    this.addPlain(pool, queued, arrivedAt, knowsItself, rank);
   }
 
   /** Puts a ticket at the end of its class, or, for a retry, at the front. */
@@ -199,7 +204,7 @@ export class AdmissionQueue {
   takeOldest(
     pool: SlotPool,
     from: PriorityRank,
-  ): { item: unknown; arrivedAt: number; id: number } | undefined {
+  ): { item: unknown; ticket: Ticket | undefined; arrivedAt: number; id: number } | undefined {
     for (let rank = 0; rank <= from; rank++) {
       let oldest: Leaf | undefined;
       for (const { classes } of [this.#unpaid, this.#paid]) {
@@ -210,17 +215,16 @@ export class AdmissionQueue {
         }
       }
       if (oldest) {
-        oldest.first();
+        const ticket = oldest.firstTicket();
         const item = oldest.queue.shift();
         const { arrivedAt, id } = oldest.queue;
-        const ticket = ticketOf(item);
         if (ticket) {
           this.#leave(ticket, oldest);
           this.#ignoreDeadline(ticket);
         } else {
           oldest.lane.priorityClass.left(oldest);
         }
-        return { item, arrivedAt, id };
+        return { item, ticket, arrivedAt, id };
       }
     }
     return undefined;
@@ -290,7 +294,7 @@ export class AdmissionQueue {
    */
   #tryStart(leaf: Leaf, isBehindPaid: boolean, recently?: number): number {
     const { rank, isNew } = leaf.lane.priorityClass;
-    const ticket = ticketOf(leaf.first());
+    const ticket = leaf.firstTicket();
     const gate = this.#gate;
     const isOpen = recently !== undefined && !ticket && (!gate || gate.isOpenAt(recently));
     const now = isOpen ? recently : this.#clock.now();
@@ -320,7 +324,7 @@ export class AdmissionQueue {
     const { arrivedAt, id } = queue;
     priorityClass.served(leaf);
     pool.active++;
-    this.#gate?.pass(rank, ticket?.tokens, asks, now, id);
+    this.#gate?.pass(rank, ticket?.tokens, asks, now, id === knowsItself ? (item as Queued).id : id);
     if (ticket) {
       ticket.place = undefined;
       this.#ignoreDeadline(ticket);
@@ -336,9 +340,9 @@ export class AdmissionQueue {
     const priorityClass = line.classes[ticket.rank]!;
     const leaf = priorityClass.leafOf(ticket.lane, pool);
     if (where === 'back') {
-      leaf.queue.push(ticket, ticket.queuedAt, ticket.id);
+      leaf.queue.push(ticket, ticket.queuedAt, knowsItself);
     } else {
-      leaf.queue.unshift(ticket, ticket.arrivedAt, ticket.id);
+      leaf.queue.unshift(ticket, ticket.arrivedAt, knowsItself);
     }
     ticket.place = leaf;
     priorityClass.joined(leaf);

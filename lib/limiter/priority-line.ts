@@ -1,6 +1,6 @@
 import { waitMultipliers, type PriorityRank } from '../core/priority';
 import { ChunkedQueue } from '../core/chunked-queue';
-import { ticketOf } from '../core/ticket';
+import { knowsItself, ticketOf, type Queued, type Ticket } from '../core/ticket';
 import type { SlotPool } from './slot-pool';
 
 /** The waiting requests of one priority, one lane and one pool. */
@@ -13,22 +13,28 @@ export class Leaf {
     readonly lane: Lane,
   ) {}
 
-  holds(item: unknown): boolean {
-    const ticket = ticketOf(item);
+  holds(item: unknown, id: number): boolean {
+    const ticket = ticketOf(item, id);
     return ticket === undefined || ticket.place === this;
   }
 
-  /** What is next; what was removed from the middle is dropped as soon as it has come to the head. */
-  first(): unknown {
+  /** Drops what was removed from the middle, as soon as it has come to the head. */
+  tidy(): void {
+    const { queue } = this;
     // Only a queue that is longer than what waits holds anything to drop.
-    while (this.queue.length > this.live && !this.holds(this.queue.first())) {
-      this.queue.shift();
+    while (queue.length > this.live && !this.holds(queue.first(), queue.firstId()!)) {
+      queue.shift();
     }
-    return this.queue.first();
+  }
+
+  /** The ticket of what is next, if that has one. */
+  firstTicket(): Ticket | undefined {
+    this.tidy();
+    return ticketOf(this.queue.first(), this.queue.firstId()!);
   }
 
   firstArrivedAt(): number {
-    this.first();
+    this.tidy();
     return this.queue.firstArrivedAt();
   }
 }
@@ -138,7 +144,7 @@ class PriorityClass {
     if (--leaf.lane.live === 0) {
       this.#retire(leaf.lane);
     } else if (leaf.queue.length > 2 * leaf.live + 32) {
-      leaf.queue.retain((item) => leaf.holds(item));
+      leaf.queue.retain((item, id) => leaf.holds(item, id));
     }
   }
 
@@ -193,8 +199,8 @@ class PriorityClass {
         lane.live -= leaf!.live;
         if (forgotten) {
           leaf!.queue.retain((item, id) => {
-            if (leaf!.holds(item)) {
-              forgotten(id);
+            if (leaf!.holds(item, id)) {
+              forgotten(id === knowsItself ? (item as Queued).id : id);
             }
             return false;
           });

@@ -13,7 +13,7 @@ import type { CallEventListener } from '../core/events';
 import { Consumer, emitSigned, signOutcome } from '../core/hand-over';
 import { Members } from '../core/members';
 import { defaultRank, rankOf, type PriorityRank } from '../core/priority';
-import { nextRequestId, nextStartNumber, Ticket, ticketOf, type TicketOwner } from '../core/ticket';
+import { nextRequestId, nextStartNumber, Ticket, type TicketOwner } from '../core/ticket';
 import type { CallTraits, TraitsReader } from '../core/traits';
 import type { OverflowPolicy } from '../limiter/adaptive-rate-limiter';
 import type { AdmissionQueue } from '../limiter/admission-queue';
@@ -22,7 +22,7 @@ import type { LimiterEngine } from '../limiter/limiter-engine';
 import type { RetryPolicy } from '../provider/retry-policy';
 import { Arrivals } from './arrivals';
 import type { MissCalls, PlainMiss } from './plain-miss';
-import { RunningCall, Ticketless, type CallOwner } from './running-call';
+import { RunningCall, type CallOwner, type Ticketless } from './running-call';
 import { SourceOrder } from './source-order';
 import { tell, tellFinished, tellReceived, tellSettled, tellStarted } from './tell';
 
@@ -129,7 +129,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, MissCalls
     const { queue } = this.#settings;
     this.#open++;
     this.#waiting++;
-    queue.addPlain(this.pool, miss, now, miss.id, miss.rank);
+    queue.addQueued(this.pool, miss, now, miss.rank);
     queue.drainFor(this.pool);
   }
 
@@ -223,7 +223,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, MissCalls
 
   startMiss(miss: PlainMiss, arrivedAt: number, now: number): void {
     this.#waiting--;
-    this.#begin(miss.request, arrivedAt, miss.id, miss.rank, now, miss);
+    this.#begin(miss.request, arrivedAt, miss.id, miss.rank, now, undefined, miss);
   }
 
   start(ticket: Ticket, now: number): void {
@@ -235,12 +235,12 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, MissCalls
       ticket.onStep?.();
       ticket.outer?.onStep?.();
     }
-    this.#begin(ticket.request, ticket.arrivedAt, ticket.id, ticket.rank, now, ticket);
+    this.#begin(ticket.request, ticket.arrivedAt, ticket.id, ticket.rank, now, ticket, undefined);
   }
 
   startPlain(request: unknown, arrivedAt: number, id: number, rank: PriorityRank, now: number): void {
     this.#waiting--;
-    this.#begin(request, arrivedAt, id, rank, now, undefined);
+    this.#begin(request, arrivedAt, id, rank, now, undefined, undefined);
   }
 
   expired(ticket: Ticket): void {
@@ -298,20 +298,21 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, MissCalls
     id: number,
     rank: PriorityRank,
     now: number,
-    item: Ticket | Ticketless | undefined,
+    ticket: Ticket | undefined,
+    ticketless: Ticketless | undefined,
   ): void {
     const { events, limiter, retry, timeout } = this.#settings;
-    const ticket = item?.ticket;
-    const attempt = ticket?.attempts ?? 1;
-    const call = new RunningCall(request, id, now, now - arrivedAt, rank, attempt, item, this);
-    if (this.#remembersAll || item) {
+    const attempt = ticket ? ticket.attempts : 1;
+    const queued = ticket ?? ticketless;
+    const call = new RunningCall(request, id, now, now - arrivedAt, rank, attempt, queued, this);
+    if (this.#remembersAll || queued) {
       this.#running.add(call);
     }
     if (ticket) {
       ticket.holder = this;
-    } else if (item instanceof Ticketless) {
+    } else if (ticketless) {
       call.startNumber = nextStartNumber();
-      item.begun(call);
+      ticketless.begun(call);
     }
     retry?.started();
     if (events) {
@@ -402,9 +403,9 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, MissCalls
       waited: call.waited,
       attempts: call.attempt,
     };
-    const miss = ticketlessOf(call);
-    if (miss) {
-      miss.landed(outcome, now);
+    const { ticketless } = call;
+    if (ticketless) {
+      ticketless.landed(outcome, now);
     } else {
       this.#yield(outcome, call.id, call.ticket, now);
     }
@@ -444,7 +445,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, MissCalls
       this.#abandoned(call);
       return;
     }
-    ticketlessOf(call)?.unfold();
+    call.ticketless?.unfold();
     const retried = retry !== undefined && this.#tryAgain(call, error, retry);
     if (!retried) {
       this.#open--;
@@ -573,8 +574,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, MissCalls
     return dropped && { dropped };
   }
 
-  #drop({ item, arrivedAt, id }: DroppedRequest): void {
-    const ticket = ticketOf(item);
+  #drop({ item, ticket, arrivedAt, id }: DroppedRequest): void {
     if (ticket) {
       // Where slots are shared, the oldest may be another subscription's.
       (ticket.owner as ConcurrentRun<R, V>).#dropped(ticket);
@@ -753,6 +753,7 @@ function inOneShape<R>(settings: RunSettings<R>): RunSettings<R> {
 
 interface DroppedRequest {
   readonly item: unknown;
+  readonly ticket: Ticket | undefined;
   readonly arrivedAt: number;
   readonly id: number;
 }
@@ -769,11 +770,6 @@ const quickBeforeSharing = 16;
 const hasLeft = 'The subscriber left before this call had ended.';
 
 const justRoom: Room = {};
-
-/** Whose call it is, if that has no ticket still. */
-function ticketlessOf({ item }: RunningCall): Ticketless | undefined {
-  return item instanceof Ticketless && !item.ticket ? item : undefined;
-}
 
 /** RxJS's own `EmptyError`, from where RxJS makes it: constructing one is not for others to do. */
 function emptyError(): unknown {

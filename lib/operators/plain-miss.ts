@@ -6,7 +6,7 @@ import type { PriorityRank } from '../core/priority';
 import type { Ticket } from '../core/ticket';
 import type { PlainStarter } from '../limiter/slot-pool';
 import type { FlightTicket } from './flight-ticket';
-import { Ticketless, type RunningCall } from './running-call';
+import type { RunningCall, Ticketless } from './running-call';
 
 /** Who makes the calls of plain misses: the operator of ours that they would come to next anyway. */
 export interface MissCalls {
@@ -35,7 +35,7 @@ export interface PlainMissOwner<R = unknown, V = unknown> {
  * request for the key, a failure, a subscriber that leaves, a fence) unfolds it first. What waits by the thousand is
  * quicker the less of memory each one takes, so this holds nothing that can be had elsewhere.
  */
-export class PlainMiss<R = unknown, V = unknown> extends Ticketless implements PlainFlight, Member {
+export class PlainMiss<R = unknown, V = unknown> implements PlainFlight, Ticketless, Member {
   position = 0;
   /** `listed`: whoever asks for the key finds it; `unlisted`: something else stands in its place, or nothing any more. */
   stage: 'new' | 'listed' | 'sent' | 'landing' | 'unlisted' = 'new';
@@ -54,9 +54,7 @@ export class PlainMiss<R = unknown, V = unknown> extends Ticketless implements P
     readonly arrivedAfter: number,
     readonly rank: PriorityRank,
     public owner: PlainMissOwner<R, V>,
-  ) {
-    super();
-  }
+  ) {}
 
   get arrivedAt(): number {
     return this.owner.openedAt + this.arrivedAfter;

@@ -3,7 +3,7 @@ import type { Alarm } from '../core/alarms';
 import type { CallContext, ProviderFeedback, SuccessfulOutcome, TokenUsage } from '../core/call';
 import type { Member } from '../core/members';
 import type { PriorityRank } from '../core/priority';
-import { Queued, type Ticket } from '../core/ticket';
+import type { Queued, Ticket } from '../core/ticket';
 import { guarded } from './tell';
 
 /** Who makes a call, and hears what it reports. */
@@ -23,11 +23,11 @@ class CallDetails {
 }
 
 /** What stands in the queue by itself but has no ticket, and so is told what becomes of its call. */
-export abstract class Ticketless extends Queued {
-  abstract begun(call: RunningCall): void;
-  abstract landed(outcome: SuccessfulOutcome<unknown, unknown>, now: number): void;
+export interface Ticketless extends Queued {
+  begun(call: RunningCall): void;
+  landed(outcome: SuccessfulOutcome<unknown, unknown>, now: number): void;
   /** It needs a ticket from now on. */
-  abstract unfold(): void;
+  unfold(): void;
 }
 
 /** One attempt while it runs, which is also the context that the call is given. */
@@ -47,8 +47,8 @@ export class RunningCall implements CallContext, Member {
     readonly waited: number,
     readonly rank: PriorityRank,
     readonly attempt: number,
-    /** What stood in the queue for it, if that was not the request itself. */
-    readonly item: Queued | undefined,
+    /** What stood in the queue for it, if that was not the request itself: a ticket, or what may get one. */
+    private readonly queued: Ticket | Ticketless | undefined,
     readonly owner: CallOwner,
   ) {}
 
@@ -59,7 +59,13 @@ export class RunningCall implements CallContext, Member {
 
   /** What is known of its request; undefined as long as nothing needs to be. */
   get ticket(): Ticket | undefined {
-    return this.item?.ticket;
+    return this.queued?.ticket;
+  }
+
+  /** What stands for its request, as long as that has no ticket. */
+  get ticketless(): Ticketless | undefined {
+    const { queued } = this;
+    return queued?.ticket ? undefined : (queued as Ticketless | undefined);
   }
 
   /** What it used up so far, as far as the provider told. */
