@@ -1,4 +1,5 @@
 import type { TokenUsage } from '../core/call';
+import type { Listed } from './key-table';
 
 /** An answer as a cache keeps it. */
 export interface CacheEntry {
@@ -16,7 +17,9 @@ export interface CacheEntry {
 }
 
 /** An entry in memory, which knows who was used right before and after it. */
-export class KeptEntry implements CacheEntry {
+export class KeptEntry implements CacheEntry, Listed {
+  hash = 0;
+  nextInBucket: Listed | undefined;
   newer: KeptEntry | undefined;
   older: KeptEntry | undefined;
 

@@ -4,7 +4,7 @@ import type { Cancel } from '../core/clock';
 import type { Member } from '../core/members';
 import type { Ticket } from '../core/ticket';
 import { noTags, type CacheEntry } from './cache-entry';
-import type { KeyTable, ListedFlight } from './key-table';
+import type { KeyTable, Listed, ListedFlight } from './key-table';
 
 /** One request that waits for a flight. */
 export interface Waiter<R = unknown, V = unknown> {
@@ -43,7 +43,6 @@ export type LandingCheck = (entry: CacheEntry) => boolean;
 
 /** What there is to know of a call whose answer is to be kept. */
 export interface Landing extends ListedFlight {
-  readonly key: string | undefined;
   readonly request: unknown;
   /** Milliseconds the answer may stay; undefined where that is left to the cache. */
   readonly ttl?: number | undefined;
@@ -63,14 +62,14 @@ export interface Landing extends ListedFlight {
 
 /** A flight, or what stands in for one that nobody has asked for anything yet. */
 export interface PlainFlight extends Landing {
-  /** Nobody finds it any more. */
-  unlisted(): void;
   /** The flight itself; makes it, and has it listed in its own place, if need be. */
   unfold(): Flight;
 }
 
 /** The one running call that all requests with one key share. */
 export class Flight<R = unknown, V = unknown> implements PlainFlight, Member {
+  hash = 0;
+  nextInBucket: Listed | undefined;
   carrier: FlightCarrier<R, V> | undefined;
   readonly bypass: CacheBypass | undefined;
   /** Among the flights of the pipeline that carries it. */
@@ -145,15 +144,6 @@ export class Flight<R = unknown, V = unknown> implements PlainFlight, Member {
 
   unlisted(): void {
     this.isListed = false;
-  }
-
-  get entry(): undefined {
-    return undefined;
-  }
-
-  replacedBy(): boolean {
-    this.isListed = false;
-    return false;
   }
 
   /** The request that the call is made for. */
@@ -261,23 +251,23 @@ export class Flights {
 
   /** Lists what stands in for the flight of a key of which nothing is known. */
   addPlain(plain: PlainFlight): void {
-    this.#table.addFlight(plain.key!, plain);
+    this.#table.addNew(plain);
   }
 
   /** Lists a flight in the place of what stood in for it. */
   replacePlain(plain: PlainFlight, flight: Flight): void {
     if (plain.isListed) {
+      this.#table.replace(plain, flight);
       plain.unlisted();
       flight.isListed = true;
-      this.#table.setFlight(plain.key!, flight);
     }
   }
 
   /** Takes off what stands in for the flight of a key, if it still does. */
   removePlain(plain: PlainFlight): void {
     if (plain.isListed) {
+      this.#table.remove(plain);
       plain.unlisted();
-      this.#table.removeFlight(plain.key!);
     }
   }
 
@@ -289,7 +279,7 @@ export class Flights {
       this.#setApart(flight);
     } else {
       flight.isListed = true;
-      this.#table.setFlight(flight.key, flight);
+      this.#table.add(flight);
     }
   }
 
@@ -307,7 +297,7 @@ export class Flights {
     }
     if (flight.isListed) {
       flight.isListed = false;
-      this.#table.removeFlight(key);
+      this.#table.remove(flight);
       return;
     }
     const alone = this.#alone.get(key);
@@ -320,7 +310,7 @@ export class Flights {
   close(flight: Flight): void {
     if (flight.isListed) {
       flight.isListed = false;
-      this.#table.removeFlight(flight.key!);
+      this.#table.remove(flight);
       this.#setApart(flight);
     }
   }
@@ -347,9 +337,10 @@ export class Flights {
     this.#fence(this.all());
   }
 
-  /** All flights that have a key. */
+  /** All flights that have a key: those that may be joined, in the order of their requests, then the others. */
   all(): Flight[] {
     const listed = this.#table.flights().map((flight) => flight.unfold());
+    listed.sort((one, other) => one.ticket.id - other.ticket.id);
     return [...listed, ...[...this.#alone.values()].flatMap((flights) => [...flights])];
   }
 

@@ -84,22 +84,17 @@ export class MemoryTier {
    * @param landing the call that brought it
    */
   set(entry: KeptEntry, now: number, landing?: Landing): NotKeptReason | undefined {
-    const { table, maxBytes, maxSize } = this.#settings;
+    const { maxBytes, maxSize } = this.#settings;
     const { bytes } = entry;
     if (!(bytes <= maxBytes)) {
       this.delete(entry.key, 'bytes', now);
       return Number.isNaN(bytes) ? 'unusable' : 'bytes';
     }
-    if (landing?.isListed && !table.hasBoth) {
-      table.setEntryOfFlight(entry, landing);
-    } else {
-      const replaced = table.entryOf(entry.key);
-      if (replaced) {
-        this.#unlink(replaced);
-        this.#size--;
-        this.#bytes -= replaced.bytes;
-      }
-      table.setEntry(entry);
+    const replaced = this.#list(entry, landing);
+    if (replaced) {
+      this.#unlink(replaced);
+      this.#size--;
+      this.#bytes -= replaced.bytes;
     }
     // At most one, as none is added to a full cache without this.
     const leaving = this.#size >= maxSize ? this.#oldest : undefined;
@@ -156,13 +151,28 @@ export class MemoryTier {
     return entries;
   }
 
+  /** Lists an entry in the place of the flight that has brought it, and of an older one, which it returns. */
+  #list(entry: KeptEntry, landing: Landing | undefined): KeptEntry | undefined {
+    const { table } = this.#settings;
+    if (landing?.isListed) {
+      return table.land(landing, entry);
+    }
+    const older = table.entryOf(entry.key);
+    if (older) {
+      table.replace(older, entry);
+    } else {
+      table.add(entry);
+    }
+    return older;
+  }
+
   #leave(entry: KeptEntry, reason: EvictionReason): void {
     this.#unlist(entry);
     this.#gone.push({ key: entry.key, reason });
   }
 
   #unlist(entry: KeptEntry): void {
-    this.#settings.table.removeEntry(entry);
+    this.#settings.table.remove(entry);
     this.#unlink(entry);
     this.#size--;
     this.#bytes -= entry.bytes;
@@ -236,26 +246,32 @@ export class MemoryTier {
 
   /** One timer in the background as long as there is anything that may expire. */
   #sweepLater(): void {
+    if (!this.#cancelSweep && this.#settings.sweepInterval !== Infinity && !this.#isClosed) {
+      this.#cancelSweep = this.#scheduleSweep();
+    }
+  }
+
+  #scheduleSweep(): Cancel {
     const { clock, sweepInterval } = this.#settings;
-    if (!this.#cancelSweep && sweepInterval !== Infinity && !this.#isClosed) {
-      this.#cancelSweep = clock.schedule(
-        sweepInterval,
-        () => {
-          this.#cancelSweep = undefined;
-          const now = clock.now();
-          this.#settings.table.settle();
-          for (const entry of this.entries()) {
-            // Whoever heard of an earlier one may have stored this one anew.
-            if (this.#isDead(entry, now) && this.peek(entry.key) === entry) {
-              this.delete(entry.key, 'expired', now);
-            }
-          }
-          if (this.#size > 0) {
-            this.#sweepLater();
-          }
-        },
-        { background: true },
-      );
+    return clock.schedule(
+      sweepInterval,
+      () => {
+        this.#cancelSweep = undefined;
+        this.#sweep(clock.now());
+      },
+      { background: true },
+    );
+  }
+
+  #sweep(now: number): void {
+    for (const entry of this.entries()) {
+      // Whoever heard of an earlier one may have stored this one anew.
+      if (this.#isDead(entry, now) && this.peek(entry.key) === entry) {
+        this.delete(entry.key, 'expired', now);
+      }
+    }
+    if (this.#size > 0) {
+      this.#sweepLater();
     }
   }
 }

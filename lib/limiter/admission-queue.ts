@@ -400,11 +400,15 @@ export class AdmissionQueue {
     this.#cancelWake = undefined;
     this.#wakeTime = time;
     if (time !== Infinity) {
-      this.#cancelWake = this.#clock.schedule(Math.max(0, time - this.#clock.now()), () => {
-        this.#wakeTime = Infinity;
-        this.#cancelWake = undefined;
-        this.drain();
-      });
+      this.#cancelWake = this.#scheduleWake(time);
     }
+  }
+
+  #scheduleWake(time: number): Cancel {
+    return this.#clock.schedule(Math.max(0, time - this.#clock.now()), () => {
+      this.#wakeTime = Infinity;
+      this.#cancelWake = undefined;
+      this.drain();
+    });
   }
 }

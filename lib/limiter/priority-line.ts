@@ -51,10 +51,11 @@ class Lane {
   ) {}
 
   leafOf(pool: SlotPool): Leaf {
-    const first = this.leaves[0];
-    const found = first?.pool === pool ? first : this.leaves.find((leaf) => leaf.pool === pool);
-    if (found) {
-      return found;
+    // A function that is given to `find` would be made, or what it needs, at every call.
+    for (const leaf of this.leaves) {
+      if (leaf.pool === pool) {
+        return leaf;
+      }
     }
     const leaf = new Leaf(pool, this);
     this.leaves.push(leaf);

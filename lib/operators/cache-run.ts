@@ -195,7 +195,7 @@ export class CacheRun<R, V> implements PlainMissOwner<R, V> {
     const ticket = this.#ticketOf(request, traits, now, taken);
     const waiter = new CacheWaiter<R, V>(ticket, index, lasting(traits), this);
     if (taken) {
-      taken.holder = { cancelled: () => this.#cancelled(waiter), raised: () => this.#raised(waiter, taken) };
+      this.#hold(taken, waiter);
     }
     this.#waiters.add(waiter);
     this.#announce(ticket, now);
@@ -478,6 +478,10 @@ export class CacheRun<R, V> implements PlainMissOwner<R, V> {
       !this.#closedBy &&
       !this.consumer.mayBeSent
     );
+  }
+
+  #hold(taken: Ticket, waiter: CacheWaiter<R, V>): void {
+    taken.holder = { cancelled: () => this.#cancelled(waiter), raised: () => this.#raised(waiter, taken) };
   }
 
   /** Where a miss that was plain stands in the order of the source. */

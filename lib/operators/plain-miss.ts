@@ -1,5 +1,5 @@
-import type { KeptEntry } from '../cache/cache-entry';
 import type { Flight, Landing, PlainFlight } from '../cache/flights';
+import type { Listed } from '../cache/key-table';
 import type { SuccessfulOutcome, TokenUsage } from '../core/call';
 import type { Member } from '../core/members';
 import type { PriorityRank } from '../core/priority';
@@ -36,6 +36,8 @@ export interface PlainMissOwner<R = unknown, V = unknown> {
  * quicker the less of memory each one takes, so this holds nothing that can be had elsewhere.
  */
 export class PlainMiss<R = unknown, V = unknown> implements PlainFlight, Ticketless, Member {
+  hash = 0;
+  nextInBucket: Listed | undefined;
   position = 0;
   /** `listed`: whoever asks for the key finds it; `unlisted`: something else stands in its place, or nothing any more. */
   stage: 'new' | 'listed' | 'sent' | 'landing' | 'unlisted' = 'new';
@@ -43,17 +45,15 @@ export class PlainMiss<R = unknown, V = unknown> implements PlainFlight, Ticketl
   ticket: FlightTicket<R, V> | undefined;
   /** Once that has begun. */
   call: RunningCall | undefined;
-  /** What its answer is kept as: it stands in for that until somebody asks for the key. */
-  entry: KeptEntry | undefined;
 
   constructor(
-    public request: R,
+    readonly request: R,
     readonly key: string,
     readonly id: number,
     /** Since its subscription was opened, in milliseconds: as a small whole number it takes no room of its own. */
     readonly arrivedAfter: number,
     readonly rank: PriorityRank,
-    public owner: PlainMissOwner<R, V>,
+    readonly owner: PlainMissOwner<R, V>,
   ) {}
 
   get arrivedAt(): number {
@@ -75,19 +75,6 @@ export class PlainMiss<R = unknown, V = unknown> implements PlainFlight, Ticketl
   landed(outcome: SuccessfulOutcome<R, V>, now: number): void {
     this.stage = 'landing';
     this.owner.landed(this, outcome, now);
-    if (this.entry) {
-      // It must keep nothing alive that the cache is not asked to keep.
-      this.call = undefined;
-      this.ticket = undefined;
-      this.request = undefined as R;
-      this.owner = undefined as never;
-    }
-  }
-
-  replacedBy(entry: KeptEntry): boolean {
-    this.stage = 'unlisted';
-    this.entry = entry;
-    return true;
   }
 
   get isListed(): boolean {

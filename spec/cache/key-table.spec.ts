@@ -1,88 +1,148 @@
+import * as fc from 'fast-check';
 import { KeptEntry } from '../../lib/cache/cache-entry';
-import { KeyTable, type ListedFlight } from '../../lib/cache/key-table';
+import { KeyTable, type Listed, type ListedFlight } from '../../lib/cache/key-table';
 
-/** A flight that may stand in for its entry, as a plain miss does. */
-class StandIn implements ListedFlight {
-  entry: KeptEntry | undefined;
-  constructor(private readonly standsIn: boolean) {}
+class ListedCall implements ListedFlight {
+  hash = 0;
+  nextInBucket: Listed | undefined;
+  isListed = true;
 
-  replacedBy(entry: KeptEntry): boolean {
-    if (this.standsIn) {
-      this.entry = entry;
-    }
-    return this.standsIn;
+  constructor(readonly key: string) {}
+
+  unlisted(): void {
+    this.isListed = false;
   }
 }
 
 const entryOf = (key: string) => new KeptEntry(key, 'value', 0, 1000, undefined, 0, [], 0);
 
+const steps = fc.array(
+  fc.record({
+    do: fc.constantFrom('entry', 'flight', 'new', 'land', 'replace', 'remove-entry', 'remove-flight', 'many'),
+    key: fc.nat({ max: 30 }),
+  }),
+  { maxLength: 150, size: 'max' },
+);
+
+const keys = Array.from({ length: 31 }, (_, index) => String(index));
+
 describe('KeyTable', () => {
-  it.each([true, false])('has an entry in the place of the flight that brought it (a stand-in: %s)', (is) => {
-    const table = new KeyTable<StandIn>();
-    const flight = new StandIn(is);
-    const entry = entryOf('a');
-    table.addFlight('a', flight);
-    expect([table.of('a'), table.flightOf('a'), table.entryOf('a')]).toEqual([flight, flight, undefined]);
-    expect(table.flights()).toEqual([flight]);
-    table.setEntryOfFlight(entry, flight);
-    expect(table.flights()).toEqual([]);
-    expect([table.of('a'), table.flightOf('a'), table.entryOf('a')]).toEqual([entry, undefined, entry]);
-    table.removeEntry(entry);
-    expect(table.of('a')).toBeUndefined();
+  it('knows of each key what two Maps would, one of entries and one of flights', () => {
+    fc.assert(
+      fc.property(steps, (given) => {
+        const table = new KeyTable<ListedCall>();
+        const entries = new Map<string, KeptEntry>();
+        const flights = new Map<string, ListedCall>();
+        const crowd: KeptEntry[] = [];
+        for (const step of given) {
+          const key = keys[step.key]!;
+          const entry = entries.get(key);
+          const flight = flights.get(key);
+          if (step.do === 'many' && crowd.length > 0) {
+            for (const one of crowd.splice(0)) {
+              table.remove(one);
+            }
+          } else if (step.do === 'many') {
+            // So many that it grows, and shrinks again once they are gone.
+            crowd.push(...Array.from({ length: 300 }, (_, index) => entryOf(`one of many ${index}`)));
+            for (const one of crowd) {
+              table.addNew(one);
+            }
+          } else if (step.do === 'entry' && !entry) {
+            entries.set(key, entryOf(key));
+            table.add(entries.get(key)!);
+          } else if (step.do === 'flight' && !flight) {
+            flights.set(key, new ListedCall(key));
+            table.add(flights.get(key)!);
+          } else if (step.do === 'new' && !entry && !flight) {
+            flights.set(key, new ListedCall(key));
+            table.addNew(flights.get(key)!);
+          } else if (step.do === 'land' && flight) {
+            const landed = entryOf(key);
+            expect(table.land(flight, landed)).toBe(entry);
+            expect(flight.isListed).toBe(false);
+            flights.delete(key);
+            entries.set(key, landed);
+          } else if (step.do === 'replace' && entry) {
+            entries.set(key, entryOf(key));
+            table.replace(entry, entries.get(key)!);
+          } else if (step.do === 'replace' && flight) {
+            flights.set(key, new ListedCall(key));
+            table.replace(flight, flights.get(key)!);
+          } else if (step.do === 'remove-entry' && entry) {
+            entries.delete(key);
+            table.remove(entry);
+          } else if (step.do === 'remove-flight' && flight) {
+            flights.delete(key);
+            table.remove(flight);
+          }
+          const mistaken = keys.filter(
+            (one) =>
+              table.entryOf(one) !== entries.get(one) ||
+              table.flightOf(one) !== flights.get(one) ||
+              table.of(one) !== (entries.get(one) ?? flights.get(one)),
+          );
+          const lost = crowd.filter((one) => table.of(one.key) !== one);
+          expect([mistaken, lost]).toEqual([[], []]);
+          expect(new Set(table.flights())).toEqual(new Set(flights.values()));
+        }
+      }),
+      { numRuns: 60 },
+    );
   });
 
-  it('lets go of what stands in for an entry when that is asked for, or all are settled', () => {
-    const ways: ((table: KeyTable<StandIn>) => unknown)[] = [
-      (table) => table.of('a'),
-      (table) => table.settle(),
+  it('tells keys apart that have one hash, wherever they stand in their bucket', () => {
+    const table = new KeyTable<ListedCall>();
+    const [first, second, third] = ['a', 'b', 'c'].map((key) => new ListedCall(key)) as [
+      ListedCall,
+      ListedCall,
+      ListedCall,
     ];
-    for (const settle of ways) {
-      const table = new KeyTable<StandIn>();
-      const flight = new StandIn(true);
-      const entry = entryOf('a');
-      table.addFlight('a', flight);
-      table.setEntryOfFlight(entry, flight);
-      settle(table);
-      // What it says from now on is not asked any more.
-      flight.entry = undefined;
-      expect(table.of('a')).toBe(entry);
+    table.addNew(first);
+    for (const one of [second, third]) {
+      // What takes the place of another has the hash of that.
+      const other = new ListedCall(first.key);
+      table.addNew(other);
+      table.replace(other, one);
     }
-  });
-
-  it('removes an entry that something still stands in for', () => {
-    const table = new KeyTable<StandIn>();
-    const flight = new StandIn(true);
-    const entry = entryOf('a');
-    table.addFlight('a', flight);
-    table.setEntryOfFlight(entry, flight);
-    table.removeEntry(entry);
-    expect(table.of('a')).toBeUndefined();
+    expect([second.hash, third.hash]).toEqual([first.hash, first.hash]);
+    expect(new Set(table.flights())).toEqual(new Set([first, second, third]));
+    expect(table.of('a')).toBe(first);
+    table.remove(second);
+    expect(new Set(table.flights())).toEqual(new Set([first, third]));
+    table.remove(third);
+    expect(table.flights()).toEqual([first]);
+    table.remove(first);
     expect(table.flights()).toEqual([]);
   });
 
-  it('holds a flight beside the entry of its key, and in its place once that has left', () => {
-    const table = new KeyTable<StandIn>();
-    const entry = entryOf('a');
-    const flight = new StandIn(false);
-    table.setEntry(entry);
-    expect(table.hasBoth).toBe(false);
-    table.setFlight('a', flight);
-    expect([table.hasBoth, table.of('a'), table.flightOf('a')]).toEqual([true, entry, flight]);
-    expect(table.flights()).toEqual([flight]);
-    table.removeEntry(entry);
-    expect([table.hasBoth, table.of('a'), table.entryOf('a')]).toEqual([false, flight, undefined]);
-    table.removeFlight('a');
-    expect(table.of('a')).toBeUndefined();
+  it('takes any text for a key', () => {
+    const table = new KeyTable<ListedCall>();
+    const odd = ['', '__proto__', '\u0000', '\ud800', 'é', 'e\u0301', 'x'.repeat(100_000)];
+    const flights = odd.map((key) => new ListedCall(key));
+    for (const flight of flights) {
+      table.add(flight);
+    }
+    expect(odd.map((key) => table.of(key))).toEqual(flights);
   });
 
-  it('puts a flight beside an entry that a user sets, and takes off only that', () => {
-    const table = new KeyTable<StandIn>();
-    const flight = new StandIn(false);
-    const entry = entryOf('a');
-    table.addFlight('a', flight);
-    table.setEntry(entry);
-    expect([table.of('a'), table.flightOf('a')]).toEqual([entry, flight]);
-    table.removeFlight('a');
-    expect([table.of('a'), table.flightOf('a')]).toEqual([entry, undefined]);
+  it('has its keys in other buckets each time', () => {
+    const hashes = Array.from({ length: 20 }, () => {
+      const flight = new ListedCall('a');
+      new KeyTable<ListedCall>().addNew(flight);
+      return flight.hash;
+    });
+    expect(new Set(hashes).size).toBeGreaterThan(10);
+  });
+
+  it('spreads keys that differ by little', () => {
+    const table = new KeyTable<ListedCall>();
+    const flights = Array.from({ length: 4096 }, (_, index) => new ListedCall(`question ${index}`));
+    for (const flight of flights) {
+      table.addNew(flight);
+    }
+    const buckets = new Set(flights.map(({ hash }) => hash & 4095));
+    // Thrown at random, 63 % of the buckets get at least one.
+    expect(buckets.size).toBeGreaterThan(0.55 * 4096);
   });
 });
