@@ -2,6 +2,7 @@ import type { TokenUsage } from '../core/call';
 import type { StatedLimit } from '../provider/rate-limit-headers';
 import { Budget, type BudgetState } from './budget';
 import { costIn, noTokens, SpendingLog } from './spending-log';
+import { StartLog } from './start-log';
 import { TokenEstimate, type TokenCost } from './token-estimate';
 
 /** Largest share of a token budget's depth that is waited for in case a call of unknown cost is dear. */
@@ -22,8 +23,13 @@ export class Receipt {
 export class Budgets {
   #all: Budget[] = [];
   readonly #estimate = new TokenEstimate();
-  readonly #log = new SpendingLog();
+  readonly #log: SpendingLog;
   #binding: Budget | undefined;
+
+  /** @param starts takes note of every start */
+  constructor(starts = new StartLog()) {
+    this.#log = new SpendingLog(starts);
+  }
 
   add(budget: Budget): void {
     this.#all.push(budget);

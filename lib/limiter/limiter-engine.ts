@@ -44,7 +44,7 @@ export class LimiterEngine implements StartGate {
   readonly #starts = new StartLog();
   readonly #controller: RateController;
   readonly #meter = new RateMeter();
-  readonly #budgets = new Budgets();
+  readonly #budgets = new Budgets(this.#starts);
   readonly #hold = new RefusalHold();
   readonly #breaker = new OutageBreaker();
   readonly #classify: ErrorClassifier;
@@ -215,7 +215,6 @@ export class LimiterEngine implements StartGate {
     if (asks !== 'start') {
       this.#lastPermitAt = now;
       this.#meter.add(now);
-      this.#starts.add(now);
       this.#controller.learned.take(now);
       this.#budgets.take(tokens, now, this.#running.add(id));
     }

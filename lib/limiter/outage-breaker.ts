@@ -56,12 +56,7 @@ export class OutageBreaker {
 
   started(id: number, now: number): void {
     if (this.#openUntil !== undefined) {
-      for (const [probe, startedAt] of this.#probes) {
-        if (now - startedAt >= patience) {
-          this.#probes.delete(probe);
-        }
-      }
-      this.#probes.set(id, now);
+      this.#probe(id, now);
     }
   }
 
@@ -112,6 +107,15 @@ export class OutageBreaker {
       }
     }
     return false;
+  }
+
+  #probe(id: number, now: number): void {
+    for (const [probe, startedAt] of this.#probes) {
+      if (now - startedAt >= patience) {
+        this.#probes.delete(probe);
+      }
+    }
+    this.#probes.set(id, now);
   }
 
   #endRound(): void {

@@ -3,7 +3,10 @@ const bucketLength = 1000;
 
 /** Counts starts over the last ten seconds, in ten buckets of one second. */
 export class RateMeter {
+  /** Those of the buckets that have ended. */
   readonly #counts = new Float64Array(buckets);
+  /** That of the present one. */
+  #count = 0;
   #bucket = 0;
   /** When the next bucket begins. */
   #endsAt = bucketLength;
@@ -14,13 +17,13 @@ export class RateMeter {
       this.#advance(now);
     }
     this.#firstAt ??= now;
-    this.#counts[this.#bucket % buckets]!++;
+    this.#count++;
   }
 
   /** Starts per second. */
   rate(now: number): number {
     this.#advance(now);
-    let total = 0;
+    let total = this.#count;
     for (const count of this.#counts) {
       total += count;
     }
@@ -34,11 +37,15 @@ export class RateMeter {
 
   #advance(now: number): void {
     const bucket = Math.floor(now / bucketLength);
-    const passed = Math.min(bucket - this.#bucket, buckets);
-    for (let step = 0; step < passed; step++) {
-      this.#counts[(bucket - step) % buckets] = 0;
+    if (bucket > this.#bucket) {
+      this.#counts[this.#bucket % buckets] = this.#count;
+      this.#count = 0;
+      const passed = Math.min(bucket - this.#bucket, buckets);
+      for (let step = 0; step < passed; step++) {
+        this.#counts[(bucket - step) % buckets] = 0;
+      }
+      this.#bucket = bucket;
     }
-    this.#bucket = Math.max(bucket, this.#bucket);
     this.#endsAt = (this.#bucket + 1) * bucketLength;
   }
 }

@@ -1,8 +1,6 @@
 import type { LimitedDimension } from '../provider/rate-limit-headers';
+import { rememberedStarts, type StartLog } from './start-log';
 import type { TokenCost } from './token-estimate';
-
-/** Starts that are remembered: of more calls in flight at once, the oldest are taken to have been counted. */
-const remembered = 4096;
 
 export const noTokens: TokenCost = { total: 0, input: 0, output: 0 };
 
@@ -12,31 +10,39 @@ export interface Spending {
   readonly cost: number;
 }
 
-/** When the last calls were started, and what each was to cost: what a provider has not counted when it answers. */
+/** What each of the last starts was to cost: what a provider has not counted when it answers. */
 export class SpendingLog {
-  readonly #times = new Float64Array(remembered);
-  /** Undefined for those that cost no tokens, as far as is known. */
-  readonly #costs: (TokenCost | undefined)[] = [];
-  #count = 0;
+  readonly #starts: StartLog;
+  /** Made once one costs tokens, as far as is known. */
+  #costs: TokenCost[] | undefined;
+
+  constructor(starts: StartLog) {
+    this.#starts = starts;
+  }
 
   /** Takes note of a start; returns its number. */
   add(at: number, cost: TokenCost): number {
-    const place = this.#count++ % remembered;
-    this.#times[place] = at;
+    const number = this.#starts.add(at);
     if (cost.total > 0) {
-      this.#costs[place] = cost;
-    } else if (this.#costs.length > place) {
-      this.#costs[place] = undefined;
+      this.#costs ??= new Array<TokenCost>(rememberedStarts).fill(noTokens);
     }
-    return this.#count;
+    if (this.#costs) {
+      this.#costs[number % rememberedStarts] = cost;
+    }
+    return number;
   }
 
-  /** The starts after that of this number, oldest first. */
+  /**
+   * The starts after that of this number, oldest first. Of more calls in flight at once than are remembered, the oldest
+   * are taken to have been counted.
+   */
   since(startNumber: number, dimension: LimitedDimension): Spending[] {
+    const starts = this.#starts;
     const spendings: Spending[] = [];
-    for (let number = Math.max(startNumber, this.#count - remembered); number < this.#count; number++) {
-      const place = number % remembered;
-      spendings.push({ at: this.#times[place]!, cost: costIn(dimension, this.#costs[place] ?? noTokens) });
+    const first = Math.max(startNumber, starts.count - rememberedStarts) + 1;
+    for (let number = first; number <= starts.count; number++) {
+      const cost = this.#costs?.[number % rememberedStarts] ?? noTokens;
+      spendings.push({ at: starts.timeOf(number), cost: costIn(dimension, cost) });
     }
     return spendings;
   }

@@ -1,4 +1,5 @@
-const remembered = 1024;
+/** Starts that are remembered. */
+export const rememberedStarts = 4096;
 
 /** Starts that tell a rate where calls are rare, and the milliseconds within which they must lie. */
 const few = 4;
@@ -6,7 +7,7 @@ const minute = 60_000;
 
 /** When the last calls were started. */
 export class StartLog {
-  readonly #times = new Float64Array(remembered);
+  readonly #times = new Float64Array(rememberedStarts);
   /** Starts in all; the number of the last one. */
   #count = 0;
 
@@ -14,8 +15,15 @@ export class StartLog {
     return this.#count;
   }
 
-  add(now: number): void {
-    this.#times[this.#count++ % remembered] = now;
+  /** Takes note of a start; returns its number. */
+  add(now: number): number {
+    this.#times[this.#count++ % rememberedStarts] = now;
+    return this.#count;
+  }
+
+  /** When a start was that is still remembered. */
+  timeOf(startNumber: number): number {
+    return this.#times[(startNumber - 1) % rememberedStarts]!;
   }
 
   /**
@@ -23,13 +31,13 @@ export class StartLog {
    * last few of the minute before; 0 where there are not even these.
    */
   rateBefore(startNumber: number, startedAt: number, span: number): number {
-    const oldest = Math.max(1, this.#count - remembered + 1);
+    const oldest = Math.max(1, this.#count - rememberedStarts + 1);
     if (oldest > 1 && startNumber <= oldest + few) {
       // So many came since that it is forgotten: these tell the rate as well.
       return this.#rateSince(oldest, this.#count);
     }
     let first = startNumber;
-    while (first > oldest && this.#timeOf(first - 1) > startedAt - span) {
+    while (first > oldest && this.timeOf(first - 1) > startedAt - span) {
       first--;
     }
     const starts = startNumber - first;
@@ -37,7 +45,7 @@ export class StartLog {
       return (starts * 1000) / span;
     }
     first = Math.max(oldest, startNumber - few);
-    while (first < startNumber && this.#timeOf(first) < startedAt - minute) {
+    while (first < startNumber && this.timeOf(first) < startedAt - minute) {
       first++;
     }
     return startNumber - first < few ? 0 : this.#rateSince(first, startNumber);
@@ -46,11 +54,7 @@ export class StartLog {
   /** Starts per second from one start to another. */
   #rateSince(first: number, last: number): number {
     const starts = last - first;
-    const time = this.#timeOf(last) - this.#timeOf(first);
+    const time = this.timeOf(last) - this.timeOf(first);
     return starts > 0 ? (starts * 1000) / Math.max(time, 1) : 0;
-  }
-
-  #timeOf(startNumber: number): number {
-    return this.#times[(startNumber - 1) % remembered]!;
   }
 }
