@@ -1,5 +1,4 @@
 import type { TokenUsage } from '../core/call';
-import type { Listed } from './key-table';
 
 /** An answer as a cache keeps it. */
 export interface CacheEntry {
@@ -14,6 +13,15 @@ export interface CacheEntry {
   readonly latency: number;
   /** What it can be invalidated by. */
   readonly tags: readonly string[];
+}
+
+/** What stands in the table of a cache by its key; in one table at a time. */
+export interface Listed {
+  /** Under which it stands. */
+  readonly key: string | undefined;
+  /** That of its key, and what stands in the same bucket: the table sets them. */
+  hash: number;
+  nextInBucket: Listed | undefined;
 }
 
 /** An entry in memory, which knows who was used right before and after it. */

@@ -3,8 +3,8 @@ import type { CallOutcome, TokenUsage } from '../core/call';
 import type { Cancel } from '../core/clock';
 import type { Member } from '../core/members';
 import type { Ticket } from '../core/ticket';
-import { noTags, type CacheEntry } from './cache-entry';
-import type { KeyTable, Listed, ListedFlight } from './key-table';
+import { noTags, type CacheEntry, type Listed } from './cache-entry';
+import type { KeyTable, ListedFlight } from './key-table';
 
 /** One request that waits for a flight. */
 export interface Waiter<R = unknown, V = unknown> {

@@ -1,13 +1,4 @@
-import { KeptEntry } from './cache-entry';
-
-/** What stands in a {@link KeyTable}; in one at a time. */
-export interface Listed {
-  /** Under which it stands. */
-  readonly key: string | undefined;
-  /** That of its key, and what stands in the same bucket: the table sets them. */
-  hash: number;
-  nextInBucket: Listed | undefined;
-}
+import { KeptEntry, type Listed } from './cache-entry';
 
 /** What stands in a {@link KeyTable} for a call that runs. */
 export interface ListedFlight extends Listed {

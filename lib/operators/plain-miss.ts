@@ -1,5 +1,5 @@
+import type { Listed } from '../cache/cache-entry';
 import type { Flight, Landing, PlainFlight } from '../cache/flights';
-import type { Listed } from '../cache/key-table';
 import type { SuccessfulOutcome, TokenUsage } from '../core/call';
 import type { Member } from '../core/members';
 import type { PriorityRank } from '../core/priority';

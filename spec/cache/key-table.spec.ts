@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
-import { KeptEntry } from '../../lib/cache/cache-entry';
-import { KeyTable, type Listed, type ListedFlight } from '../../lib/cache/key-table';
+import { KeptEntry, type Listed } from '../../lib/cache/cache-entry';
+import { KeyTable, type ListedFlight } from '../../lib/cache/key-table';
 
 class ListedCall implements ListedFlight {
   hash = 0;
