@@ -15,7 +15,7 @@ import { help, readOptions, type Options } from './options';
 import { pageHead } from './page-head';
 import type { Plan } from './plan';
 
-const measured = ['rxjs', 'lru-cache', 'p-limit', 'p-queue', 'cockatiel', 'bottleneck', 'effect', 'esbuild'];
+const measured = ['rxjs', 'p-limit', 'p-queue', 'cockatiel', 'bottleneck', 'effect', 'esbuild'];
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
 /** Megabytes of heap that a million requests with a cache key each, and all that is around them, fit into. */

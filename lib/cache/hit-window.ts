@@ -6,14 +6,18 @@ export class HitWindow {
   readonly #lookUps = new Uint32Array(buckets);
   readonly #hits = new Uint32Array(buckets);
   #bucket = 0;
+  /** Where that stands. */
+  #place = 0;
   /** When the next bucket begins. */
   #endsAt = bucketLength;
 
   add(now: number, isHit: boolean): void {
-    const bucket = (now < this.#endsAt ? this.#bucket : this.#advance(now)) % buckets;
-    this.#lookUps[bucket]!++;
+    if (now >= this.#endsAt) {
+      this.#advance(now);
+    }
+    this.#lookUps[this.#place]!++;
     if (isHit) {
-      this.#hits[bucket]!++;
+      this.#hits[this.#place]!++;
     }
   }
 
@@ -25,7 +29,7 @@ export class HitWindow {
     return lookUps === 0 ? 0 : sum(this.#hits) / lookUps;
   }
 
-  #advance(now: number): number {
+  #advance(now: number): void {
     const bucket = Math.floor(now / bucketLength);
     if (bucket > this.#bucket) {
       const passed = Math.min(bucket - this.#bucket, buckets);
@@ -34,8 +38,8 @@ export class HitWindow {
         this.#hits[(bucket - step) % buckets] = 0;
       }
       this.#bucket = bucket;
+      this.#place = bucket % buckets;
       this.#endsAt = (bucket + 1) * bucketLength;
     }
-    return this.#bucket;
   }
 }

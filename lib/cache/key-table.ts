@@ -31,17 +31,7 @@ export class KeyTable<F extends ListedFlight> {
 
   /** The entry of a key, else its flight. */
   of(key: string): KeptEntry | F | undefined {
-    const hash = this.#hashOf(key);
-    let flight: F | undefined;
-    for (let one = this.#firstOf(hash); one; one = next(one)) {
-      if (one.hash === hash && one.key === key) {
-        if (one instanceof KeptEntry) {
-          return one;
-        }
-        flight = one;
-      }
-    }
-    return flight;
+    return this.entryOf(key) ?? this.flightOf(key);
   }
 
   entryOf(key: string): KeptEntry | undefined {

@@ -1,5 +1,5 @@
 import type { LimitedDimension } from '../provider/rate-limit-headers';
-import { rememberedStarts, type StartLog } from './start-log';
+import { placeOf, rememberedStarts, type StartLog } from './start-log';
 import type { TokenCost } from './token-estimate';
 
 export const noTokens: TokenCost = { total: 0, input: 0, output: 0 };
@@ -27,7 +27,7 @@ export class SpendingLog {
       this.#costs ??= new Array<TokenCost>(rememberedStarts).fill(noTokens);
     }
     if (this.#costs) {
-      this.#costs[number % rememberedStarts] = cost;
+      this.#costs[placeOf(number)] = cost;
     }
     return number;
   }
@@ -41,7 +41,7 @@ export class SpendingLog {
     const spendings: Spending[] = [];
     const first = Math.max(startNumber, starts.count - rememberedStarts) + 1;
     for (let number = first; number <= starts.count; number++) {
-      const cost = this.#costs?.[number % rememberedStarts] ?? noTokens;
+      const cost = this.#costs?.[placeOf(number)] ?? noTokens;
       spendings.push({ at: starts.timeOf(number), cost: costIn(dimension, cost) });
     }
     return spendings;

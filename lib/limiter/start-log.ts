@@ -1,9 +1,14 @@
-/** Starts that are remembered. */
+/** Starts that are remembered: a power of two, as their places are told by the last bits of their numbers. */
 export const rememberedStarts = 4096;
 
 /** Starts that tell a rate where calls are rare, and the milliseconds within which they must lie. */
 const few = 4;
 const minute = 60_000;
+
+/** The place of a start in a ring of the remembered ones. */
+export function placeOf(startNumber: number): number {
+  return startNumber & (rememberedStarts - 1);
+}
 
 /** When the last calls were started. */
 export class StartLog {
@@ -17,13 +22,14 @@ export class StartLog {
 
   /** Takes note of a start; returns its number. */
   add(now: number): number {
-    this.#times[this.#count++ % rememberedStarts] = now;
+    this.#count++;
+    this.#times[placeOf(this.#count)] = now;
     return this.#count;
   }
 
   /** When a start was that is still remembered. */
   timeOf(startNumber: number): number {
-    return this.#times[(startNumber - 1) % rememberedStarts]!;
+    return this.#times[placeOf(startNumber)]!;
   }
 
   /**
