@@ -52,12 +52,17 @@ export interface Queued {
   readonly ticket: Ticket | undefined;
 }
 
-/** In the admission queue the number of what knows its number: so a request is told from a {@link Queued} unseen. */
-export const knowsItself = 0;
+/** In the admission queue in place of a number, for a {@link Queued}: so it is told from a request without a look at it. */
+export const noNumber = 0;
 
 /** The ticket of what stands in the admission queue under a number; undefined for a request that has none. */
-export function ticketOf(item: unknown, id: number): Ticket | undefined {
-  return id === knowsItself ? (item as Queued).ticket : undefined;
+export function ticketOf(item: unknown, id: number | undefined): Ticket | undefined {
+  return id === noNumber ? (item as Queued).ticket : undefined;
+}
+
+/** The number of the request that stands in the admission queue under a number. */
+export function numberOf(item: unknown, id: number): number {
+  return id === noNumber ? (item as Queued).id : id;
 }
 
 /** What rxllm knows of one request on its way through the operators; a plain waiting request needs none. */

@@ -285,7 +285,7 @@ export class AdaptiveRateLimiter {
     if (!dropped) {
       return false;
     }
-    const { owner } = dropped.item as Ticket;
+    const { owner } = dropped.ticket!;
     (owner as PermitRequest).fail(new QueueOverflowError(this.maxQueue));
     return true;
   }

@@ -1,7 +1,7 @@
 import { Alarms } from '../core/alarms';
 import type { Cancel, Clock } from '../core/clock';
 import type { PriorityRank } from '../core/priority';
-import { knowsItself, type Asks, type Queued, type Ticket, type TicketOwner } from '../core/ticket';
+import { noNumber, numberOf, type Asks, type Queued, type Ticket, type TicketOwner } from '../core/ticket';
 import { Leaf, Line } from './priority-line';
 import type { SlotPool } from './slot-pool';
 
@@ -105,7 +105,7 @@ export class AdmissionQueue {
 
   /** Puts what may have a ticket later at the end of its class. Its pool starts it, unless it has one by then. */
   addQueued(pool: SlotPool, queued: Queued, arrivedAt: number, rank: PriorityRank): void {
-    this.addPlain(pool, queued, arrivedAt, knowsItself, rank);
+    this.addPlain(pool, queued, arrivedAt, noNumber, rank);
   }
 
   /** Puts a ticket at the end of its class, or, for a retry, at the front. */
@@ -324,7 +324,7 @@ export class AdmissionQueue {
     const { arrivedAt, id } = queue;
     priorityClass.served(leaf);
     pool.active++;
-    this.#gate?.pass(rank, ticket?.tokens, asks, now, id === knowsItself ? (item as Queued).id : id);
+    this.#gate?.pass(rank, ticket?.tokens, asks, now, numberOf(item, id));
     if (ticket) {
       ticket.place = undefined;
       this.#ignoreDeadline(ticket);
@@ -340,9 +340,9 @@ export class AdmissionQueue {
     const priorityClass = line.classes[ticket.rank]!;
     const leaf = priorityClass.leafOf(ticket.lane, pool);
     if (where === 'back') {
-      leaf.queue.push(ticket, ticket.queuedAt, knowsItself);
+      leaf.queue.push(ticket, ticket.queuedAt, noNumber);
     } else {
-      leaf.queue.unshift(ticket, ticket.arrivedAt, knowsItself);
+      leaf.queue.unshift(ticket, ticket.arrivedAt, noNumber);
     }
     ticket.place = leaf;
     priorityClass.joined(leaf);

@@ -216,6 +216,7 @@ export class LimiterEngine implements StartGate {
       this.#lastPermitAt = now;
       this.#meter.add(now);
       this.#controller.learned.take(now);
+      // Which also notes it among the starts.
       this.#budgets.take(tokens, now, this.#running.add(id));
     }
   }

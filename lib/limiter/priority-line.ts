@@ -1,6 +1,6 @@
 import { waitMultipliers, type PriorityRank } from '../core/priority';
 import { ChunkedQueue } from '../core/chunked-queue';
-import { knowsItself, ticketOf, type Queued, type Ticket } from '../core/ticket';
+import { numberOf, ticketOf, type Ticket } from '../core/ticket';
 import type { SlotPool } from './slot-pool';
 
 /** The waiting requests of one priority, one lane and one pool. */
@@ -30,7 +30,7 @@ export class Leaf {
   /** The ticket of what is next, if that has one. */
   firstTicket(): Ticket | undefined {
     this.tidy();
-    return ticketOf(this.queue.first(), this.queue.firstId()!);
+    return ticketOf(this.queue.first(), this.queue.firstId());
   }
 
   firstArrivedAt(): number {
@@ -201,7 +201,7 @@ class PriorityClass {
         if (forgotten) {
           leaf!.queue.retain((item, id) => {
             if (leaf!.holds(item, id)) {
-              forgotten(id === knowsItself ? (item as Queued).id : id);
+              forgotten(numberOf(item, id));
             }
             return false;
           });

@@ -194,8 +194,9 @@ class ThrottleRun<R> implements TicketOwner {
     if (!dropped) {
       return false;
     }
-    this.#waiting.delete(dropped.item as Ticket);
-    this.#refuse(dropped.item as Ticket, new QueueOverflowError(this.#limiter.maxQueue));
+    const ticket = dropped.ticket!;
+    this.#waiting.delete(ticket);
+    this.#refuse(ticket, new QueueOverflowError(this.#limiter.maxQueue));
     return true;
   }
 

@@ -1,5 +1,5 @@
 /* eslint-disable rxjs-x/no-ignored-error, rxjs-x/no-nested-subscribe -- an error that nothing handles fails the spec, as RxJS rethrows it */
-import { delay, filter, from, map, NEVER, of, Subject, take, tap, timer, type Observable } from 'rxjs';
+import { delay, filter, from, map, NEVER, Observable, of, Subject, take, tap, timer } from 'rxjs';
 import { LLMResultCache, type ResultCacheConfig } from '../../lib/cache/llm-result-cache';
 import type { CallOutcome } from '../../lib/core/call';
 import { CallTimeoutError } from '../../lib/core/errors';
@@ -364,6 +364,30 @@ describe('keepAlive', () => {
       );
       expectObservable(outcomes$, '--!').toBe('---');
       expectSubscriptions(call.subscriptions).toBe('^-!');
+    });
+  });
+
+  it('gives up all that goes on when the cache is cleared, the newest first', () => {
+    inVirtualTime((scheduler) => {
+      const cache = keeping(scheduler);
+      const aborted: string[] = [];
+      const texts = ['a', 'b', 'c', 'd', 'e'];
+      const subscription = from(texts)
+        .pipe(
+          map((text): Asked => ({ text, cacheKey: text })),
+          cacheLLM(
+            mergeWithConcurrency(
+              ({ text }: Asked) => new Observable<string>(() => () => aborted.push(text)),
+              { maxConcurrent: Infinity },
+            ),
+            cache,
+          ),
+        )
+        .subscribe();
+      subscription.unsubscribe();
+      expect(aborted).toEqual([]);
+      cache.clear();
+      expect(aborted).toEqual([...texts].reverse());
     });
   });
 
