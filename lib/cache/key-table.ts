@@ -45,7 +45,7 @@ export class KeyTable<F extends ListedFlight> {
     return this.#flightOf(key, this.#hashOf(key));
   }
 
-  /** Adds the entry, or the flight, of a key that has none. */
+  /** Adds an entry to a key that has none, or a flight to one that has none; it may have the other. */
   add(listed: KeptEntry | F): void {
     if (this.of(listed.key!)) {
       this.#pairs++;
@@ -53,7 +53,7 @@ export class KeyTable<F extends ListedFlight> {
     this.addNew(listed);
   }
 
-  /** Adds what stands under a key of which nothing is known. */
+  /** The same without a look at what the key has: for one of which nothing is known. */
   addNew(listed: KeptEntry | F): void {
     if (this.#size === this.#buckets.length) {
       this.#resize(growth * this.#size);

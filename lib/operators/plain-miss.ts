@@ -33,7 +33,7 @@ export interface PlainMissOwner<R = unknown, V = unknown> {
  * A request that the cache could not answer, as long as nobody but its own subscription wants anything of it: ticket,
  * waiter and flight in one, with a quarter of their weight. Whatever is more than to wait, to start and to succeed (another
  * request for the key, a failure, a subscriber that leaves, a fence) unfolds it first. What waits by the thousand is
- * quicker the less of memory each one takes, so this holds nothing that can be had elsewhere.
+ * quicker the less of memory each one takes, so this holds only what it cannot do without.
  */
 export class PlainMiss<R = unknown, V = unknown> implements PlainFlight, Ticketless, Member {
   hash = 0;
