@@ -22,6 +22,7 @@ import type { LimiterEngine } from '../limiter/limiter-engine';
 import type { RetryPolicy } from '../provider/retry-policy';
 import { Arrivals } from './arrivals';
 import type { MissCalls, PlainMiss } from './plain-miss';
+import { listenTo, type PromiseListener } from './promise-listener';
 import { RunningCall, type CallOwner, type Ticketless } from './running-call';
 import { SourceOrder } from './source-order';
 import { tell, tellFinished, tellReceived, tellSettled, tellStarted } from './tell';
@@ -66,6 +67,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, MissCalls
   /** All that run, or, where nobody else needs to know of them, those that are to be stopped when the subscriber leaves. */
   readonly #running = new Members<RunningCall>();
   readonly #remembersAll: boolean;
+  readonly #idleListeners: PromiseListener[] = [];
   /** The tickets that wait here, in the queue or in back-off. */
   readonly #tickets = new Members<Ticket>();
   /** Requests taken in whose outcome is not out yet. */
@@ -301,7 +303,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, MissCalls
     ticket: Ticket | undefined,
     ticketless: Ticketless | undefined,
   ): void {
-    const { events, limiter, retry, timeout } = this.#settings;
+    const { events, limiter, queue, retry, timeout } = this.#settings;
     const attempt = ticket ? ticket.attempts : 1;
     const queued = ticket ?? ticketless;
     const call = new RunningCall(request, id, now, now - arrivedAt, rank, attempt, queued, this);
@@ -316,10 +318,14 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, MissCalls
     }
     retry?.started();
     if (events) {
-      this.#tellStart(events, call, limiter !== undefined);
+      if (limiter && queue.lastHeldAt !== -Infinity) {
+        this.#tellThrottledStart(events, call);
+      } else {
+        tellStarted(events, id, rank, attempt, now);
+      }
     }
     if (timeout !== Infinity) {
-      call.timeout = this.#timeouts.set(now + timeout, () => this.#timedOut(call));
+      this.#limitTime(call, now + timeout);
     }
     if (this.#isClosed || call.isOver) {
       return;
@@ -334,15 +340,12 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, MissCalls
         return;
       }
       if (isThenable(result)) {
-        result.then(
-          (value: unknown) => this.#succeeded(call, value),
-          (error: unknown) => this.#failed(call, error),
-        );
+        listenTo(result, call, this.#idleListeners);
       } else {
         this.#follow(call, result);
       }
     } catch (error) {
-      this.#failed(call, error);
+      this.failed(call, error);
     }
   }
 
@@ -367,8 +370,8 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, MissCalls
         hasValue = true;
         last = value;
       },
-      error: (error: unknown) => this.#failed(call, error),
-      complete: () => (hasValue ? this.#succeeded(call, last) : this.#failed(call, emptyError())),
+      error: (error: unknown) => this.failed(call, error),
+      complete: () => (hasValue ? this.succeeded(call, last) : this.failed(call, emptyError())),
     });
     call.work = work;
     if (this.#isOver(call)) {
@@ -376,7 +379,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, MissCalls
     }
   }
 
-  #succeeded(call: RunningCall, value: unknown): void {
+  succeeded(call: RunningCall, value: unknown): void {
     if (call.isOver) {
       return;
     }
@@ -428,7 +431,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, MissCalls
     return this.#quickInARow > quickBeforeSharing && this.#settings.timeout === Infinity;
   }
 
-  #failed(call: RunningCall, error: unknown): void {
+  failed(call: RunningCall, error: unknown): void {
     if (call.isOver) {
       return;
     }
@@ -531,11 +534,15 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, MissCalls
     return true;
   }
 
+  #limitTime(call: RunningCall, end: number): void {
+    call.timeout = this.#timeouts.set(end, () => this.#timedOut(call));
+  }
+
   #timedOut(call: RunningCall): void {
     if (!call.isOver) {
       const error = new CallTimeoutError(this.#settings.timeout);
       call.abort('TimeoutError', error.message);
-      this.#failed(call, error);
+      this.failed(call, error);
     }
   }
 
@@ -684,14 +691,15 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, MissCalls
     queue.drain();
   }
 
-  #tellStart(events: CallEventListener, call: RunningCall, isLimited: boolean): void {
+  /** Of a start for which the limiter, or another one before it, has had requests wait. */
+  #tellThrottledStart(events: CallEventListener, call: RunningCall): void {
     const { id, attempt, startedAt: at, ticket } = call;
     // Before anyone hears of the start, who may change all this.
     const { lastHeldAt } = this.#settings.queue;
-    const mayBeThrottled = isLimited && lastHeldAt !== -Infinity && ticket?.asks !== 'start';
-    const waitedSince = mayBeThrottled
-      ? Math.max(ticket?.queuedAt ?? call.arrivedAt, this.pool.freeSince)
-      : Infinity;
+    const hasPaid = ticket?.asks === 'start';
+    const waitedSince = hasPaid
+      ? Infinity
+      : Math.max(ticket?.queuedAt ?? call.arrivedAt, this.pool.freeSince);
     tellStarted(events, id, call.rank, attempt, at);
     if (lastHeldAt >= waitedSince && at > waitedSince) {
       tell(events, { type: 'throttled', at, id, waited: at - waitedSince });

@@ -6,8 +6,10 @@ import type { PriorityRank } from '../core/priority';
 import type { Queued, Ticket } from '../core/ticket';
 import { guarded } from './tell';
 
-/** Who makes a call, and hears what it reports. */
+/** Who makes a call, and hears what it reports and how it ends. */
 export interface CallOwner {
+  succeeded(call: RunningCall, value: unknown): void;
+  failed(call: RunningCall, error: unknown): void;
   heard(call: RunningCall, feedback: ProviderFeedback): void;
   /** The call has asked for its signal, or is an Observable: it is to be stopped when nobody waits for it any more. */
   toBeStopped(call: RunningCall): void;
