@@ -1,8 +1,11 @@
 /** Items of the first chunk of an empty queue. */
 const smallest = 16;
 
-/** Each chunk holds as many as wait already, up to here: what is empty in the last one is of no weight then. */
-const largest = 1024;
+/**
+ * Each chunk holds half as many as wait already, up to here, so that what is empty in the last one is of little weight.
+ * Arrays of that size have pages of their own in V8 (above 128 KB), which collections of what is young do not copy.
+ */
+const largest = 16_384;
 
 interface Chunk {
   readonly capacity: number;
@@ -37,13 +40,10 @@ export class ChunkedQueue<T> {
   }
 
   push(item: T, arrivedAt: number, id: number): void {
-    let tail = this.#tail;
-    if (this.#end === tail.capacity) {
-      this.#tail = tail.next = chunkOf(Math.min(Math.max(this.#length, smallest), largest));
-      tail = this.#tail;
-      this.#end = 0;
+    if (this.#end === this.#tail.capacity) {
+      this.#lengthen();
     }
-    put(tail, this.#end++, item, arrivedAt, id);
+    put(this.#tail, this.#end++, item, arrivedAt, id);
     this.#length++;
   }
 
@@ -118,6 +118,11 @@ export class ChunkedQueue<T> {
         this.push(item, chunk.arrivals[index]!, id);
       }
     }
+  }
+
+  #lengthen(): void {
+    this.#tail = this.#tail.next = chunkOf(Math.min(Math.max(this.#length >> 1, smallest), largest));
+    this.#end = 0;
   }
 
   #leaveHead(): void {
