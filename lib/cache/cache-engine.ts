@@ -460,7 +460,7 @@ export class CacheEngine {
     } catch {
       return 'unusable';
     }
-    const isInvalidated = landing.landingChecks?.some((applies) => applies(entry)) ?? false;
+    const isInvalidated = landing.landingChecks !== undefined && isAffected(entry, landing.landingChecks);
     // Callbacks of the user's ran: the key may have been deleted meanwhile.
     if (!mayWrite(landing) || isInvalidated) {
       return 'fenced';
@@ -502,13 +502,18 @@ export class CacheEngine {
 
   /** @throws RangeError for a time that a function of the user's gave and that is none */
   #ttl(given: number | undefined, value: unknown, request: unknown): number {
-    const { defaultTtl, ttlJitter, random } = this.#settings;
+    const { defaultTtl, ttlJitter } = this.#settings;
     const ttl: unknown =
       given ?? (typeof defaultTtl === 'function' ? defaultTtl(value, request) : defaultTtl);
     if (typeof ttl !== 'number' || Number.isNaN(ttl)) {
       throw new RangeError(`defaultTtl must give a number of milliseconds, but gave ${typeof ttl}.`);
     }
-    if (ttlJitter === 0 || ttl <= 0 || ttl === Infinity) {
+    return ttlJitter === 0 ? ttl : this.#jittered(ttl);
+  }
+
+  #jittered(ttl: number): number {
+    const { ttlJitter, random } = this.#settings;
+    if (ttl <= 0 || ttl === Infinity) {
       return ttl;
     }
     // What is no share of 1 must neither make answers last longer nor keep them for ever.
@@ -553,4 +558,9 @@ function mayWrite(landing: Landing): boolean {
 
 function found(entry: CacheEntry | undefined, tier: FoundEntry['tier']): FoundEntry | undefined {
   return entry && { entry, tier };
+}
+
+/** Whether what was forgotten while a call ran applies to what it brought. */
+function isAffected(entry: CacheEntry, checks: NonNullable<Landing['landingChecks']>): boolean {
+  return checks.some((applies) => applies(entry));
 }

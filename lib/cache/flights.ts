@@ -316,11 +316,15 @@ export class Flights {
   }
 
   /** The answer of a call is kept: what calls bring that began before it is older. */
-  overtake({ key, startNumber }: Landing): void {
+  overtake(landing: Landing): void {
     if (this.#alone.size > 0) {
-      for (const other of this.#of(key!)) {
-        other.isOvertaken ||= other.ticket.hasBegun && other.startNumber < startNumber;
-      }
+      this.#overtakeBy(landing);
+    }
+  }
+
+  #overtakeBy({ key, startNumber }: Landing): void {
+    for (const other of this.#of(key!)) {
+      other.isOvertaken ||= other.ticket.hasBegun && other.startNumber < startNumber;
     }
   }
 

@@ -6,8 +6,15 @@ const frozenThroughout = new WeakSet();
  * others; other values (class instances, buffers) are shared as they are. Without recursion, as answers may be deep.
  */
 export function freezeAnswer<V>(answer: V): V {
-  if (!isPlain(answer) || frozenThroughout.has(answer)) {
-    return answer;
+  if (typeof answer === 'object' && isPlain(answer)) {
+    freezeThroughout(answer);
+  }
+  return answer;
+}
+
+function freezeThroughout(answer: object): void {
+  if (frozenThroughout.has(answer)) {
+    return;
   }
   // Only the answer itself: to remember each of its parts would take more memory than many an answer.
   frozenThroughout.add(answer);
@@ -23,7 +30,6 @@ export function freezeAnswer<V>(answer: V): V {
       }
     }
   }
-  return answer;
 }
 
 /** Whether a value is an array, or an object that was written as `{}` in any realm. */

@@ -25,6 +25,8 @@ const growth = 4;
 export class KeyTable<F extends ListedFlight> {
   #buckets: (KeptEntry | F | undefined)[] = emptyBuckets(fewestBuckets);
   #size = 0;
+  /** With fewer things than that the table gets smaller. */
+  #least = 0;
   /** Keys that have both an entry and a flight: it has expired, or somebody wants a new answer. */
   #pairs = 0;
   readonly #start = Math.floor(Math.random() * 2 ** 32);
@@ -84,11 +86,10 @@ export class KeyTable<F extends ListedFlight> {
 
   remove(listed: KeptEntry | F): void {
     this.#unlink(listed);
-    this.#size--;
     if (this.#pairs > 0 && this.#of(listed.key!, listed.hash)) {
       this.#pairs--;
     }
-    if (this.#size * growth * growth < this.#buckets.length && this.#buckets.length > fewestBuckets) {
+    if (--this.#size < this.#least) {
       this.#resize(this.#buckets.length / growth);
     }
   }
@@ -107,7 +108,15 @@ export class KeyTable<F extends ListedFlight> {
   }
 
   #of(key: string, hash: number): KeptEntry | F | undefined {
-    return this.#entryOf(key, hash) ?? this.#flightOf(key, hash);
+    if (this.#pairs > 0) {
+      return this.#entryOf(key, hash) ?? this.#flightOf(key, hash);
+    }
+    for (let one = this.#firstOf(hash); one; one = next(one)) {
+      if (one.hash === hash && one.key === key) {
+        return one;
+      }
+    }
+    return undefined;
   }
 
   #entryOf(key: string, hash: number): KeptEntry | undefined {
@@ -156,6 +165,7 @@ export class KeyTable<F extends ListedFlight> {
   #resize(buckets: number): void {
     const before = this.#buckets;
     this.#buckets = emptyBuckets(buckets);
+    this.#least = buckets > fewestBuckets ? buckets / growth ** 2 : 0;
     for (const first of before) {
       for (let one = first; one;) {
         const after: KeptEntry | F | undefined = next(one);
@@ -190,5 +200,6 @@ function next<F extends ListedFlight>(listed: KeptEntry | F): KeptEntry | F | un
 }
 
 function emptyBuckets<T>(count: number): (T | undefined)[] {
-  return new Array<T | undefined>(count).fill(undefined);
+  // Not filled: that would take twice as long, and none is there either way.
+  return new Array<T | undefined>(count);
 }

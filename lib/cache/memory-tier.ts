@@ -223,9 +223,10 @@ export class MemoryTier {
 
   /** Bytes of an entry; NaN where they cannot be told, as what a user's function says must not fail a request. */
   measure(key: string, value: unknown): number {
-    if (this.#settings.maxBytes === Infinity) {
-      return 0;
-    }
+    return this.#settings.maxBytes === Infinity ? 0 : this.#measured(key, value);
+  }
+
+  #measured(key: string, value: unknown): number {
     try {
       const sizeOfValue =
         value instanceof KeptFailure ? sizeOfAnswer(value.error) : this.#settings.sizeOf(value);

@@ -33,9 +33,17 @@ export function identify(
 ): string | KeylessRequest {
   const { cacheKey, cacheScope, sample } = traits;
   const hasParts = cacheScope !== undefined || sample !== undefined;
-  if (typeof cacheKey === 'string' && !hasParts && isEmpty(keySpace)) {
-    return bareKey(cacheKey);
-  }
+  return typeof cacheKey === 'string' && !hasParts && isEmpty(keySpace)
+    ? bareKey(cacheKey)
+    : identifyInParts(request, traits, keySpace, readsTraitsByName);
+}
+
+function identifyInParts(
+  request: unknown,
+  { cacheKey, cacheScope, sample }: CallTraits,
+  keySpace: KeySpace,
+  readsTraitsByName: boolean,
+): string | KeylessRequest {
   if (cacheKey === false) {
     return { reason: 'cacheKey is false' };
   }
@@ -51,7 +59,7 @@ export function identify(
       };
     }
   }
-  if (!hasParts) {
+  if (cacheScope === undefined && sample === undefined) {
     return composeKey(keySpace, key);
   }
   return composeKey(

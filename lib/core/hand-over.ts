@@ -72,9 +72,13 @@ export class Consumer {
       current = undefined;
       return ticket;
     }
-    const tickets = this.#count > 0 ? this.#expected.get(request) : undefined;
+    return this.#count > 0 ? (this.#takeExpected(request, taker) as Ticket<R> | undefined) : undefined;
+  }
+
+  #takeExpected(request: unknown, taker: object | undefined): Ticket | undefined {
+    const tickets = this.#expected.get(request);
     const index = tickets ? tickets.findIndex((one) => !one.isOver && !isOwn(one, taker)) : -1;
-    return index < 0 ? undefined : (this.#take(request, index) as Ticket<R>);
+    return index < 0 ? undefined : this.#take(request, index);
   }
 
   /**

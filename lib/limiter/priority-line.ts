@@ -57,6 +57,10 @@ class Lane {
         return leaf;
       }
     }
+    return this.#newLeaf(pool);
+  }
+
+  #newLeaf(pool: SlotPool): Leaf {
     const leaf = new Leaf(pool, this);
     this.leaves.push(leaf);
     this.priorityClass.line.expect(pool);
@@ -109,15 +113,16 @@ class PriorityClass {
   ) {}
 
   leafOf(lane: string | undefined, pool: SlotPool): Leaf {
-    if (lane === undefined) {
-      return this.#common.leafOf(pool);
-    }
+    return (lane === undefined ? this.#common : this.#laneOf(lane)).leafOf(pool);
+  }
+
+  #laneOf(lane: string): Lane {
     let found = this.#lanes.get(lane);
     if (!found) {
       found = new Lane(lane, this);
       this.#lanes.set(lane, found);
     }
-    return found.leafOf(pool);
+    return found;
   }
 
   joined(leaf: Leaf): void {
@@ -219,15 +224,19 @@ class PriorityClass {
 
   /** Pays for a start with a stride. */
   #advance(): void {
-    const { line } = this;
     if (this.isNew) {
-      const isAlone = line.waiting === 1;
-      this.isNew = false;
-      this.pass = (isAlone ? line.virtualTime : Math.max(line.virtualTime, this.pass)) + strides[this.rank]!;
+      this.#advanceFirst();
     } else {
-      line.virtualTime = this.pass;
+      this.line.virtualTime = this.pass;
       this.pass += strides[this.rank]!;
     }
+  }
+
+  #advanceFirst(): void {
+    const { virtualTime, waiting } = this.line;
+    const isAlone = waiting === 1;
+    this.isNew = false;
+    this.pass = (isAlone ? virtualTime : Math.max(virtualTime, this.pass)) + strides[this.rank]!;
   }
 
   /** @param place where to stand among lanes whose turn is the same */

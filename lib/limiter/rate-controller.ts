@@ -87,11 +87,17 @@ export class RateController {
 
   /** The current interval in milliseconds. */
   interval(now: number): number {
-    if (this.#adaptive && now - this.#lastActiveAt > idleAfter && this.#lastActiveAt !== -Infinity) {
+    if (now - this.#lastActiveAt > idleAfter) {
+      this.#wasIdle();
+    }
+    return this.#interval;
+  }
+
+  #wasIdle(): void {
+    if (this.#adaptive && this.#lastActiveAt !== -Infinity) {
       this.#interval = this.#clamp(this.#stated || this.#base);
       this.#estimate.forget();
     }
-    return this.#interval;
   }
 
   /** Something started or waits: not idle. */

@@ -474,6 +474,7 @@ export class CacheRun<R, V> implements PlainMissOwner<R, V> {
   #isPlain({ bypass, cacheTags, cacheTtl, lane, maxWait, tokens }: CallTraits): boolean {
     return (
       this.#mayBePlain &&
+      !this.#areMissesDone &&
       (bypass ?? cacheTags ?? cacheTtl ?? lane ?? maxWait ?? tokens) === undefined &&
       !this.#closedBy &&
       !this.consumer.mayBeSent
@@ -506,28 +507,40 @@ export class CacheRun<R, V> implements PlainMissOwner<R, V> {
     const miss = new PlainMiss<R, V>(request, key, id, now - this.openedAt, rank, this);
     this.#plainIndexes?.set(id, ++this.#lastIndex);
     this.#waiters.add(miss);
-    if (events) {
-      const isHeard = counterOf(events) === undefined;
-      tellReceived(events, id, rank, undefined, now);
-      if (isHeard && !this.#waiters.has(miss)) {
-        // Whoever heard of it left.
-        return;
-      }
-      if (isHeard && (engine.known(key) || this.#areMissesDone)) {
-        // Or asked for the same, or had the source complete.
-        this.#miss(this.#waiterOf(miss), key, noTraits, now);
-        return;
-      }
+    const counter = events && counterOf(events);
+    if (events && !counter) {
+      this.#missHeard(miss, events, now);
+      return;
+    }
+    counter?.received();
+    engine.flights.addPlain(miss);
+    engine.countMiss(now);
+    counter?.missed(false);
+    miss.stage = 'sent';
+    this.calls!.takeIn(miss, now);
+  }
+
+  /** Tells of a plain miss, and makes its call unless whoever hears of it has changed what there is to do. */
+  #missHeard(miss: PlainMiss<R, V>, events: CallEventListener, now: number): void {
+    const engine = this.#engine!;
+    const { id, key, rank } = miss;
+    tellReceived(events, id, rank, undefined, now);
+    if (!this.#waiters.has(miss)) {
+      // Whoever heard of it left.
+      return;
+    }
+    if (engine.known(key) || this.#areMissesDone) {
+      // Or asked for the same, or had the source complete.
+      this.#miss(this.#waiterOf(miss), key, noTraits, now);
+      return;
     }
     // Before anyone hears of it, who might have the flight land, or its key deleted.
     engine.flights.addPlain(miss);
     miss.stage = 'listed';
     engine.countMiss(now);
-    if (events) {
-      tellMissed(events, id, key, false, now);
-    }
+    tellMissed(events, id, key, false, now);
     // Whoever heard of it may have had the source complete: then it needs a pipeline of its own.
-    const flight = this.#areMissesDone ? miss.unfold() : miss.flight;
+    const flight = this.#haveMissesEnded() ? miss.unfold() : miss.flight;
     if (!flight) {
       miss.stage = 'sent';
       this.calls!.takeIn(miss, now);
@@ -903,6 +916,11 @@ export class CacheRun<R, V> implements PlainMissOwner<R, V> {
   /** Asked anew, because what ran in between may have had the subscriber leave. */
   #hasLeft(): boolean {
     return this.#destination.closed;
+  }
+
+  /** Asked anew, because what ran in between may have had the source complete. */
+  #haveMissesEnded(): boolean {
+    return this.#areMissesDone;
   }
 
   #tell(event: CallEvent): void {

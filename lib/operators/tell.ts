@@ -1,6 +1,12 @@
 import type { CallOutcome, TokenUsage } from '../core/call';
-import type { CallEvent, CallEventListener, FinishedEvent, SettledEvent } from '../core/events';
-import { prioritiesByRank, type PriorityRank } from '../core/priority';
+import type {
+  CallEvent,
+  CallEventListener,
+  FinishedEvent,
+  ReceivedEvent,
+  SettledEvent,
+} from '../core/events';
+import { prioritiesByRank, type CallPriority, type PriorityRank } from '../core/priority';
 import { reportUnhandled } from '../core/scheduler-clock';
 import { counterOf, type StepCounter } from '../core/steps';
 
@@ -23,15 +29,20 @@ export function tellReceived(
   const counter = counterOf(listener);
   if (counter) {
     counter.received();
-    return;
+  } else {
+    tell(listener, receivedEvent(at, id, prioritiesByRank[rank], lane));
   }
-  const priority = prioritiesByRank[rank];
-  tell(
-    listener,
-    lane === undefined
-      ? { type: 'received', at, id, priority }
-      : { type: 'received', at, id, priority, lane },
-  );
+}
+
+function receivedEvent(
+  at: number,
+  id: number,
+  priority: CallPriority,
+  lane: string | undefined,
+): ReceivedEvent {
+  return lane === undefined
+    ? { type: 'received', at, id, priority }
+    : { type: 'received', at, id, priority, lane };
 }
 
 /** @param usage what the stored answer had cost */
@@ -75,23 +86,35 @@ export function tellStarted(
 
 export function tellFinished(
   listener: CallEventListener,
-  { id, attempt, startedAt }: { readonly id: number; readonly attempt: number; readonly startedAt: number },
+  call: FinishedCall,
   result: FinishedEvent['result'],
   at: number,
   error?: unknown,
 ): void {
   const counter = counterOf(listener);
-  const latency = at - startedAt;
   if (counter) {
-    counter.finished(result, latency);
-    return;
+    counter.finished(result, at - call.startedAt);
+  } else {
+    tell(listener, finishedEvent(call, result, at, error));
   }
-  tell(
-    listener,
-    result === 'failed'
-      ? { type: 'finished', at, id, attempt, result, latency, startedAt, error }
-      : { type: 'finished', at, id, attempt, result, latency, startedAt },
-  );
+}
+
+interface FinishedCall {
+  readonly id: number;
+  readonly attempt: number;
+  readonly startedAt: number;
+}
+
+function finishedEvent(
+  { id, attempt, startedAt }: FinishedCall,
+  result: FinishedEvent['result'],
+  at: number,
+  error: unknown,
+): FinishedEvent {
+  const latency = at - startedAt;
+  return result === 'failed'
+    ? { type: 'finished', at, id, attempt, result, latency, startedAt, error }
+    : { type: 'finished', at, id, attempt, result, latency, startedAt };
 }
 
 /**
@@ -107,16 +130,26 @@ export function tellSettled(
   failure?: unknown,
 ): void {
   const counter = counterOf(listener);
-  if (counter) {
-    const source = outcome.ok ? outcome.source : undefined;
-    try {
-      counter.settled(source, source === 'stale' ? undefined : sharedUsage);
-    } catch (error) {
-      // What a call reports may be anything, a getter that throws too.
-      reportUnhandled(error);
-    }
-  } else {
+  if (!counter) {
     tell(listener, settledEvent(outcome, at, id, sharedUsage, failure));
+  } else if (sharedUsage) {
+    countShared(counter, outcome, sharedUsage);
+  } else {
+    counter.settled(outcome.ok ? outcome.source : undefined, undefined);
+  }
+}
+
+function countShared(
+  counter: StepCounter,
+  outcome: CallOutcome<unknown, unknown>,
+  sharedUsage: TokenUsage,
+): void {
+  const source = outcome.ok ? outcome.source : undefined;
+  try {
+    counter.settled(source, source === 'stale' ? undefined : sharedUsage);
+  } catch (error) {
+    // What a call reports may be anything, a getter that throws too.
+    reportUnhandled(error);
   }
 }
 

@@ -3,10 +3,11 @@ const bucketsPerDoubling = 64;
 /** The least latency told apart, in milliseconds, and how many doublings above it: up to about 19 hours. */
 const least = 1 / 16;
 const doublings = 30;
+const lastBucket = bucketsPerDoubling * doublings;
 
 /** Counts latencies in buckets whose bounds grow geometrically, so that percentiles cost no memory per call. */
 export class LatencyHistogram {
-  readonly #counts = new Float64Array(bucketsPerDoubling * doublings + 1);
+  readonly #counts = new Float64Array(lastBucket + 1);
   #count = 0;
   #sum = 0;
 
@@ -17,9 +18,7 @@ export class LatencyHistogram {
   add(latency: number): void {
     this.#count++;
     this.#sum += latency;
-    const bucket = latency <= least ? 0 : Math.ceil(Math.log2(latency / least) * bucketsPerDoubling);
-    const last = this.#counts.length - 1;
-    this.#counts[Math.min(bucket, last)]!++;
+    this.#counts[latency <= least ? 0 : bucketOf(latency)]!++;
   }
 
   /** The latency that a share (0 to 1) of the calls did not exceed; 0 while there are none. */
@@ -36,4 +35,8 @@ export class LatencyHistogram {
     }
     return 0;
   }
+}
+
+function bucketOf(latency: number): number {
+  return Math.min(lastBucket, Math.ceil(Math.log2(latency / least) * bucketsPerDoubling));
 }
