@@ -52,7 +52,7 @@ export async function measureCost({ isQuick }: Effort): Promise<SectionReport> {
     about:
       'Calls that resolve at once, `async (request) => request.id`, so that all the time is that of what is around ' +
       'them. A synchronous source holds all requests, made beforehand: all but those in the slots wait. ' +
-      'A request is `{ id, priority }`, with a `cacheKey` of its own for the optimizer. ' +
+      'A request is `{ id, priority }`, with a `cacheKey` of its own for the optimizer, a text that was read once before. ' +
       'Microseconds a call, from the subscription to the last answer, and how many times those of bare `mergeMap`, ' +
       'which knows no priorities, with as many calls in the same round. All take turns; a turn begins with some ' +
       'runs that do not count, and each run with a collection of what is young and with new requests. Another run of ' +
