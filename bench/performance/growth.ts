@@ -37,9 +37,10 @@ export async function measureGrowth({ isQuick }: Effort): Promise<SectionReport>
     title: 'Growth',
     about:
       'The same calls, measured as above: what a call costs when more and more wait, and how many times as much as with ' +
-      `10,000 waiting. The priorities are mixed at random. Medians of ${rounds} rounds. In each the smallest size is timed ` +
+      `10,000 waiting. The priorities are mixed at random. Medians of ${rounds} rounds. In each the smallest size is run ` +
       `${plan.few.samples} times right before and right after each of the others, and the ratios are medians of those to the mean of ` +
-      'these two. Only the columns of this table compare with each other: the table of costs is of other minutes, in another ' +
+      'all these runs. Between them nothing is collected but what V8 collects by itself, so that what calls leave behind is paid ' +
+      'for at every size. Only the columns of this table compare with each other: the table of costs is of other minutes, in another ' +
       'state of the process.',
     tables: [
       {

@@ -152,10 +152,13 @@ async function timeSizes(
 ): Promise<void> {
   const { known } = growth;
   const timeFew = async () => {
-    const times: number[] = [];
-    while (times.length < samples) times.push((await timeOnce(contender, few, limits.run)) ?? Infinity);
-    known.push({ size: few, seconds: median(times) });
-    growth.few.push((median(times) * 1e6) / few);
+    let total = 0;
+    for (let run = 0; run < samples; run += 1) {
+      // No collection before each: a long run has those that its garbage brings, so these must have them as well.
+      total += (await timeOnce(contender, few, limits.run, run === 0)) ?? Infinity;
+    }
+    known.push({ size: few, seconds: total / samples });
+    growth.few.push((total * 1e6) / (samples * few));
     return growth.few.at(-1)!;
   };
   await recover(contender, known, limits);
@@ -313,12 +316,13 @@ export async function timeOnce(
   contender: Contender,
   size: number,
   most: number,
+  collectsBefore = true,
 ): Promise<number | undefined> {
   const requests = requestsOf(size, contender);
   const prepared = await contender.prepare();
   const { call, isLate, start } = boundedCall(most);
   // Only what is young: see `recover`.
-  globalThis.gc?.({ type: 'minor' });
+  if (collectsBefore) globalThis.gc?.({ type: 'minor' });
   const startedAt = start();
   const sum = await Promise.race([prepared.run(requests, call), isLate]);
   const seconds = (performance.now() - startedAt) / 1_000;
