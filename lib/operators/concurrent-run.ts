@@ -22,7 +22,7 @@ import type { LimiterEngine } from '../limiter/limiter-engine';
 import type { RetryPolicy } from '../provider/retry-policy';
 import { Arrivals } from './arrivals';
 import type { MissCalls, PlainMiss } from './plain-miss';
-import { listenTo, type PromiseListener } from './promise-listener';
+import { ignoreEnd, listenTo, type PromiseListener } from './promise-listener';
 import { RunningCall, type CallOwner, type Ticketless } from './running-call';
 import { SourceOrder } from './source-order';
 import { tell, tellFinished, tellReceived, tellSettled, tellStarted } from './tell';
@@ -337,6 +337,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, MissCalls
       );
       if (this.#isOver(call)) {
         // The call left while it was being made: what it returned is not asked to begin.
+        ignoreEnd(result);
         return;
       }
       if (isThenable(result)) {
@@ -691,7 +692,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, MissCalls
     queue.drain();
   }
 
-  /** Of a start for which the limiter, or another one before it, has had requests wait. */
+  /** Tells of a start where the limiter has ever held a request, and whether it has held this one. */
   #tellThrottledStart(events: CallEventListener, call: RunningCall): void {
     const { id, attempt, startedAt: at, ticket } = call;
     // Before anyone hears of the start, who may change all this.

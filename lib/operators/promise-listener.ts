@@ -1,16 +1,24 @@
 import type { RunningCall } from './running-call';
 
-/** The `then` that calls back once at most, whatever happens. */
-const nativeThen: unknown = /* @__PURE__ */ Reflect.get(Promise.prototype, 'then');
+/** The `then` of promises when this was loaded, which tells the end of one once at most. */
+const nativeThen = /* @__PURE__ */ Reflect.get(Promise.prototype, 'then') as Then;
 
-/** So many that listen to nothing are kept for the next calls. */
+type Then = (
+  this: PromiseLike<unknown>,
+  fulfilled: (value: unknown) => void,
+  rejected: (error: unknown) => void,
+) => unknown;
+
+/** So many that listen to nothing are kept for the next calls of a subscription. */
 const mostIdle = 1000;
+
+const ignored = () => undefined;
 
 /**
  * Tells the owner of a call how the promise of that ends.
  *
- * Two functions for each call would be a quarter of all the memory that a call takes, so they are made once for as many
- * calls as run at a time. That needs promises that tell their end only once: others get functions of their own.
+ * Two functions for each call would be a quarter of all the memory that a call takes, so they are used again for the next
+ * one. That needs promises that tell their end only once: others get functions of their own.
  */
 export class PromiseListener {
   #call: RunningCall | undefined;
@@ -22,7 +30,7 @@ export class PromiseListener {
 
   listen(call: RunningCall, promise: PromiseLike<unknown>): void {
     this.#call = call;
-    promise.then(this.#fulfilled, this.#rejected);
+    nativeThen.call(promise, this.#fulfilled, this.#rejected);
   }
 
   readonly #fulfilled = (value: unknown): void => {
@@ -51,16 +59,27 @@ export class PromiseListener {
  * @param idle the listeners of that owner which listen to nothing
  */
 export function listenTo(promise: PromiseLike<unknown>, call: RunningCall, idle: PromiseListener[]): void {
-  if (promise.then === nativeThen) {
+  // Read once, as it may be another one each time.
+  // eslint-disable-next-line @typescript-eslint/unbound-method -- it is called with its promise
+  const then = promise.then as Then;
+  if (then === nativeThen) {
     (idle.pop() ?? new PromiseListener(idle)).listen(call, promise);
   } else {
-    listenApart(promise, call);
+    listenApart(promise, then, call);
   }
 }
 
-function listenApart(promise: PromiseLike<unknown>, call: RunningCall): void {
-  promise.then(
+function listenApart(promise: PromiseLike<unknown>, then: Then, call: RunningCall): void {
+  then.call(
+    promise,
     (value) => call.owner.succeeded(call, value),
-    (error: unknown) => call.owner.failed(call, error),
+    (error) => call.owner.failed(call, error),
   );
+}
+
+/** What nobody wants any more may be a promise, which runs all the same: its failure is not one that nobody handles. */
+export function ignoreEnd(result: unknown): void {
+  if (result instanceof Promise) {
+    nativeThen.call(result, ignored, ignored);
+  }
 }

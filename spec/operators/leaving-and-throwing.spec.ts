@@ -145,6 +145,25 @@ describe('a listener that leaves in the middle of an event', () => {
     expect(calls).toBe(1);
   });
 
+  it('leaves no failure unhandled of a promise that a call returned which left while it was made', async () => {
+    const unhandled: unknown[] = [];
+    const note = (error: unknown) => unhandled.push(error);
+    process.on('unhandledRejection', note);
+    const requests = new Subject<string>();
+    const subscription = requests
+      .pipe(
+        mergeWithConcurrency(() => {
+          subscription.unsubscribe();
+          return Promise.reject<string>(new Error('too late'));
+        }),
+      )
+      .subscribe({ error: rethrow });
+    requests.next('a');
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off('unhandledRejection', note);
+    expect(unhandled).toEqual([]);
+  });
+
   it('does not begin what a call returned that left while it was made', () => {
     let begun = 0;
     const source$ = new Subject<number>();

@@ -184,6 +184,43 @@ describe('a plain miss', () => {
     expect(savedTokens).toEqual([0, 0]);
   });
 
+  it('is sent even if reading its traits has the source complete, and so the pipeline that its calls came from', () => {
+    inVirtualTime((scheduler) => {
+      const requests = new Subject<Asked>();
+      const optimizer = new LLMCallOptimizer({
+        scheduler,
+        enableRateLimit: false,
+        traits: (request: unknown) => {
+          if (request === c) {
+            requests.complete();
+          }
+          return request as Asked;
+        },
+      });
+      const answers = optimizer.optimize(({ cacheKey }: Asked) =>
+        timer(cacheKey === 'a' ? 50 : 5).pipe(map(() => cacheKey.toUpperCase())),
+      );
+      const told: unknown[] = [];
+      of(a).pipe(answers).subscribe({ error: rethrow });
+      requests.pipe(answers).subscribe({
+        next: (outcome) => told.push(outcome.ok ? outcome.value : String(outcome.error)),
+        error: rethrow,
+        complete: () => told.push('complete'),
+      });
+      requests.next(b);
+      timer(10).subscribe({
+        next: () => {
+          // The first shares a call of the other stream, so that no call of this one runs.
+          requests.next(a);
+          requests.next(c);
+        },
+        error: rethrow,
+      });
+      scheduler.flush();
+      expect(told).toEqual(['B', 'C', 'A', 'complete']);
+    });
+  });
+
   it('makes room for its answer', () => {
     inVirtualTime((scheduler) => {
       const optimizer = new LLMCallOptimizer({ scheduler, enableRateLimit: false });

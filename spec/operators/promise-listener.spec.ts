@@ -118,6 +118,32 @@ describe('a listener to promises', () => {
     expect(idle).toEqual([]);
   });
 
+  it('is not used for a promise that shows another `then` each time', async () => {
+    let reads = 0;
+    const twice = (fulfilled: (value: unknown) => void) => {
+      fulfilled('x');
+      fulfilled('y');
+    };
+    const changing = Object.defineProperty(Promise.resolve('own'), 'then', {
+      // eslint-disable-next-line @typescript-eslint/unbound-method -- as a promise has it
+      get: () => (++reads === 1 ? Promise.prototype.then : twice),
+    });
+    listenTo(changing, callOf('a'), idle);
+    listenTo(Promise.resolve('z'), callOf('b'), idle);
+    await Promise.resolve();
+    expect(ends.seen).toEqual(['a gave own', 'b gave z']);
+    expect(reads).toBe(1);
+  });
+
+  it('is not used for promises of another realm, which are heard all the same', async () => {
+    const foreign = runInNewContext('Promise.resolve("x")') as Promise<string>;
+    expect(foreign).not.toBeInstanceOf(Promise);
+    listenTo(foreign, callOf('a'), idle);
+    await foreign;
+    expect(ends.seen).toEqual(['a gave x']);
+    expect(idle).toEqual([]);
+  });
+
   it('keeps nothing of a call that has ended', async () => {
     const ended = (() => {
       const call = callOf('a');
