@@ -97,14 +97,14 @@ export const runners: readonly Holder[] = [
 
 const slots = 3;
 const running = 10_000;
-/** Just past 4 × 2¹⁵ and 2¹⁷: what doubles when it is full has just doubled. */
-const worst = 132_000;
+/** In one queue and in four: the last array that is half as large as all before it has just been added. */
+const worst = [31_500, 126_500];
 const fewForSlow = 5_000;
 
 /** What waiting requests and running calls take in memory. */
 export async function measureMemory({ isQuick }: Effort): Promise<SectionReport> {
   const rounds = isQuick ? 1 : 3;
-  const sizes = isQuick ? [100_000, worst] : [100_000, worst, 1_000_000];
+  const sizes = isQuick ? [100_000, ...worst] : [100_000, ...worst, 1_000_000];
   const waiting: string[][] = [];
   const most = new Map<Holder, number>();
   for (const holder of holders) {
@@ -136,8 +136,9 @@ export async function measureMemory({ isQuick }: Effort): Promise<SectionReport>
     about:
       'Bytes beyond the request, the difference of the heap and of all buffers after garbage collection: requests, and the promises ' +
       'that calls return, are made before, and the calls never end. So many wait behind ' +
-      `${slots} calls, or ${written(running)} run at once. ${written(worst)} is the worst case of what doubles ` +
-      `when it is full. The median of ${rounds === 1 ? 'one round' : `${rounds} rounds`}. Where the way is by promises, the promise that it returns and the function that it is given count, ` +
+      `${slots} calls, or ${written(running)} run at once. The queues of rxllm grow by half when they are full: they have just ` +
+      `done so for the last time, which is the worst case, with ${written(worst[0]!)} of one priority and ${written(worst[1]!)} of four, and ` +
+      `grow by arrays of one size from there. The median of ${rounds === 1 ? 'one round' : `${rounds} rounds`}. Where the way is by promises, the promise that it returns and the function that it is given count, ` +
       'since it cannot be used without.',
     tables: [
       {
