@@ -26,7 +26,7 @@ Usage: npm run bench -- [flags]
   --check         fail if rxllm misses a bound
   --help          this text
 
-Without --quick and --only it writes docs/performance.md, in about nine minutes.
+Without --quick and --only it writes docs/performance.md, in about six minutes.
 
 Exit codes: 0 done, 1 could not run or (with --check) a bound is missed, 2 wrong flags, 130 stopped by Ctrl-C, 143 by SIGTERM.
 `;

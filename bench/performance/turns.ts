@@ -310,6 +310,7 @@ export function estimate(observed: readonly Observed[], size: number): number {
 
 /**
  * Seconds that one run takes, with new requests; undefined if it takes more than it may.
+ * @param collectsBefore whether what is young is collected first
  * @throws Error if an answer is missing or wrong
  */
 export async function timeOnce(

@@ -170,7 +170,7 @@ export class CacheEngine {
    */
   adopt(stored: CacheEntry | undefined, flight: Flight, now: number): FoundEntry | undefined {
     const key = flight.key!;
-    const isInvalidated = stored && flight.landingChecks?.some((applies) => applies(stored));
+    const isInvalidated = stored && flight.landingChecks && isAffected(stored, flight.landingChecks);
     // The call that is made now begins after all that.
     flight.landingChecks = undefined;
     // A request that went past the look-up may have been answered meanwhile, or a user have set the answer.
@@ -560,7 +560,7 @@ function found(entry: CacheEntry | undefined, tier: FoundEntry['tier']): FoundEn
   return entry && { entry, tier };
 }
 
-/** Whether what was forgotten while a call ran applies to what it brought. */
+/** Whether what was forgotten while a call or a look-up in the store ran applies to what it brought. */
 function isAffected(entry: CacheEntry, checks: NonNullable<Landing['landingChecks']>): boolean {
   return checks.some((applies) => applies(entry));
 }

@@ -200,6 +200,6 @@ function next<F extends ListedFlight>(listed: KeptEntry | F): KeptEntry | F | un
 }
 
 function emptyBuckets<T>(count: number): (T | undefined)[] {
-  // Not filled: that would take twice as long, and none is there either way.
+  // Not filled, which would take up to twice as long: none is there either way.
   return new Array<T | undefined>(count);
 }

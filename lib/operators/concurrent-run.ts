@@ -319,7 +319,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, MissCalls
     retry?.started();
     if (events) {
       if (limiter && queue.lastHeldAt !== -Infinity) {
-        this.#tellThrottledStart(events, call);
+        this.#tellStartAfterHold(events, call);
       } else {
         tellStarted(events, id, rank, attempt, now);
       }
@@ -693,7 +693,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, MissCalls
   }
 
   /** Tells of a start where the limiter has ever held a request, and whether it has held this one. */
-  #tellThrottledStart(events: CallEventListener, call: RunningCall): void {
+  #tellStartAfterHold(events: CallEventListener, call: RunningCall): void {
     const { id, attempt, startedAt: at, ticket } = call;
     // Before anyone hears of the start, who may change all this.
     const { lastHeldAt } = this.#settings.queue;

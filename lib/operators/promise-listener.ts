@@ -17,8 +17,8 @@ const ignored = () => undefined;
 /**
  * Tells the owner of a call how the promise of that ends.
  *
- * Two functions for each call would be a quarter of all the memory that a call takes, so they are used again for the next
- * one. That needs promises that tell their end only once: others get functions of their own.
+ * Two functions for each call would be a quarter of what a call of mergeWithConcurrency leaves to collections, so they are
+ * used again for the next one. That needs promises that tell their end only once: others get functions of their own.
  */
 export class PromiseListener {
   #call: RunningCall | undefined;
@@ -77,7 +77,7 @@ function listenApart(promise: PromiseLike<unknown>, then: Then, call: RunningCal
   );
 }
 
-/** What nobody wants any more may be a promise, which runs all the same: its failure is not one that nobody handles. */
+/** What nobody wants any more may be a promise, which runs all the same: a failure of it is no unhandled rejection. */
 export function ignoreEnd(result: unknown): void {
   if (result instanceof Promise) {
     nativeThen.call(result, ignored, ignored);

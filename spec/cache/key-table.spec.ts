@@ -1,6 +1,11 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import * as fc from 'fast-check';
 import { KeptEntry, type Listed } from '../../lib/cache/cache-entry';
 import { KeyTable, type ListedFlight } from '../../lib/cache/key-table';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
 
 class ListedCall implements ListedFlight {
   hash = 0;
@@ -167,5 +172,56 @@ describe('KeyTable', () => {
     const buckets = new Set(flights.map(({ hash }) => hash & 4095));
     // Thrown at random, 63 % of the buckets get at least one.
     expect(buckets.size).toBeGreaterThan(0.55 * 4096);
+  });
+
+  it('finds a key in a few steps among many, also while it grows', () => {
+    let steps = 0;
+    class CountedCall implements ListedFlight {
+      nextInBucket: Listed | undefined;
+      #hash = 0;
+
+      constructor(readonly key: string) {}
+
+      get hash(): number {
+        steps++;
+        return this.#hash;
+      }
+
+      set hash(hash: number) {
+        this.#hash = hash;
+      }
+
+      unlisted(): void {
+        throw new Error('Nothing lands here.');
+      }
+    }
+    const table = new KeyTable<CountedCall>();
+    for (let index = 0; index < 20_000; index++) {
+      table.addNew(new CountedCall(`question ${index}`));
+    }
+    steps = 0;
+    for (let index = 0; index < 20_000; index++) {
+      expect(table.of(`question ${index}`)?.key).toBe(`question ${index}`);
+    }
+    // There are at least as many buckets as keys: half of those in a bucket, and the one that is looked for.
+    expect(steps).toBeLessThan(20_000 * 2);
+  });
+
+  it('gives the room back of what has left it', () => {
+    const tables = Array.from({ length: 20 }, () => new KeyTable<ListedCall>());
+    collectGarbage();
+    const before = process.memoryUsage().heapUsed;
+    for (const table of tables) {
+      const flights = Array.from({ length: 5000 }, (_, index) => new ListedCall(`question ${index}`));
+      for (const flight of flights) {
+        table.addNew(flight);
+      }
+      for (const flight of flights) {
+        table.remove(flight);
+      }
+    }
+    collectGarbage();
+    // Its largest array had 128 KB.
+    expect((process.memoryUsage().heapUsed - before) / tables.length).toBeLessThan(4000);
   });
 });

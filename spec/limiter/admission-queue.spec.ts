@@ -69,4 +69,26 @@ describe('AdmissionQueue', () => {
       expect(told).toEqual(['expired', ['started', 7]]);
     });
   });
+
+  describe('a class that comes while others wait', () => {
+    const low = 0;
+    const medium = 1;
+
+    it('is next at once, however often it was alone before', () => {
+      const starts: unknown[] = [];
+      const queue = new AdmissionQueue({ now: () => 0, schedule: () => () => undefined });
+      const pool = new SlotPool(10, { startPlain: (request) => starts.push(request) });
+      for (let id = 1; id <= 10; id++) {
+        queue.addPlain(pool, 'alone', 0, id, low);
+        queue.drain();
+      }
+      for (const request of ['a', 'b', 'c']) {
+        queue.addPlain(pool, request, 0, 11, medium);
+      }
+      queue.setLimit(pool, 11);
+      queue.addPlain(pool, 'low', 0, 12, low);
+      queue.setLimit(pool, Infinity);
+      expect(starts.slice(10)).toEqual(['a', 'low', 'b', 'c']);
+    });
+  });
 });

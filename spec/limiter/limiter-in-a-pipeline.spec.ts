@@ -16,6 +16,7 @@ import {
   adaptiveThrottle,
   mergeWithConcurrency,
   QueueOverflowError,
+  type CallEvent,
   type CallOutcome,
 } from '../../lib';
 import { inVirtualTime, rethrow } from '../test-scheduler';
@@ -106,6 +107,45 @@ describe('the queue bound of a limiter', () => {
     full$.next('e');
     expect(errorsOf(outcomes)).toEqual([['e', 'QueueOverflowError']]);
     subscription.unsubscribe();
+  });
+});
+
+describe('a request that has paid behind a throttle', () => {
+  it('is told once to have been throttled, though the pace holds its start as well', () => {
+    inVirtualTime((scheduler) => {
+      const limiter = new AdaptiveRateLimiter({ scheduler, adaptive: false, baseInterval: 100 });
+      const throttled: [number, number][] = [];
+      const starts: number[] = [];
+      const events = {
+        next(event: CallEvent) {
+          if (event.type === 'throttled') {
+            throttled.push([event.id, event.waited]);
+          }
+        },
+      };
+      // Two slots are freed at once when a request has paid in each hundred milliseconds: the second start is held.
+      const lasts: Readonly<Record<string, number>> = { a: 300, b: 200, c: 10, d: 10 };
+      of('a', 'b', 'c', 'd')
+        .pipe(
+          adaptiveThrottle(limiter, { events }),
+          mergeWithConcurrency(
+            (request) => {
+              starts.push(scheduler.now());
+              return timer(lasts[request]!);
+            },
+            { limiter, maxConcurrent: 2, events },
+          ),
+        )
+        .subscribe({ error: rethrow });
+      scheduler.flush();
+      expect(starts).toEqual([0, 100, 300, 400]);
+      const [first] = throttled[0]!;
+      expect(throttled).toEqual([
+        [first, 100],
+        [first + 1, 200],
+        [first + 2, 300],
+      ]);
+    });
   });
 });
 

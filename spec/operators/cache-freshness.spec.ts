@@ -114,10 +114,18 @@ describe('defaultTtl', () => {
     ]);
   });
 
-  it('keeps an answer for ever where it is Infinity', () => {
-    const { outcomes } = askedAt([0, 1e9], { defaultTtl: Infinity, ttlJitter: 1, staleIfError: Infinity });
-    expect(outcomes).toEqual(['0: 1 call', '1000000000: 1 cache']);
-  });
+  it.each([0, 0.5, 1])(
+    'keeps an answer for ever where it is Infinity, if chance takes %d of it',
+    (chance) => {
+      const { outcomes } = askedAt([0, 1e9], {
+        defaultTtl: Infinity,
+        ttlJitter: 1,
+        random: () => chance,
+        staleIfError: Infinity,
+      });
+      expect(outcomes).toEqual(['0: 1 call', '1000000000: 1 cache']);
+    },
+  );
 
   it('may be a function of answer and request, asked once for each answer', () => {
     const asked: unknown[] = [];

@@ -21,10 +21,10 @@ export const aim = 15_000;
 export const bundles: readonly Bundle[] = [
   alone('mergeWithConcurrency', 18_100),
   alone('adaptiveThrottle', 22_400),
-  alone('cacheLLM', 34_000),
+  alone('cacheLLM', 33_900),
   alone('unwrapOutcomes', 250),
   alone('AdaptiveRateLimiter', 20_800),
-  alone('LLMResultCache', 19_300),
+  alone('LLMResultCache', 19_200),
   alone('CallStats', 2_750),
   alone('AsyncLLMExecutor', 52_000),
   alone('LLMCallOptimizer', 52_000),
