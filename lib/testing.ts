@@ -7,6 +7,7 @@ export type {
   SimulatedOutage,
   SimulatedProviderConfig,
   SimulatedRetryAfter,
+  SimulatedSituation,
 } from './testing/provider-config';
 export type { RequestTokens } from './testing/request-tokens';
 export { SimulatedProviderError } from './testing/simulated-error';

@@ -63,6 +63,25 @@ export function refusal(
   });
 }
 
+/** The 429 for a reason other than a limit; `wait` is told where there is one. */
+export function refusalOutsideLimits(
+  wait: number | undefined,
+  form: SimulatedRetryAfter,
+  headers: Record<string, string>,
+): SimulatedProviderError {
+  const again = form === 'message' && wait !== undefined ? ` Please try again in ${goDuration(wait)}.` : '';
+  const message = `The request was refused.${again}`;
+  const isInBody = form === 'body' && wait !== undefined;
+  return new SimulatedProviderError({
+    status: 429,
+    headers: { ...headers, ...(wait !== undefined && hintHeaders(form, wait)) },
+    message,
+    error: isInBody
+      ? { code: 429, message, status: 'RESOURCE_EXHAUSTED', details: [retryInfo(wait)] }
+      : { message, type: null, param: null, code: null },
+  });
+}
+
 /** The answer while the provider is down. A hint of when it is back comes as a header, or in the body if 429s have it there. */
 export function failure(
   status: number,

@@ -1,4 +1,4 @@
-import type { NeighbourSettings } from './provider-config';
+import type { NeighbourSettings } from './provider-settings';
 import { seededRandom, type Random } from './random';
 import { costOf, type CallCost } from './simulated-limit';
 

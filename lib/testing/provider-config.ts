@@ -1,5 +1,4 @@
 import type { SchedulerLike } from 'rxjs';
-import { choiceSetting, configObject, functionSetting, numberSetting, switchSetting } from '../core/settings';
 import type { RequestTokens } from './request-tokens';
 
 /** What a limit can count. */
@@ -89,6 +88,14 @@ export interface LatencyConfig {
   readonly knee?: number;
 }
 
+/** What a provider knows when it decides whether to refuse a call. */
+export interface SimulatedSituation {
+  /** Milliseconds since the provider was made. */
+  readonly at: number;
+  /** Admitted calls that run at that moment. */
+  readonly running: number;
+}
+
 /** How a simulated provider behaves; without any of it, it admits everything. */
 export interface SimulatedProviderConfig<R = unknown> {
   /** Its limits; a call must find room in all of them. Default: none. */
@@ -111,6 +118,17 @@ export interface SimulatedProviderConfig<R = unknown> {
    */
   readonly refusedCallsCount?: boolean;
   /**
+   * Refuses a call for a reason other than the limits: shed load, too many calls at once, a model that is not in one's
+   * plan. It is asked before the limits, and what it refuses takes nothing from them: the headers of such a 429 state
+   * them as they are. With `retryAfter` (milliseconds) the refusal says when to come back, in the form that the config
+   * names. Default: no call is refused but by the limits.
+   *
+   * @example
+   * // At most ten calls at once, and a fifth of the rest is shed.
+   * refuse: (request, { running }) => running >= 10 || (Math.random() < 0.2 && { retryAfter: 1000 }),
+   */
+  readonly refuse?: (request: R, situation: SimulatedSituation) => boolean | { readonly retryAfter: number };
+  /**
    * The tokens of a request. Default: a token of input for every 4 characters of its strings, and `max_tokens` of
    * output, or 100 without one.
    */
@@ -128,227 +146,4 @@ export interface SimulatedProviderConfig<R = unknown> {
   readonly seed?: number;
   /** The scheduler whose time it lives by. Default `asyncScheduler`, which is virtual in `TestScheduler.run`. */
   readonly scheduler?: SchedulerLike;
-}
-
-/** A limit from a time on. */
-export interface LimitChange {
-  readonly at: number;
-  readonly limit: number;
-  readonly depth: number;
-}
-
-/** A limit with all defaults filled in, and its changes in order. */
-export interface LimitSettings extends Required<SimulatedLimit> {
-  readonly changes: readonly LimitChange[];
-}
-
-/** An outage with all defaults filled in. */
-export interface OutageSettings {
-  readonly from: number;
-  readonly until: number;
-  readonly failureRate: number;
-  readonly status: number;
-  readonly retryAfter: number | undefined;
-}
-
-/** A neighbour with all defaults filled in. */
-export type NeighbourSettings = Required<SimulatedNeighbour>;
-
-/** The whole config with all defaults filled in. */
-export interface ProviderSettings<R> {
-  readonly limits: readonly LimitSettings[];
-  readonly headers: SimulatedHeaders;
-  readonly retryAfter: SimulatedRetryAfter;
-  readonly refusedCallsCount: boolean;
-  readonly tokensOf: ((request: R) => RequestTokens) | undefined;
-  readonly latency: Required<LatencyConfig>;
-  readonly outages: readonly OutageSettings[];
-  readonly neighbours: readonly NeighbourSettings[];
-  readonly seed: number;
-  readonly scheduler: SchedulerLike | undefined;
-}
-
-const owner = 'SimulatedProvider';
-
-/** Fills in what is left out; a `TypeError` or `RangeError` names the field that is wrong. */
-export function settingsOf<R>(given: SimulatedProviderConfig<R> | undefined): ProviderSettings<R> {
-  const config: SimulatedProviderConfig<R> = configObject(owner, given);
-  onlyFields(`The config of ${owner}`, config, {
-    limits: true,
-    headers: true,
-    retryAfter: true,
-    refusedCallsCount: true,
-    tokensOf: true,
-    latency: true,
-    outages: true,
-    neighbours: true,
-    seed: true,
-    scheduler: true,
-  });
-  const { scheduler } = config;
-  if (
-    scheduler !== undefined &&
-    typeof (scheduler as Partial<SchedulerLike> | null)?.schedule !== 'function'
-  ) {
-    throw new TypeError('scheduler must be an RxJS scheduler.');
-  }
-  return {
-    limits: list('limits', config.limits, limitSettings),
-    headers: choiceSetting('headers', config.headers, 'openai', [
-      'openai',
-      'anthropic',
-      'azure',
-      'groq',
-      'mistral',
-      'none',
-    ]),
-    retryAfter: choiceSetting('retryAfter', config.retryAfter, 'seconds', [
-      'seconds',
-      'milliseconds',
-      'body',
-      'message',
-      'none',
-    ]),
-    refusedCallsCount: switchSetting('refusedCallsCount', config.refusedCallsCount, true),
-    tokensOf: functionSetting('tokensOf', config.tokensOf),
-    latency: latencySettings(config.latency),
-    outages: list('outages', config.outages, outageSettings),
-    neighbours: list('neighbours', config.neighbours, neighbourSettings),
-    seed: numberSetting('seed', config.seed, 1, { whole: true }),
-    scheduler,
-  };
-}
-
-function limitSettings(field: string, limit: SimulatedLimit): LimitSettings {
-  onlyFields(field, limit, {
-    of: true,
-    limit: true,
-    window: true,
-    kind: true,
-    depth: true,
-    hidden: true,
-    changes: true,
-  });
-  const amount = required(`${field}.limit`, limit.limit, { above: true });
-  const kind = choiceSetting(`${field}.kind`, limit.kind, 'bucket', ['bucket', 'fixed-window']);
-  const depthOf = (path: string, depth: number | undefined, fallback: number) => {
-    if (kind === 'fixed-window' && depth !== undefined) {
-      throw new TypeError(`${path} must be left out, because a fixed window holds what its limit says.`);
-    }
-    return numberSetting(path, depth, fallback, { above: true });
-  };
-  const depth = depthOf(`${field}.depth`, limit.depth, amount);
-  const changes = list(`${field}.changes`, limit.changes, (path, change): LimitChange => {
-    onlyFields(path, change, { at: true, limit: true, depth: true });
-    const changed = required(`${path}.limit`, change.limit, { above: true });
-    return {
-      at: required(`${path}.at`, change.at),
-      limit: changed,
-      depth: depthOf(`${path}.depth`, change.depth, (depth * changed) / amount),
-    };
-  });
-  return {
-    of: choiceSetting(`${field}.of`, given(limit.of), 'requests', [
-      'requests',
-      'tokens',
-      'input-tokens',
-      'output-tokens',
-    ]),
-    limit: amount,
-    window: numberSetting(`${field}.window`, limit.window, 60_000, { above: true }),
-    kind,
-    depth,
-    hidden: switchSetting(`${field}.hidden`, limit.hidden, false),
-    changes: changes.sort((one, other) => one.at - other.at),
-  };
-}
-
-function latencySettings(latency: LatencyConfig | undefined): Required<LatencyConfig> {
-  const config: LatencyConfig = configObject('latency', latency);
-  onlyFields('latency', config, { base: true, perOutputToken: true, refusal: true, knee: true });
-  return {
-    base: numberSetting('latency.base', config.base, 300),
-    perOutputToken: numberSetting('latency.perOutputToken', config.perOutputToken, 5),
-    refusal: numberSetting('latency.refusal', config.refusal, 100),
-    knee: numberSetting('latency.knee', config.knee, Infinity, { above: true, infinite: true }),
-  };
-}
-
-function outageSettings(field: string, outage: SimulatedOutage): OutageSettings {
-  onlyFields(field, outage, { from: true, until: true, failureRate: true, status: true, retryAfter: true });
-  const failureRate = required(`${field}.failureRate`, outage.failureRate);
-  if (failureRate > 1) {
-    throw new RangeError(`${field}.failureRate must be at most 1, but is ${failureRate}.`);
-  }
-  const from = required(`${field}.from`, outage.from);
-  return {
-    from,
-    until: required(`${field}.until`, outage.until, { min: from, infinite: true }),
-    failureRate,
-    status: numberSetting(`${field}.status`, outage.status, 503, { min: 500, whole: true }),
-    retryAfter:
-      outage.retryAfter === undefined
-        ? undefined
-        : numberSetting(`${field}.retryAfter`, outage.retryAfter, 0),
-  };
-}
-
-function neighbourSettings(field: string, neighbour: SimulatedNeighbour): NeighbourSettings {
-  onlyFields(field, neighbour, {
-    requestsPerMinute: true,
-    tokensPerRequest: true,
-    from: true,
-    until: true,
-    arrivals: true,
-  });
-  const from = numberSetting(`${field}.from`, neighbour.from, 0);
-  return {
-    requestsPerMinute: required(`${field}.requestsPerMinute`, neighbour.requestsPerMinute, { above: true }),
-    tokensPerRequest: numberSetting(`${field}.tokensPerRequest`, neighbour.tokensPerRequest, 0),
-    from,
-    until: numberSetting(`${field}.until`, neighbour.until, Infinity, { min: from, infinite: true }),
-    arrivals: choiceSetting(`${field}.arrivals`, neighbour.arrivals, 'even', ['even', 'poisson']),
-  };
-}
-
-/** A misspelt field would else be a limit that silently is not there. */
-function onlyFields<T extends object>(
-  field: string,
-  value: T,
-  known: Readonly<Record<keyof Required<T>, true>>,
-): void {
-  if (typeof value !== 'object' || value === (null as unknown)) {
-    throw new TypeError(`${field} must be an object.`);
-  }
-  const unknown = Object.keys(value).find((name) => !Object.hasOwn(known, name));
-  if (unknown !== undefined) {
-    throw new TypeError(
-      `${field} must not have a field '${unknown}'. It may have ${Object.keys(known).join(', ')}.`,
-    );
-  }
-}
-
-/** The numbers and words without a default: left out, they are as wrong as any other wrong value. */
-function required(
-  field: string,
-  value: number,
-  bounds?: { readonly min?: number; readonly above?: boolean; readonly infinite?: boolean },
-): number {
-  return numberSetting(field, given(value), 0, bounds);
-}
-
-function given<T>(value: T): T {
-  return value === undefined ? (null as T) : value;
-}
-
-function list<T, S>(
-  field: string,
-  values: readonly T[] | undefined,
-  check: (field: string, value: T) => S,
-): S[] {
-  const unchecked: unknown = values;
-  if (unchecked !== undefined && !Array.isArray(unchecked)) {
-    throw new TypeError(`${field} must be an array.`);
-  }
-  return values?.map((value, index) => check(`${field}[${index}]`, value)) ?? [];
 }

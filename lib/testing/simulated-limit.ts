@@ -1,4 +1,5 @@
-import type { LimitChange, LimitSettings, LimitedResource } from './provider-config';
+import type { LimitedResource } from './provider-config';
+import type { LimitChange, LimitSettings } from './provider-settings';
 import type { RequestTokens } from './request-tokens';
 
 /** A difference of floating-point sums below this share of a limit is noise, not budget. */

@@ -2,10 +2,12 @@ import { Observable, type Subscriber } from 'rxjs';
 import type { ProviderFeedback } from '../core/call';
 import type { Cancel, Clock } from '../core/clock';
 import { clockFrom } from '../core/scheduler-clock';
-import { failure, refusal } from './error-answers';
+import { numberSetting } from '../core/settings';
+import { failure, refusal, refusalOutsideLimits } from './error-answers';
 import { headerWriters } from './header-writers';
 import { Neighbours } from './neighbours';
-import { settingsOf, type ProviderSettings, type SimulatedProviderConfig } from './provider-config';
+import type { SimulatedProviderConfig } from './provider-config';
+import { settingsOf, type ProviderSettings } from './provider-settings';
 import { seededRandom, type Random } from './random';
 import { checkedTokens, estimatedTokens, type RequestTokens } from './request-tokens';
 import type { SimulatedProviderError } from './simulated-error';
@@ -59,8 +61,8 @@ interface Verdict {
  * it takes milliseconds. A wrong config is a `TypeError` or `RangeError` that names the field.
  *
  * Levels are worked out from the time that went by; the one thing that is ever scheduled is the answer of a call.
- * Limits decide first, an outage strikes only calls that were admitted, and what a call was billed stays billed
- * whatever becomes of it.
+ * `refuse` decides first, then the limits; an outage strikes only calls that were admitted, and what a call was billed
+ * stays billed whatever becomes of it.
  *
  * @example
  * testScheduler.run(({ cold, expectObservable }) => {
@@ -122,7 +124,7 @@ export class SimulatedProvider<R = unknown> {
   /**
    * When the books would admit this request if it came then and nothing else came before: now or later, in whole
    * milliseconds from now on the scheduler's clock, and during an outage not before its end. Changes of limits are
-   * foreseen, neighbours are not: ask again when the time has come. `Infinity` if an outage never ends.
+   * foreseen, neighbours and `refuse` are not: ask again when the time has come. `Infinity` if an outage never ends.
    *
    * @example
    * timer(provider.admitsAt(request) - scheduler.now()).pipe(mergeMap(() => provider.call(request)));
@@ -169,8 +171,8 @@ export class SimulatedProvider<R = unknown> {
       return;
     }
     const tokens = this.#tokensOf(request);
+    const verdict = this.#judge(request, costOf(tokens));
     const number = ++this.#calls;
-    const verdict = this.#judge(costOf(tokens));
     const isServed = verdict.kind === 'answered';
     this.#served += isServed ? 1 : 0;
     this.#running++;
@@ -202,8 +204,19 @@ export class SimulatedProvider<R = unknown> {
   }
 
   /** Bills a call or refuses it. */
-  #judge(cost: CallCost): Verdict {
+  #judge(request: R, cost: CallCost): Verdict {
     const now = this.#advance();
+    const other = this.#settings.refuse?.(request, { at: now, running: this.#served });
+    if (other) {
+      const headers = this.#headers(cost);
+      const wait =
+        other === true ? undefined : numberSetting('The retryAfter that refuse returns', other.retryAfter, 0);
+      return {
+        kind: 'refused',
+        headers,
+        error: refusalOutsideLimits(wait, this.#settings.retryAfter, headers),
+      };
+    }
     if (this.#limits.every((limit) => limit.admits(cost[limit.of]))) {
       for (const limit of this.#limits) {
         limit.take(cost[limit.of]);

@@ -35,6 +35,7 @@ const wrong: readonly [wrong: unknown, error: typeof TypeError | typeof RangeErr
   [{ headers: 'gemini' }, TypeError, 'headers must be'],
   [{ retryAfter: 'minutes' }, TypeError, 'retryAfter must be'],
   [{ refusedCallsCount: 'yes' }, TypeError, 'refusedCallsCount must be'],
+  [{ refuse: true }, TypeError, 'refuse must be a function'],
   [{ tokensOf: 5 }, TypeError, 'tokensOf must be'],
   [{ latency: 5 }, TypeError, 'latency must be an object'],
   [{ latency: { base: -1 } }, RangeError, 'latency.base'],

@@ -1,7 +1,11 @@
 import * as fc from 'fast-check';
 import { classifyError } from '../../lib';
-import { SimulatedProviderError, type SimulatedProviderConfig } from '../../lib/testing';
-import { made, times, type PlannedCall, type PlannedConfig } from './calls';
+import {
+  SimulatedProviderError,
+  type SimulatedProviderConfig,
+  type SimulatedSituation,
+} from '../../lib/testing';
+import { fates, made, times, type PlannedCall, type PlannedConfig } from './calls';
 
 /** Three requests a minute, used up; the next is refused, and told to wait for 19.5 s. */
 function refusedBy(config: Partial<PlannedConfig>): SimulatedProviderError {
@@ -136,5 +140,72 @@ describe('a refusal', () => {
   it('never holds the request', () => {
     const error = refusedBy({ tokensOf: () => ({ input: 0, output: 0 }) });
     expect(Object.keys(error).sort()).toEqual(['code', 'error', 'headers', 'name', 'status', 'type']);
+  });
+});
+
+describe('a refusal for another reason than the limits', () => {
+  const limits = [{ of: 'requests', limit: 3 } as const];
+
+  it('costs nothing of the limits, and its headers state them as they are', () => {
+    const calls = made({ limits, refuse: ({ input }) => input === 7 }, [
+      { at: 0 },
+      ...times(5, { at: 0, input: 7 }),
+      ...times(3, { at: 0 }),
+    ]);
+    expect(fates(calls)).toBe('+' + '-----' + '++-');
+    expect(calls[1]!.error).toMatchObject({
+      status: 429,
+      message: '429 The request was refused.',
+      headers: { 'x-ratelimit-limit-requests': '3', 'x-ratelimit-remaining-requests': '2' },
+    });
+    expect(calls[1]!.error!.headers).not.toHaveProperty('retry-after');
+    expect(calls[1]!.endedAt).toBe(100);
+  });
+
+  it('is told when the call comes, and how many admitted calls run', () => {
+    const refuse = jest.fn<boolean, [unknown, SimulatedSituation]>((_, { running }) => running >= 2);
+    const calls = made({ refuse }, [...times(3, { at: 0 }), { at: 299 }, { at: 301 }]);
+    expect(fates(calls)).toBe('++-' + '-' + '+');
+    expect(refuse.mock.calls.map(([, situation]) => situation)).toEqual([
+      { at: 0, running: 0 },
+      { at: 0, running: 1 },
+      { at: 0, running: 2 },
+      { at: 299, running: 2 },
+      { at: 301, running: 0 },
+    ]);
+  });
+
+  it.each<[NonNullable<PlannedConfig['retryAfter']>, object]>([
+    ['seconds', { headers: { 'retry-after': '2' } }],
+    ['milliseconds', { headers: { 'retry-after-ms': '1500' } }],
+    ['message', { headers: {}, message: '429 The request was refused. Please try again in 1.5s.' }],
+    [
+      'body',
+      {
+        headers: {},
+        error: { details: [{ '@type': 'type.googleapis.com/google.rpc.RetryInfo', retryDelay: '1.5s' }] },
+      },
+    ],
+    ['none', { headers: {}, message: '429 The request was refused.' }],
+  ])('hints in the form that the config names: %s', (retryAfter, expected) => {
+    const [call] = made({ headers: 'none', retryAfter, refuse: () => ({ retryAfter: 1500 }) }, [{ at: 0 }]);
+    expect(call!.error).toMatchObject(expected);
+    expect(classifyError(call!.error)).toMatchObject({
+      kind: 'wait',
+      ...(retryAfter !== 'none' && { retryAfter: retryAfter === 'seconds' ? 2000 : 1500 }),
+    });
+  });
+
+  it('is not foreseen by admitsAt', () => {
+    made({ refuse: () => true }, [{ at: 0 }], (provider, scheduler) => {
+      expect(provider.admitsAt({ input: 1, output: 1 })).toBe(scheduler.now());
+    });
+  });
+
+  it('hints of a time that can be waited for, or the call fails as with any mistake in a config', () => {
+    const [call] = made({ refuse: () => ({ retryAfter: -1 }) }, [{ at: 0 }]);
+    expect(call!.error).toEqual(
+      new RangeError('The retryAfter that refuse returns must be a finite number of at least 0, but is -1.'),
+    );
   });
 });
