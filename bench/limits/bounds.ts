@@ -1,6 +1,6 @@
+import type { Figures } from './figures';
 import type { OracleFigures } from './oracle';
-import type { Figures } from './run';
-import type { SignalsName } from './shapes';
+import type { FieldBound, SignalsName } from './shape';
 
 /** What rxllm has to keep where the provider says this much. */
 export interface Bound {
@@ -33,9 +33,7 @@ export function missedBounds(
 ): string[] {
   const bound = bounds[signalsName];
   const ratio = figures.finished / oracle.finished;
-  const missed: string[] = [];
-  if (figures.stopped !== undefined) missed.push(`stopped ${figures.stopped}`);
-  if (figures.givenUp > 0) missed.push(`${figures.givenUp} given up`);
+  const missed = notWhole(figures);
   if (!(ratio <= bound.ratio)) missed.push(`${ratio.toFixed(3)} × > ${bound.ratio.toFixed(2)} ×`);
   if (!(refusals(figures) <= bound.refusals)) {
     missed.push(`${refusals(figures).toFixed(2)} 429s per 100 > ${bound.refusals}`);
@@ -44,4 +42,31 @@ export function missedBounds(
     missed.push(`CRITICAL after ${urgent.startsBefore.map((count) => count ?? '–').join(' and ')} starts`);
   }
   return missed;
+}
+
+/**
+ * The same where refusals have other reasons than the pace.
+ * @param bestRival when the fastest rival finished that lost nothing, in milliseconds; undefined where none ran
+ */
+export function missedFieldBound(
+  figures: Figures,
+  { finished, ofBestRival, waitP95 }: FieldBound,
+  bestRival?: number,
+): string[] {
+  const missed = notWhole(figures);
+  const latest = bestRival !== undefined && ofBestRival !== undefined ? ofBestRival * bestRival : finished;
+  if (!(figures.finished <= latest))
+    missed.push(`finished after ${seconds(figures.finished)} > ${seconds(latest)}`);
+  if (waitP95 !== undefined && !(figures.waitP95 <= waitP95)) {
+    missed.push(`p95 wait ${seconds(figures.waitP95)} > ${seconds(waitP95)}`);
+  }
+  return missed;
+}
+
+function notWhole({ stopped, lost }: Figures): string[] {
+  return [...(stopped === undefined ? [] : [`stopped ${stopped}`]), ...(lost > 0 ? [`${lost} lost`] : [])];
+}
+
+function seconds(milliseconds: number): string {
+  return `${(milliseconds / 1_000).toFixed(1)} s`;
 }

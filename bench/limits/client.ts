@@ -1,5 +1,6 @@
-import { lastValueFrom, mergeMap, reduce, type Observable } from 'rxjs';
-import type { Shape, ShapeRequest } from './shapes';
+import { lastValueFrom, mergeMap, reduce, type Observable, type SchedulerLike } from 'rxjs';
+import type { RateLimiterState } from '../../lib/index';
+import type { Shape, ShapeRequest } from './shape';
 import type { WatchedProvider } from './watched-provider';
 
 /** What became of the requests, as the client told its user. */
@@ -19,8 +20,32 @@ export interface Client {
   readonly readsAnswers: boolean;
   /** Whether it knows priorities. */
   readonly hasPriorities: boolean;
+  /** Whether it is left out where there is no limit that it could be told. */
+  readonly needsLimit?: boolean;
   /** Has every request answered, or gives it up; requests that wait are all there or arrive one by one. */
   run(requests$: Observable<ShapeRequest>, provider: WatchedProvider, shape: Shape): Promise<Tally>;
+}
+
+/** How a client of streams runs in another time than that of the timers. */
+export interface StreamSettings {
+  readonly scheduler?: SchedulerLike;
+  /** Is given a look into the client's limiter, if it has one. */
+  readonly watch?: (limiter: () => RateLimiterState | undefined) => void;
+}
+
+/** A client that works with Observables alone, so that it can live by any scheduler. */
+export interface StreamClient extends Client {
+  /** For each request, whether it was answered or given up. */
+  stream(
+    requests$: Observable<ShapeRequest>,
+    provider: WatchedProvider,
+    settings?: StreamSettings,
+  ): Observable<boolean>;
+}
+
+/** A client of streams, which is a client as all others are. */
+export function streamClient(client: Omit<StreamClient, 'run'>): StreamClient {
+  return { ...client, run: (requests$, provider) => tallied(client.stream(requests$, provider)) };
 }
 
 /** Runs a client that answers with promises. */

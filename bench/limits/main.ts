@@ -7,16 +7,21 @@ import { startedAt } from './virtual-time';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { runCommand, stopped } from '../shared/command';
+import { UsageError } from '../shared/flags';
 import { writePage } from '../shared/page-file';
-import type { Client } from './client';
-import { clients } from './clients/index';
+import type { Client, StreamClient } from './client';
+import { clients, streamClients } from './clients/index';
 import { oracleOf, type OracleFigures } from './oracle';
 import { help, readOptions, type Options } from './options';
 import { judge, page, terminalJudgment, terminalTable, type Cell, type ShapeReport } from './report';
+import { randomBench } from './random/main';
 import { run } from './run';
-import { shapes, type Shape, type SignalsName } from './shapes';
+import { signals, type Shape, type SignalsName } from './shape';
+import { shapes } from './shapes';
+import { streamRun } from './stream-run';
+import { Timeline } from './timeline';
 import { readTrace } from './trace';
-import { realMilliseconds } from './virtual-time';
+import { realMilliseconds } from './real-time';
 
 const measured = [
   'rxjs',
@@ -33,7 +38,19 @@ const pagePath = fileURLToPath(new URL('../../docs/limits.md', import.meta.url))
 await runCommand({ name: 'bench:limits', help }, readOptions, bench);
 
 async function bench(options: Options): Promise<void> {
+  const streams = streamClients.filter(({ name }) => options.client?.includes(name) ?? true);
+  if (options.random) {
+    const realStart = realMilliseconds();
+    const isKept = randomBench(options.random, streams, options.timeline);
+    process.stderr.write(`${(realMilliseconds(realStart) / 1_000).toFixed(0)} s\n`);
+    if (options.check && !isKept) process.exitCode = 1;
+    return;
+  }
   const chosen = shapesOf(options);
+  if (options.timeline) {
+    for (const client of streams) writeTimeline(client, chosen[0]!, options.signals);
+    return;
+  }
   const stop = (signal: NodeJS.Signals) => {
     if (!process.stderr.isTTY) process.stderr.write('\n');
     stopped(signal);
@@ -66,12 +83,27 @@ function shapesOf({ only, trace }: Options): Shape[] {
   return trace !== undefined && isChosen('trace') ? [...chosen, readTrace(trace)] : chosen;
 }
 
+/** What happens second by second where the provider says as much as it does first of all that were chosen. */
+function writeTimeline(client: StreamClient, shape: Shape, chosen: readonly SignalsName[]): void {
+  const signalsName = chosen.find((name) => shape.signals?.includes(name) ?? true);
+  if (signalsName === undefined) throw new UsageError(`--signals leaves nothing of ${shape.name}`);
+  const write = (line: string) => void process.stdout.write(line);
+  write(`${client.title}, ${signalsName}: ${shape.title}\n`);
+  const figures = streamRun(client, shape, signals[signalsName], { everySecond: new Timeline(write).note });
+  write(`${JSON.stringify({ oracle: oracleOf(shape).finished, ...figures })}\n`);
+}
+
 async function measure(shape: Shape, options: Options): Promise<ShapeReport> {
   const best = oracleOf(shape);
   const cells: Cell[] = [];
-  for (const client of clients.filter(({ name }) => options.client?.includes(name) ?? true)) {
-    for (const signals of client.readsAnswers ? options.signals : [undefined]) {
-      cells.push(await measureClient(client, shape, signals, best));
+  const isSaid = (name: SignalsName) => shape.signals?.includes(name) ?? true;
+  const chosen = clients.filter(
+    ({ name, needsLimit }) =>
+      (options.client?.includes(name) ?? true) && (shape.told !== undefined || !needsLimit),
+  );
+  for (const client of chosen) {
+    for (const said of client.readsAnswers ? options.signals.filter(isSaid) : [undefined]) {
+      cells.push(await measureClient(client, shape, said, best));
     }
   }
   return { shape, oracle: best, cells };
@@ -87,7 +119,7 @@ async function measureClient(
   const figures = await run(client, shape, signals ?? 'bare');
   // Where requests arrive one by one, there may be no backlog to overtake.
   const urgent =
-    client.hasPriorities && !shape.arrivals
+    client.hasPriorities && !shape.arrivals && !shape.bound
       ? await run(client, shape, signals ?? 'bare', [0.1 * best.finished, 0.6 * best.finished])
       : undefined;
   tookSeconds(figures.wall + (urgent?.wall ?? 0));

@@ -1,9 +1,9 @@
 import Table from 'cli-table3';
-import { bounds, missedBounds, mostStartsBefore, refusals } from './bounds';
+import { bounds, missedBounds, missedFieldBound, mostStartsBefore, refusals } from './bounds';
 import type { Client } from './client';
 import type { OracleFigures } from './oracle';
-import type { Figures } from './run';
-import type { Shape, SignalsName } from './shapes';
+import type { Figures } from './figures';
+import type { Shape, SignalsName } from './shape';
 
 /** One client against one shape. */
 export interface Cell {
@@ -32,7 +32,8 @@ export interface Judgment {
   readonly missed: readonly string[];
 }
 
-export function judge({ shape, oracle, cells }: ShapeReport): Judgment[] {
+export function judge(report: ShapeReport): Judgment[] {
+  const { shape, oracle, cells } = report;
   return cells.flatMap(({ client, signals, figures, urgent }) =>
     client.name === 'rxllm' && signals
       ? [
@@ -42,11 +43,21 @@ export function judge({ shape, oracle, cells }: ShapeReport): Judgment[] {
             figures,
             oracle,
             urgent,
-            missed: missedBounds(figures, oracle, signals, urgent),
+            missed: shape.bound
+              ? missedFieldBound(figures, shape.bound, bestRival(report))
+              : missedBounds(figures, oracle, signals, urgent),
           },
         ]
       : [],
   );
+}
+
+/** When the fastest finished of those besides rxllm that lost nothing; undefined where there is none. */
+function bestRival({ cells }: ShapeReport): number | undefined {
+  const finished = cells
+    .filter(({ client, figures }) => client.name !== 'rxllm' && figures.lost === 0)
+    .map(({ figures }) => figures.finished);
+  return finished.length > 0 ? Math.min(...finished) : undefined;
 }
 
 const says: Readonly<Record<SignalsName, string>> = {
@@ -61,14 +72,25 @@ const columns = [
   'Finished, s',
   '× oracle',
   '429s per 100',
-  'Given up',
+  'Lost',
   'Mean s to answer',
+  'p95 wait, s',
   'Starts before CRITICAL',
 ];
 
 function rowsOf({ oracle, cells }: ShapeReport): string[][] {
   return [
-    ['oracle', '–', seconds(oracle.finished), '1.000', '0.0', '0', seconds(oracle.timeToAnswer), '–'],
+    [
+      'oracle',
+      '–',
+      seconds(oracle.finished),
+      '1.000',
+      '0.0',
+      '0',
+      seconds(oracle.timeToAnswer),
+      seconds(oracle.waitP95),
+      '–',
+    ],
     ...cells.map(({ client, signals, figures, urgent }) =>
       rowOf(client.title, signals ? says[signals] : 'any', figures, oracle, urgent),
     ),
@@ -89,16 +111,16 @@ function rowOf(
     isWhole ? seconds(figures.finished) : `stopped ${figures.stopped}`,
     isWhole ? ratio(figures, oracle) : '–',
     refusals(figures).toFixed(1),
-    isWhole ? count(figures.givenUp) : `${count(figures.requests - figures.answered)} unanswered`,
-    Number.isNaN(figures.timeToAnswer) ? '–' : seconds(figures.timeToAnswer),
+    isWhole ? count(figures.lost) : `${count(figures.lost)} unanswered`,
+    ...[figures.timeToAnswer, figures.waitP95].map((time) => (Number.isNaN(time) ? '–' : seconds(time))),
     urgent ? startsBefore(urgent) : '–',
   ];
 }
 
 /** In brackets where it compares less work with all of it. */
-function ratio({ finished, givenUp }: Figures, oracle: OracleFigures): string {
+function ratio({ finished, lost }: Figures, oracle: OracleFigures): string {
   const text = (finished / oracle.finished).toFixed(3);
-  return givenUp > 0 ? `(${text})` : text;
+  return lost > 0 ? `(${text})` : text;
 }
 
 function seconds(milliseconds: number): string {
@@ -174,7 +196,7 @@ a client that takes it from the neighbour may be faster.
 - **Finished**: seconds until the last request was answered or given up. **× oracle** compares that with the oracle's;
   it stands in brackets where requests were given up, since then it compares less work with all of it.
 - **429s per 100**: refused calls per 100 requests, retries included.
-- **Given up**: requests that the client reported as failed.
+- **Lost**: requests without an answer that the provider would have answered.
 - **Mean s to answer**: seconds from arrival to answer, of those that were answered.
 - **Starts before CRITICAL**: in a run of its own, two CRITICAL requests arrive after 10 % and after 60 % of the
   oracle's time; how many other calls were started between the arrival of each and its own start. Only for batches and
@@ -198,13 +220,13 @@ headers state the limits, ${bounds.bare.ratio.toFixed(2)} × and ${bounds.bare.r
 ${kept} of ${judgments.length} runs.
 
 ${markdownTable(
-  ['Shape', 'Provider says', '× oracle', '429s per 100', 'Given up', 'Starts before CRITICAL', 'Bounds'],
+  ['Shape', 'Provider says', '× oracle', '429s per 100', 'Lost', 'Starts before CRITICAL', 'Bounds'],
   judgments.map(({ shape, signals, figures, oracle, urgent, missed }) => [
     shape.name,
     says[signals],
     ratio(figures, oracle),
     refusals(figures).toFixed(2),
-    count(figures.givenUp),
+    count(figures.lost),
     urgent ? startsBefore(urgent) : '–',
     missed.length === 0 ? 'kept' : `**missed**: ${missed.join('; ')}`,
   ]),

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { parse } from 'csv-parse/sync';
 import { CannotRunError } from '../shared/cannot-run-error';
-import { recordedArrivals, type Shape } from './shapes';
+import type { Shape } from './shape';
+import { recordedArrivals } from './shapes';
 
 /**
  * Reads arrivals recorded at a real service: a CSV with the columns TIMESTAMP, ContextTokens and GeneratedTokens.

@@ -1,7 +1,7 @@
 import FakeTimers from '@sinonjs/fake-timers';
+import { realMilliseconds } from './real-time';
 
 const afterMicrotasks = setImmediate;
-const realTime = process.hrtime.bigint.bind(process.hrtime);
 
 /** The real moment this program was started; `Date` is virtual once this module is loaded. */
 export const startedAt = new Date();
@@ -42,7 +42,7 @@ export interface Ending<T> {
 export async function inVirtualTime<T>(work: () => Promise<T>, patience: Patience): Promise<Ending<T>> {
   clock.reset();
   const start = Date.now();
-  const realStart = realTime();
+  const realStart = realMilliseconds();
   let ending: Ending<T> | undefined;
   let failure: { readonly error: unknown } | undefined;
   work().then(
@@ -55,7 +55,7 @@ export async function inVirtualTime<T>(work: () => Promise<T>, patience: Patienc
     if (ending) return ending;
     if (clock.countTimers() === 0) return { stopped: 'nothing left to wait for' };
     if (Date.now() - start > patience.virtual) return { stopped: `after ${patience.virtual / 3_600_000} h` };
-    if (steps % 256 === 0 && Number(realTime() - realStart) / 1e6 > patience.real) {
+    if (steps % 256 === 0 && realMilliseconds(realStart) > patience.real) {
       return { stopped: `after ${patience.real / 1_000} s of real time` };
     }
     clock.next();
@@ -66,9 +66,4 @@ export async function inVirtualTime<T>(work: () => Promise<T>, patience: Patienc
 async function settled(): Promise<void> {
   await new Promise((resolve) => afterMicrotasks(resolve));
   await new Promise((resolve) => afterMicrotasks(resolve));
-}
-
-/** Milliseconds of real time since `since`, or since some moment. */
-export function realMilliseconds(since = 0): number {
-  return Number(realTime() / 1_000n) / 1_000 - since;
 }

@@ -1,7 +1,8 @@
-import { missedBounds } from '../../bench/limits/bounds';
+import { missedBounds, missedFieldBound } from '../../bench/limits/bounds';
+import type { Figures } from '../../bench/limits/figures';
 import { oracleOf } from '../../bench/limits/oracle';
-import type { Figures } from '../../bench/limits/run';
-import { shapes, type Shape } from '../../bench/limits/shapes';
+import type { Shape } from '../../bench/limits/shape';
+import { shapes } from '../../bench/limits/shapes';
 
 function shapeNamed(name: string): Shape {
   return shapes.find((shape) => shape.name === name)!;
@@ -40,10 +41,18 @@ describe('the oracle of the limits bench', () => {
     ['hidden-second', 199],
     ['neighbour', (1_000 - 10) / 6],
     ['outage', 299.8],
+    ['shed-5-told', (2_000 - 20) / 20],
+    ['shed-20-bare', (1_000 - 20) / 20],
+    ['shed-20-steady', 599 / 5],
+    ['shed-50-hint', 599 / 5],
+    ['shed-70-bursts', 1_199 / 5],
+    ['one-bad-in-100', 359 / 3],
+    ['cap-10-short', 89.1],
+    ['cap-10-long', 349],
   ])('finishes %s as the books allow', (name, lastStart) => {
     const { finished } = oracleOf(shapeNamed(name));
     expect(finished / 1_000).toBeGreaterThan(lastStart);
-    expect(finished / 1_000).toBeLessThan(lastStart + 2.3);
+    expect(finished / 1_000).toBeLessThan(lastStart + (name === 'cap-10-long' ? 12.1 : 2.3));
   });
 
   it('spends all tokens there are', () => {
@@ -58,14 +67,16 @@ describe('the oracle of the limits bench', () => {
 });
 
 describe('the bounds of the limits bench', () => {
-  const oracle = { requests: 1_000, finished: 100_000, timeToAnswer: 50_000 };
+  const oracle = { requests: 1_000, finished: 100_000, timeToAnswer: 50_000, waitP95: 95_000 };
   const good: Figures = {
     requests: 1_000,
     finished: 103_000,
     timeToAnswer: 51_000,
+    waitP95: 96_000,
     answered: 1_000,
-    givenUp: 0,
+    lost: 0,
     refused: 10,
+    avoidable: 10,
     failed: 0,
     startsBefore: [],
     wall: 1,
@@ -82,7 +93,7 @@ describe('the bounds of the limits bench', () => {
   });
 
   it.each([
-    [{ ...good, givenUp: 1, answered: 999 }, '1 given up'],
+    [{ ...good, lost: 1, answered: 999 }, '1 lost'],
     [{ ...good, stopped: 'after 6 h' }, 'stopped after 6 h'],
     [{ ...good, finished: NaN }, 'NaN × > 1.03 ×'],
   ])('are missed by what did not end well', (figures, reason) => {
@@ -92,5 +103,23 @@ describe('the bounds of the limits bench', () => {
   it('are missed by a CRITICAL request that came late or never', () => {
     const urgent = { ...good, startsBefore: [3, undefined] };
     expect(missedBounds(good, oracle, 'headers', urgent)).toEqual(['CRITICAL after 3 and – starts']);
+  });
+
+  it('are times of their own where calls are refused for other reasons than the pace', () => {
+    const bound = { finished: 103_000, ofBestRival: 1.1, waitP95: 96_000 };
+    expect(missedFieldBound(good, bound)).toEqual([]);
+    expect(missedFieldBound(good, { ...bound, finished: 102_000 })).toEqual([
+      'finished after 103.0 s > 102.0 s',
+    ]);
+    expect(missedFieldBound({ ...good, waitP95: 96_100, lost: 2 }, bound)).toEqual([
+      '2 lost',
+      'p95 wait 96.1 s > 96.0 s',
+    ]);
+  });
+
+  it('follow the best rival where one ran', () => {
+    const bound = { finished: 1_000, ofBestRival: 1.1 };
+    expect(missedFieldBound(good, bound, 94_000)).toEqual([]);
+    expect(missedFieldBound(good, bound, 93_000)).toEqual(['finished after 103.0 s > 102.3 s']);
   });
 });

@@ -3,9 +3,8 @@ import { AdaptiveRetryStrategy, retryMiddleware } from '@smithy/core/retry';
 import type { SimulatedAnswer, SimulatedProviderError } from '../../../lib/testing';
 import { tallyOf, type Client } from '../client';
 import { mostRunning } from '../most-running';
-import type { ShapeRequest } from '../shapes';
-
-const maxAttempts = 10;
+import { retriesFor } from '../retries';
+import type { ShapeRequest } from '../shape';
 
 // The AWS SDK's own retry loop (the middleware of every client) in its adaptive mode, which paces by
 // `DefaultRateLimiter`. The SDK's reference: "adaptive" is "standard" with a client-side rate limiter, and
@@ -15,10 +14,11 @@ export const aws: Client = {
   title: 'AWS SDK, adaptive mode',
   setUp:
     "the SDK's retry middleware with `AdaptiveRetryStrategy` (its `DefaultRateLimiter` and its retry quota of 500), " +
-    '`maxAttempts: 10` instead of 3, under `mergeMap(…, 100)`',
+    '`maxAttempts: 10` instead of 3 (31 where more than limits refuses calls), under `mergeMap(…, 100)`',
   readsAnswers: true,
   hasPriorities: false,
-  run(requests$, provider) {
+  run(requests$, provider, shape) {
+    const maxAttempts = 1 + retriesFor(shape, 9);
     const strategy = new AdaptiveRetryStrategy(() => Promise.resolve(maxAttempts));
     const withRetries = retryMiddleware({
       maxAttempts: () => Promise.resolve(maxAttempts),

@@ -2,7 +2,8 @@ import OpenAI from 'openai';
 import type { SimulatedProviderError } from '../../../lib/testing';
 import { tallyOf, type Client } from '../client';
 import { mostRunning } from '../most-running';
-import type { ShapeRequest } from '../shapes';
+import { retriesFor } from '../retries';
+import type { ShapeRequest } from '../shape';
 import type { WatchedProvider } from '../watched-provider';
 
 // The SDK's readme: connection errors, 408, 409, 429 and 5xx "will be automatically retried 2 times by default, with a
@@ -10,13 +11,15 @@ import type { WatchedProvider } from '../watched-provider';
 export const openai: Client = {
   name: 'openai',
   title: 'OpenAI SDK',
-  setUp: 'its own retries (2, the default), under `mergeMap(…, 100)`',
+  setUp:
+    'its own retries (2, the default; 30 where more than limits refuses calls), under `mergeMap(…, 100)`',
   readsAnswers: true,
   hasPriorities: false,
-  run(requests$, provider) {
+  run(requests$, provider, shape) {
     const asked = new Map<string, ShapeRequest>();
     const client = new OpenAI({
       apiKey: 'simulated',
+      maxRetries: retriesFor(shape, 2),
       baseURL: 'http://simulated.invalid/v1',
       fetch: (_url, init) => {
         const { messages } = JSON.parse(init?.body as string) as { messages: [{ content: string }] };

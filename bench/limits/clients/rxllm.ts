@@ -1,23 +1,22 @@
 import { finalize, map } from 'rxjs';
 import { LLMCallOptimizer } from '../../../lib/index';
-import { tallied, type Client } from '../client';
+import { streamClient } from '../client';
 import { mostRunning } from '../most-running';
 
-export const rxllm: Client = {
+export const rxllm = streamClient({
   name: 'rxllm',
   title: 'rxllm',
   setUp:
     '`new LLMCallOptimizer({ maxConcurrent: 100 })`, everything else default; it is told nothing of the limits',
   readsAnswers: true,
   hasPriorities: true,
-  run(requests$, provider) {
-    const optimizer = new LLMCallOptimizer({ maxConcurrent: mostRunning });
-    return tallied(
-      requests$.pipe(
-        optimizer.optimize(provider.call),
-        map(({ ok }) => ok),
-        finalize(() => optimizer.close()),
-      ),
+  stream(requests$, provider, { scheduler, watch } = {}) {
+    const optimizer = new LLMCallOptimizer({ maxConcurrent: mostRunning, ...(scheduler && { scheduler }) });
+    watch?.(() => optimizer.limiter?.state);
+    return requests$.pipe(
+      optimizer.optimize(provider.call),
+      map(({ ok }) => ok),
+      finalize(() => optimizer.close()),
     );
   },
-};
+});
