@@ -4,7 +4,7 @@
  * Run it: npm run bench:limits -- --help
  */
 import { startedAt } from './virtual-time';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { runCommand, stopped } from '../shared/command';
 import { UsageError } from '../shared/flags';
@@ -12,8 +12,11 @@ import { writePage } from '../shared/page-file';
 import type { Client, StreamClient } from './client';
 import { clients, streamClients } from './clients/index';
 import { oracleOf, type OracleFigures } from './oracle';
+import { chart } from './chart';
+import { overviewOf } from './overview';
 import { help, readOptions, type Options } from './options';
-import { judge, page, terminalJudgment, terminalTable, type Cell, type ShapeReport } from './report';
+import { page } from './page';
+import { judge, terminalJudgment, terminalTable, type Cell, type ShapeReport } from './report';
 import { randomBench } from './random/main';
 import { run } from './run';
 import { signals, type Shape, type SignalsName } from './shape';
@@ -35,9 +38,13 @@ const measured = [
 ];
 const pagePath = fileURLToPath(new URL('../../docs/limits.md', import.meta.url));
 
+const chartPath = fileURLToPath(new URL('../../docs/limits.svg', import.meta.url));
+
 await runCommand({ name: 'bench:limits', help }, readOptions, bench);
 
 async function bench(options: Options): Promise<void> {
+  // Whoever reads the start of a long timeline and leaves is done with it.
+  process.stdout.once('error', () => process.exit(0));
   const streams = streamClients.filter(({ name }) => options.client?.includes(name) ?? true);
   if (options.random) {
     const realStart = realMilliseconds();
@@ -71,7 +78,7 @@ async function bench(options: Options): Promise<void> {
   if (judgments.length > 0) process.stdout.write(terminalJudgment(judgments));
   if (options.isFull) {
     await writeReport(reports, options.trace !== undefined);
-    process.stderr.write(`Written: ${pagePath}\n`);
+    process.stderr.write(`Written: ${pagePath} and ${chartPath}\n`);
   }
   process.stderr.write(`${(realMilliseconds(realStart) / 1_000).toFixed(0)} s\n`);
   if (options.check && judgments.some(({ missed }) => missed.length > 0)) process.exitCode = 1;
@@ -148,4 +155,5 @@ async function writeReport(reports: readonly ShapeReport[], hasTrace: boolean): 
     clients,
   });
   await writePage(pagePath, text);
+  writeFileSync(chartPath, chart(overviewOf(reports)));
 }

@@ -47,7 +47,7 @@ Usage: npm run bench:limits -- [flags]
   --check           fail if rxllm misses a bound
   --help            this text
 
-Without --quick, --only, --signals, --client and --random it writes docs/limits.md.
+Without --quick, --only, --signals, --client and --random it writes docs/limits.md and docs/limits.svg.
 
 Exit codes: 0 done, 1 could not run or (with --check) a bound is missed, 2 wrong flags, 130 stopped by Ctrl-C, 143 by SIGTERM.
 `;

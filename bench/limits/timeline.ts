@@ -38,7 +38,7 @@ export class Timeline {
 }
 
 function line(cells: readonly (string | number)[], state: string): string {
-  return `${cells.map((cell) => String(cell).padStart(8)).join('')}  ${state}\n`;
+  return `${cells.map((cell) => String(cell).padStart(9)).join('')}  ${state}\n`;
 }
 
 /** The short fields of a state, and those of the objects in it by dotted names. */
