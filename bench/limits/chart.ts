@@ -100,7 +100,7 @@ function bar(cell: OverviewCell | undefined, isOwn: boolean, left: number, top: 
 
 /** Lines of at most some letters, broken between words. */
 function wrapped(title: string): string[] {
-  const most = 13;
+  const most = 12;
   const lines: string[] = [];
   for (const word of title.split(' ')) {
     const last = lines.at(-1);
