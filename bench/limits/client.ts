@@ -22,6 +22,8 @@ export interface Client {
   readonly hasPriorities: boolean;
   /** Whether it is left out where there is no limit that it could be told. */
   readonly needsLimit?: boolean;
+  /** Milliseconds of virtual time after which it is stopped, where that is less than what all others have. */
+  readonly patience?: number;
   /** Has every request answered, or gives it up; requests that wait are all there or arrive one by one. */
   run(requests$: Observable<ShapeRequest>, provider: WatchedProvider, shape: Shape): Promise<Tally>;
 }

@@ -28,15 +28,18 @@ export async function run(
     let start = NaN;
     let provider: WatchedProvider | undefined;
     let end = NaN;
-    const { value: tally, stopped } = await inVirtualTime(async () => {
-      start = Date.now();
-      const watched = new WatchedProvider(shape, signals[signalsName], undefined, urgent.length);
-      provider = watched;
-      const done = client.run(arriving(arrivals, watched), watched, shape);
-      const first = await (shape.otherReasons?.never ? Promise.race([done, watched.allAnswered()]) : done);
-      end = Date.now();
-      return first;
-    }, patience);
+    const { value: tally, stopped } = await inVirtualTime(
+      async () => {
+        start = Date.now();
+        const watched = new WatchedProvider(shape, signals[signalsName], undefined, urgent.length);
+        provider = watched;
+        const done = client.run(arriving(arrivals, watched), watched, shape);
+        const first = await (shape.otherReasons?.never ? Promise.race([done, watched.allAnswered()]) : done);
+        end = Date.now();
+        return first;
+      },
+      { ...patience, virtual: Math.min(patience.virtual, client.patience ?? Infinity) },
+    );
     const watched = provider as unknown as WatchedProvider;
     if (watched.starts === 0) {
       throw new Error(`${client.title} is set up wrongly: it asked nothing of ${shape.name}.`);

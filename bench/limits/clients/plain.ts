@@ -11,9 +11,11 @@ const longestTry = 600_000;
 export const plain = streamClient({
   name: 'plain',
   title: 'mergeMap + retry',
-  setUp: `\`mergeMap(…, ${concurrent})\`, each refused call again after ${retryDelay} ms, for at most ten minutes`,
+  setUp: `\`mergeMap(…, ${concurrent})\`, each refused call again after ${retryDelay} ms, for at most ten minutes; stopped after an hour`,
   readsAnswers: false,
   hasPriorities: false,
+  // Where refused calls count it hammers on for hours without an answer; an hour shows that as well.
+  patience: 3_600_000,
   stream(requests$, provider, { scheduler = asyncScheduler } = {}) {
     return requests$.pipe(
       mergeMap((request) => {
