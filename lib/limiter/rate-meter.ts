@@ -1,51 +1,36 @@
-const buckets = 10;
-const bucketLength = 1000;
+const seconds = 10;
 
-/** Counts starts over the last ten seconds, in ten buckets of one second. */
+/** Counts starts over the last ten seconds, second by second. */
 export class RateMeter {
-  /** Those of the buckets that have ended. */
-  readonly #counts = new Float64Array(buckets);
-  /** That of the present one. */
-  #count = 0;
-  #bucket = 0;
-  /** When the next bucket begins. */
-  #endsAt = bucketLength;
+  /** The count of each of the last seconds, at the second modulo ten. */
+  readonly #counts = new Float64Array(seconds);
+  #second = 0;
   #firstAt: number | undefined;
 
   add(now: number): void {
-    if (now >= this.#endsAt) {
-      this.#advance(now);
-    }
+    this.#advance(now);
     this.#firstAt ??= now;
-    this.#count++;
+    this.#counts[this.#second % seconds]!++;
   }
 
   /** Starts per second. */
   rate(now: number): number {
     this.#advance(now);
-    let total = this.#count;
-    for (const count of this.#counts) {
-      total += count;
-    }
+    const total = this.#counts.reduce((sum, count) => sum + count, 0);
     if (total === 0) {
       this.#firstAt = undefined;
       return 0;
     }
-    const covered = Math.min(now - this.#firstAt!, buckets * bucketLength);
-    return (total * 1000) / Math.max(covered, bucketLength);
+    const covered = Math.min(now - this.#firstAt!, seconds * 1000);
+    return (total * 1000) / Math.max(covered, 1000);
   }
 
   #advance(now: number): void {
-    const bucket = Math.floor(now / bucketLength);
-    if (bucket > this.#bucket) {
-      this.#counts[this.#bucket % buckets] = this.#count;
-      this.#count = 0;
-      const passed = Math.min(bucket - this.#bucket, buckets);
-      for (let step = 0; step < passed; step++) {
-        this.#counts[(bucket - step) % buckets] = 0;
-      }
-      this.#bucket = bucket;
+    const second = Math.floor(now / 1000);
+    const oldest = Math.max(this.#second + 1, second - seconds + 1);
+    for (let next = oldest; next <= second; next++) {
+      this.#counts[next % seconds] = 0;
     }
-    this.#endsAt = (this.#bucket + 1) * bucketLength;
+    this.#second = Math.max(this.#second, second);
   }
 }
