@@ -15,13 +15,13 @@ export { AsyncLLMExecutor, type ExecutorConfig } from './optimizer/async-llm-exe
 
 export {
   AdaptiveRateLimiter,
-  type KnownLimits,
   type OverflowPolicy,
   type Permit,
   type RateLimiterConfig,
   type RateLimiterState,
 } from './limiter/adaptive-rate-limiter';
-export type { BudgetState } from './limiter/budget';
+export type { KnownLimits } from './limiter/known-limits';
+export type { BudgetState } from './limiter/limit-budget';
 export type { HoldReason } from './limiter/limiter-engine';
 export type { GateName, NextStart } from './limiter/next-start';
 export {

@@ -8,28 +8,15 @@ import { choiceSetting, configObject, functionSetting, numberSetting, switchSett
 import { Ticket, type TicketOwner } from '../core/ticket';
 import { readTraits, type CallTraits } from '../core/traits';
 import type { ErrorClassifier } from '../provider/classify-error';
-import type { BudgetState } from './budget';
+import { knownLimitsOf, type KnownLimits } from './known-limits';
+import type { BudgetState } from './limit-budget';
 import type { NextStart } from './next-start';
 import { SlotPool } from './slot-pool';
 import { engineOf } from './engine-of';
-import { LimiterEngine, type HoldReason, type KnownBudget } from './limiter-engine';
+import { LimiterEngine, type HoldReason } from './limiter-engine';
 
 /** What to do with a request that finds the queue full: refuse it, or drop the one that has waited longest. */
 export type OverflowPolicy = 'reject' | 'drop-oldest';
-
-/** Limits that are known beforehand; those that the provider's headers state are found by themselves. */
-export interface KnownLimits {
-  /** Calls a minute. No priority passes it. */
-  readonly requestsPerMinute?: number;
-  /** Tokens a minute, prompts and answers together. No priority passes it. */
-  readonly tokensPerMinute?: number;
-  /** Tokens of prompts a minute, where the provider counts them apart. No priority passes it. */
-  readonly inputTokensPerMinute?: number;
-  /** Tokens of answers a minute, where the provider counts them apart. No priority passes it. */
-  readonly outputTokensPerMinute?: number;
-  /** Calls a day. No priority passes it. */
-  readonly requestsPerDay?: number;
-}
 
 /** The config of an {@link AdaptiveRateLimiter}. */
 export interface RateLimiterConfig {
@@ -85,9 +72,6 @@ export interface RateLimiterState {
   readonly requests?: { readonly perMinute: number; readonly remaining: number };
   readonly tokens?: { readonly perMinute: number; readonly remaining: number };
 }
-
-const minute = 60_000;
-const day = 86_400_000;
 
 /**
  * Decides when calls may start: one queue, one interval and one set of budgets for all pipelines that share it.
@@ -146,7 +130,7 @@ export class AdaptiveRateLimiter {
         min: Math.min(min, start),
         max: Math.max(max, start),
         adaptive: switchSetting('adaptive', settings.adaptive, true),
-        budgets: knownBudgets(settings.limits),
+        budgets: knownLimitsOf(settings.limits),
         classifyError: functionSetting('classifyError', settings.classifyError),
       },
       clockFrom(settings.scheduler),
@@ -302,7 +286,7 @@ export class AdaptiveRateLimiter {
           if (isHeard) {
             engine.succeeded(id, startedAt, engine.clock.now());
           } else {
-            engine.released(id);
+            engine.released(id, startedAt);
           }
           engine.changed();
         }
@@ -320,41 +304,6 @@ export class AdaptiveRateLimiter {
       },
     };
   }
-}
-
-/** The budgets that known limits make: a second's worth of requests, a minute's of tokens, all of a day's at once. */
-function knownBudgets(given: KnownLimits | undefined): KnownBudget[] {
-  const limits: KnownLimits = configObject('limits', given);
-  const budgets: KnownBudget[] = [];
-  const add = (
-    field: keyof KnownLimits,
-    budget: Omit<KnownBudget, 'limit' | 'depth'>,
-    depthOf: (limit: number) => number,
-  ) => {
-    if (limits[field] !== undefined) {
-      const limit = numberSetting(`limits.${field}`, limits[field], 0, { above: true });
-      budgets.push({ ...budget, limit, depth: depthOf(limit) });
-    }
-  };
-  const all = (limit: number) => limit;
-  add(
-    'requestsPerMinute',
-    { name: 'limits.requestsPerMinute', dimension: 'requests', window: minute },
-    (limit) => Math.max(1, limit / 60),
-  );
-  add('tokensPerMinute', { name: 'limits.tokensPerMinute', dimension: 'tokens', window: minute }, all);
-  add(
-    'inputTokensPerMinute',
-    { name: 'limits.inputTokensPerMinute', dimension: 'input-tokens', window: minute },
-    all,
-  );
-  add(
-    'outputTokensPerMinute',
-    { name: 'limits.outputTokensPerMinute', dimension: 'output-tokens', window: minute },
-    all,
-  );
-  add('requestsPerDay', { name: 'limits.requestsPerDay', dimension: 'requests', window: day }, all);
-  return budgets;
 }
 
 /** One subscriber of `acquire()` that waits. */

@@ -10,7 +10,7 @@ export interface StartGate {
   /** Whether everything may start at that time, and whenever it is, as nothing is paced, held or bounded. */
   isOpenAt(now: number): boolean;
   /** When a start may happen: now or earlier means at once, `Infinity` that a change will be told by `drain()`. */
-  opensAt(rank: PriorityRank, tokens: number | undefined, asks: Asks, now: number): number;
+  opensAt(rank: PriorityRank, tokens: number | undefined, asks: Asks, now: number, id?: number): number;
   /** Takes note of a start. */
   pass(rank: PriorityRank, tokens: number | undefined, asks: Asks, now: number, id: number): void;
 }
@@ -68,14 +68,17 @@ export class AdmissionQueue {
   }
 
   /** The request that is next: what it asks for, or that no slot is free for any. */
-  get head(): { rank: PriorityRank; tokens: number | undefined; asks: Asks } | 'no-slot' | undefined {
+  get head():
+    | { rank: PriorityRank; tokens: number | undefined; asks: Asks; id: number | undefined }
+    | 'no-slot'
+    | undefined {
     const leaf = this.#paid.next() ?? this.#unpaid.next();
     if (!leaf) {
       return this.waiting > 0 ? 'no-slot' : undefined;
     }
     const ticket = leaf.firstTicket();
     const { rank } = leaf.lane.priorityClass;
-    return { rank, tokens: ticket?.tokens, asks: ticket?.asks ?? 'permit-and-start' };
+    return { rank, tokens: ticket?.tokens, asks: ticket?.asks ?? 'permit-and-start', id: ticket?.id };
   }
 
   /** Whether a request of this pool that arrived now would start at once. */
@@ -308,7 +311,7 @@ export class AdmissionQueue {
       // Starts of others would push the start that is paid for farther and farther away.
       return Infinity;
     }
-    const opens = isOpen || !gate ? now : gate.opensAt(rank, ticket?.tokens, asks, now);
+    const opens = isOpen || !gate ? now : gate.opensAt(rank, ticket?.tokens, asks, now, ticket?.id);
     if (opens <= now) {
       this.#serve(leaf, ticket, rank, asks, now);
       return isDone;

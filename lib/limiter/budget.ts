@@ -1,5 +1,6 @@
-import type { LimitedDimension, StatedLimit } from '../provider/rate-limit-headers';
-import type { Spending } from './spending-log';
+import type { LimitedDimension, StatedLimit } from '../provider/stated-limit';
+import type { BudgetState, LimitBudget } from './limit-budget';
+import type { Spending } from './start-log';
 
 /** Milliseconds of refill that are never spent: what the books cannot know is paid from them. */
 const reserveTime = 500;
@@ -15,7 +16,7 @@ const foreignMemory = 5000;
 const leastForeign = 0.05;
 const mostForeign = 0.95;
 
-/** Milliseconds for which a statement is believed that is not repeated. */
+/** Milliseconds for which a statement is believed at least: a pause between two batches does not make it old. */
 const believedFor = 120_000;
 
 /** Milliseconds by which a stated time may be off: some are whole seconds. */
@@ -27,27 +28,13 @@ const leastRefill = 2;
 /** Milliseconds that two statements must be apart to tell a bucket from a fixed window by them. */
 const longestDoubt = 3000;
 
-/** What can be told of a budget. */
-export interface BudgetState {
-  readonly name: string;
-  readonly dimension: LimitedDimension;
-  /** Per window. */
-  readonly limit: number;
-  /** Milliseconds. */
-  readonly window: number;
-  /** What may be spent now; negative where more was spent than there was. */
-  readonly remaining: number;
-  /** Per minute: what others spend of the same limit, as far as it was noticed. */
-  readonly foreignPerMinute: number;
-}
-
 /**
- * What may be spent of one limit: a bucket of `depth` that refills continuously, in the form of the generic cell rate
+ * What may be spent of a limit that the provider stated: a bucket of `depth` that refills continuously, in the form of the generic cell rate
  * algorithm (GCRA), so that one number tells both how much is left and when enough will be; or, where the provider's
  * statements show that it counts so, a window that is full again all at once. A cost above the depth is let through
  * once the bucket is full, and the debt is paid by those who come later.
  */
-export class Budget {
+export class Budget implements LimitBudget {
   readonly name: string;
   readonly dimension: LimitedDimension;
   #window: number;
@@ -58,7 +45,9 @@ export class Budget {
   #level: number;
   #at: number;
   #isDepthKnown = false;
+  /** The start that the last statement answers: when it was, and its number. */
   #syncedTo = -Infinity;
+  #syncedNumber = 0;
   #syncedAt = -Infinity;
   /** What others spend per millisecond, as it seems and as it is reckoned with. */
   #noticed = 0;
@@ -69,8 +58,6 @@ export class Budget {
   #windowEnd: number | undefined;
   /** The statement that later ones are compared with, to tell a bucket from a window. */
   #anchor: { readonly at: number; readonly resetAt: number; readonly remaining: number } | undefined;
-
-  /** Until when it is believed; limits that the user knows are believed for ever. */
   #believedUntil = Infinity;
 
   constructor(
@@ -106,11 +93,6 @@ export class Budget {
     return this.#depth;
   }
 
-  /** What was stated once and not again, as in the message of a single refusal, does not hold for ever. */
-  get believedUntil(): number {
-    return this.#believedUntil;
-  }
-
   get countsByWindows(): boolean {
     return this.#windowEnd !== undefined;
   }
@@ -131,7 +113,14 @@ export class Budget {
     return this.#level;
   }
 
-  /** When `cost` may be taken: now or earlier means at once. */
+  /**
+   * What was stated once and not again, as in the message of a single refusal, does not hold for ever. But what was
+   * spent of it comes back first: the silence may be our own, as nothing may start.
+   */
+  isForgotten(now: number): boolean {
+    return now >= this.#believedUntil && this.remaining(now) >= this.#depth;
+  }
+
   opensAt(cost: number, now: number): number {
     this.#refill(now);
     const spendable = Math.min(cost, this.#depth);
@@ -154,6 +143,11 @@ export class Budget {
     return now + Math.ceil(wait);
   }
 
+  /** The next statement corrects what a start that comes long after it was paid takes of the limit. */
+  paidOpensAt(_cost: number, _startNumber: number, now: number): number {
+    return now;
+  }
+
   take(cost: number, now: number): void {
     this.#refill(now);
     this.#level -= cost;
@@ -163,24 +157,36 @@ export class Budget {
    * Gives back what a call had reserved and not used, or takes what it used beyond that; where the provider has told
    * what is left since the call started, it has been counted.
    */
-  settle(reserved: number, used: number, startedAt: number): void {
-    if (startedAt <= this.#syncedTo) {
-      return;
+  settle(reserved: number, used: number, startedAt: number, startNumber = 0): void {
+    const isCounted =
+      startedAt < this.#syncedTo || (startedAt === this.#syncedTo && startNumber <= this.#syncedNumber);
+    if (!isCounted) {
+      this.#level = Math.min(this.#depth, this.#level + reserved - used);
     }
-    this.#level = Math.min(this.#depth, this.#level + reserved - used);
   }
 
   /**
    * Takes over what the provider stated in answer to a call that started at `startedAt`: what is left now is what it
    * stated, with what was refilled since, less what calls that started later have taken. Statements about earlier
    * calls than the last one are old.
+   *
+   * @param startNumber tells calls of one millisecond apart
    */
-  sync(stated: StatedLimit, startedAt: number, since: readonly Spending[], now: number): void {
-    if (startedAt < this.#syncedTo) {
+  sync(
+    stated: StatedLimit,
+    startedAt: number,
+    since: readonly Spending[],
+    now: number,
+    startNumber = 0,
+  ): void {
+    const isOld =
+      startedAt < this.#syncedTo || (startedAt === this.#syncedTo && startNumber < this.#syncedNumber);
+    if (isOld) {
       return;
     }
     this.#refill(now);
-    this.#believedUntil = now + believedFor;
+    // A window later all of it is there again, whatever was spent; at the reset it is.
+    this.#believedUntil = now + Math.max(believedFor, stated.window, stated.reset ?? 0);
     if (stated.limit !== this.#limit || stated.window !== this.#window) {
       const rate = stated.limit / stated.window;
       // What was noticed of others was a share of the old limit.
@@ -195,6 +201,7 @@ export class Budget {
     }
     this.#reserve = this.#rate * reserveTime;
     this.#syncedTo = startedAt;
+    this.#syncedNumber = startNumber;
     const { remaining, reset } = stated;
     if (remaining === undefined) {
       return;

@@ -1,37 +1,42 @@
 import type { TokenUsage } from '../core/call';
-import type { StatedLimit } from '../provider/rate-limit-headers';
-import { Budget, type BudgetState } from './budget';
-import { costIn, noTokens, SpendingLog } from './spending-log';
+import type { LimitedDimension, StatedLimit } from '../provider/stated-limit';
+import { Budget } from './budget';
+import type { BudgetState, LimitBudget } from './limit-budget';
 import { StartLog } from './start-log';
-import { TokenEstimate, type TokenCost } from './token-estimate';
+import { costIn, noTokens, TokenEstimate, type TokenCost } from './token-estimate';
 
 /** Largest share of a token budget's depth that is waited for in case a call of unknown cost is dear. */
 const largestCaution = 0.25;
 
-/** What a call has taken, to settle it and to read its headers rightly. */
+/** What a call has taken of the budgets, to settle it and to read its headers rightly. */
 export class Receipt {
-  /** Its number among all that have taken something. */
-  number = 0;
-  cost: TokenCost = noTokens;
-  /** Whether its tokens are settled already, as usage may be reported in parts. */
+  /** Whether its usage was reported, or all is given back. */
   isSettled = false;
-  /** Whether it started only later, so that its number does not tell when. */
-  hasStartedLater = false;
+
+  constructor(
+    /** Its number among all that have taken something. */
+    public number: number,
+    /** What it takes, as far as is known. */
+    public cost: TokenCost,
+    public takenAt: number,
+    /** Whether its call has started; else it only holds a permit. */
+    public isStarted: boolean,
+  ) {}
 }
 
-/** All limits that are known, stated or learned by name: a start must find room in every one of them. */
+/** All limits that are known or stated: a start must find room in every one of them. */
 export class Budgets {
-  #all: Budget[] = [];
+  #all: LimitBudget[] = [];
   readonly #estimate = new TokenEstimate();
-  readonly #log: SpendingLog;
-  #binding: Budget | undefined;
+  readonly #starts: StartLog;
+  #binding: LimitBudget | undefined;
 
   /** @param starts takes note of every start */
   constructor(starts = new StartLog()) {
-    this.#log = new SpendingLog(starts);
+    this.#starts = starts;
   }
 
-  add(budget: Budget): void {
+  add(budget: LimitBudget): void {
     this.#all.push(budget);
   }
 
@@ -41,54 +46,60 @@ export class Budgets {
   }
 
   /** The budget that the last answer of `opensAt` came from. */
-  get binding(): Budget | undefined {
+  get binding(): LimitBudget | undefined {
     return this.#binding;
   }
 
   /** When every budget has room for a call of so many announced tokens. */
   opensAt(tokens: number | undefined, now: number): number {
-    this.#binding = undefined;
-    let opens = -Infinity;
-    if (this.#all.length > 0) {
-      for (const budget of this.#all) {
-        if (budget.believedUntil <= now) {
-          this.#all = this.#all.filter(({ believedUntil }) => believedUntil > now);
-          return this.opensAt(tokens, now);
-        }
-        const time = Math.min(budget.opensAt(this.costIn(budget, tokens), now), budget.believedUntil);
-        if (time > opens) {
-          opens = time;
-          this.#binding = budget;
-        }
-      }
+    if (this.#all.some((budget) => budget.isForgotten(now))) {
+      this.#all = this.#all.filter((budget) => !budget.isForgotten(now));
     }
-    return opens;
+    return this.#latest((budget) => budget.opensAt(this.costIn(budget, tokens), now));
+  }
+
+  /** The same for a call that has paid: what it had reserved may have left a window since. */
+  paidOpensAt({ cost, number }: Receipt, now: number): number {
+    return this.#latest((budget) => budget.paidOpensAt(counted(budget, cost), number, now));
   }
 
   /** What must be there of a budget before a call of so many announced tokens starts. */
-  costIn(budget: Budget, tokens: number | undefined): number {
-    const { dimension, depth } = budget;
-    const expected = costIn(dimension, this.#estimate.expected(tokens));
-    if (tokens !== undefined || dimension === 'requests') {
+  costIn(budget: LimitBudget, tokens: number | undefined): number {
+    const expected = counted(budget, this.#estimate.expected(tokens));
+    if (tokens !== undefined || budget.dimension === 'requests') {
       return expected;
     }
-    const possible = costIn(dimension, this.#estimate.possible(undefined));
-    return Math.max(expected, Math.min(possible, depth * largestCaution));
+    const possible = counted(budget, this.#estimate.possible(undefined));
+    return Math.max(expected, Math.min(possible, budget.depth * largestCaution));
   }
 
-  /** @param receipt filled in with what was taken, and returned */
-  take(tokens: number | undefined, now: number, receipt = new Receipt()): Receipt {
+  /** Reserves what a call will probably cost. */
+  take(tokens: number | undefined, now: number, isStarted = true): Receipt {
     const cost = this.#estimate.expected(tokens);
-    if (this.#all.length > 0) {
-      for (const budget of this.#all) {
-        budget.take(costIn(budget.dimension, cost), now);
-      }
+    return new Receipt(this.#reserve(cost, now), cost, now, isStarted);
+  }
+
+  /** A call that has paid before starts now: what it takes counts from now on. */
+  started(receipt: Receipt, now: number): void {
+    receipt.isStarted = true;
+    if (receipt.takenAt < now) {
+      const { cost } = receipt;
+      this.#settle(receipt, undefined, receipt.takenAt);
+      receipt.number = this.#reserve(cost, now);
+      receipt.cost = cost;
+      receipt.takenAt = now;
     }
-    receipt.number = this.#log.add(now, cost);
-    receipt.cost = cost;
-    receipt.isSettled = false;
-    receipt.hasStartedLater = false;
-    return receipt;
+  }
+
+  /**
+   * Gives back what a call had reserved that failed or was abandoned: its tokens, if no usage was reported. Its request
+   * counts if it has started, as most providers count refused calls too; where they do not, the next statement tells.
+   */
+  giveBack(receipt: Receipt): void {
+    if (!receipt.isSettled) {
+      receipt.isSettled = true;
+      this.#settle(receipt, receipt.isStarted ? noTokens : undefined, receipt.takenAt);
+    }
   }
 
   /** Takes over what the provider stated in answer to a call; returns whether that is news. */
@@ -107,13 +118,17 @@ export class Budgets {
         isNews = true;
       }
       isNews ||= budget.limit !== limit.limit;
-      const since = receipt ? this.#log.since(receipt.number, budget.dimension) : [];
-      budget.sync(limit, startedAt, since, now);
+      if (budget instanceof Budget) {
+        const since = receipt
+          ? this.#starts.since(receipt.number, (cost) => (cost ? counted(limit, cost) : 0))
+          : [];
+        budget.sync(limit, startedAt, since, now, receipt?.number);
+      }
     }
     return isNews;
   }
 
-  /** Learns what a call has used, and settles what was reserved for it where the provider does not tell. */
+  /** Learns what a call has used, and puts that in place of what was reserved for it. */
   used(usage: TokenUsage, receipt: Receipt | undefined, startedAt: number): void {
     this.#estimate.learn(usage);
     if (!receipt) {
@@ -121,19 +136,19 @@ export class Budgets {
     }
     const input = usage.inputTokens ?? 0;
     const output = usage.outputTokens ?? 0;
-    const used: TokenCost = { total: input + output, input, output };
+    const total = input + output;
     // Not a number, and the budget would never open again.
-    if (!(used.total > 0 && used.total <= Number.MAX_SAFE_INTEGER)) {
-      return;
+    if (total > 0 && total <= Number.MAX_SAFE_INTEGER) {
+      // A second report of the same call is for further tokens.
+      const before = receipt.isSettled ? receipt.cost : noTokens;
+      const sum = {
+        total: before.total + total,
+        input: before.input + input,
+        output: before.output + output,
+      };
+      this.#settle(receipt, sum, startedAt);
+      receipt.isSettled = true;
     }
-    for (const budget of this.#all) {
-      if (budget.dimension !== 'requests') {
-        // A second report of the same call is for further tokens.
-        const reserved = receipt.isSettled ? 0 : costIn(budget.dimension, receipt.cost);
-        budget.settle(reserved, costIn(budget.dimension, used), startedAt);
-      }
-    }
-    receipt.isSettled = true;
   }
 
   /** Whether a refusal that states these limits says itself which of them is spent. */
@@ -149,20 +164,61 @@ export class Budgets {
   get spacing(): number {
     const expected = this.#estimate.expected(undefined);
     let spacing = 0;
-    for (const { dimension, window, perMinute } of this.#all) {
-      // A day's limit says how much there is, not how fast it may be spent.
-      if (window <= 60_000) {
-        spacing = Math.max(spacing, (costIn(dimension, expected) * 60_000) / perMinute);
+    for (const budget of this.#all) {
+      // A day's limit says how much there is, not how fast it may be spent; one that the user gives says the same.
+      if (budget instanceof Budget && budget.window <= 60_000) {
+        spacing = Math.max(spacing, (counted(budget, expected) * 60_000) / budget.perMinute);
       }
     }
     return spacing;
   }
 
-  find(name: string): Budget | undefined {
+  find(name: string): LimitBudget | undefined {
     return this.#all.find((budget) => budget.name === name);
   }
 
   states(now: number): BudgetState[] {
     return this.#all.map((budget) => budget.state(now));
   }
+
+  /** The latest of the times that budgets tell; the one that told it is binding. */
+  #latest(timeOf: (budget: LimitBudget) => number): number {
+    this.#binding = undefined;
+    let latest = -Infinity;
+    for (const budget of this.#all) {
+      const time = timeOf(budget);
+      if (time > latest) {
+        latest = time;
+        this.#binding = budget;
+      }
+    }
+    return latest;
+  }
+
+  #reserve(cost: TokenCost, now: number): number {
+    const number = this.#starts.add(now, cost);
+    for (const budget of this.#all) {
+      budget.take(counted(budget, cost), now, number);
+    }
+    return number;
+  }
+
+  /** @param cost what it takes now; undefined for nothing, not even the request */
+  #settle(receipt: Receipt, cost: TokenCost | undefined, startedAt: number): void {
+    const { number } = receipt;
+    for (const budget of this.#all) {
+      const used = cost ? counted(budget, cost) : 0;
+      budget.settle(counted(budget, receipt.cost), used, startedAt, number);
+    }
+    this.#starts.correct(number, cost);
+    receipt.cost = cost ?? noTokens;
+  }
+}
+
+/** A cost above a limit counts as the limit, which is all that a window can hold: nobody pays for days. */
+function counted(
+  of: { readonly dimension: LimitedDimension; readonly limit: number },
+  cost: TokenCost,
+): number {
+  return Math.min(costIn(of.dimension, cost), of.limit);
 }

@@ -6,31 +6,24 @@ import type { Asks } from '../core/ticket';
 import { classifyError, type ErrorClassification, type ErrorClassifier } from '../provider/classify-error';
 import { statedLimitsOf, type LimitedDimension, type StatedLimit } from '../provider/rate-limit-headers';
 import { AdmissionQueue, type StartGate } from './admission-queue';
-import { Budget, type BudgetState } from './budget';
 import { Budgets, type Receipt } from './budgets';
+import type { BudgetState } from './limit-budget';
 import { reasonOf, type GateName, type NextStart } from './next-start';
 import { OutageBreaker } from './outage-breaker';
 import { RateController } from './rate-controller';
 import { RateMeter } from './rate-meter';
 import { Receipts } from './receipts';
 import { RefusalHold } from './refusal-hold';
+import { SlidingWindowBudget, type KnownLimit } from './sliding-window-budget';
 import { StartLog } from './start-log';
-
-/** A limit that the user knows beforehand. */
-export interface KnownBudget {
-  readonly name: string;
-  readonly dimension: LimitedDimension;
-  readonly limit: number;
-  readonly window: number;
-  readonly depth: number;
-}
 
 export interface EngineSettings {
   readonly base: number;
   readonly min: number;
   readonly max: number;
   readonly adaptive: boolean;
-  readonly budgets: readonly KnownBudget[];
+  /** Limits that the user gives. */
+  readonly budgets: readonly KnownLimit[];
   readonly classifyError: ErrorClassifier | undefined;
 }
 
@@ -63,9 +56,8 @@ export class LimiterEngine implements StartGate {
     this.clock = clock;
     this.#controller = new RateController(settings, this.#starts);
     this.#classify = settings.classifyError ?? classifyError;
-    const now = clock.now();
     for (const known of settings.budgets) {
-      this.#budgets.add(new Budget(known, known.depth, now));
+      this.#budgets.add(new SlidingWindowBudget(known));
     }
     this.queue = new AdmissionQueue(clock, this);
   }
@@ -146,9 +138,9 @@ export class LimiterEngine implements StartGate {
     );
   }
 
-  opensAt(rank: PriorityRank, tokens: number | undefined, asks: Asks, now: number): number {
+  opensAt(rank: PriorityRank, tokens: number | undefined, asks: Asks, now: number, id?: number): number {
     this.#controller.active(now);
-    const opens = this.#opensAt(rank, tokens, asks, now);
+    const opens = this.#opensAt(rank, tokens, asks, now, id);
     if (opens > now) {
       if (this.#gate === 'pace') {
         this.#controller.paceHeld(now);
@@ -172,9 +164,11 @@ export class LimiterEngine implements StartGate {
       return undefined;
     }
     const now = this.clock.now();
-    const { rank, tokens, asks } =
-      head === 'no-slot' ? { rank: 0 as const, tokens: undefined, asks: 'start' as const } : head;
-    const opensAt = this.#opensAt(rank, tokens, asks, now);
+    const { rank, tokens, asks, id } =
+      head === 'no-slot'
+        ? { rank: 0 as const, tokens: undefined, asks: 'start' as const, id: undefined }
+        : head;
+    const opensAt = this.#opensAt(rank, tokens, asks, now, id);
     const gate = head === 'no-slot' ? 'slots' : opensAt > now ? this.#gate : undefined;
     if (!gate) {
       return undefined;
@@ -205,10 +199,9 @@ export class LimiterEngine implements StartGate {
       this.#breaker.started(id, now);
       this.#hold.started(now);
       if (asks === 'start') {
-        // Its number tells when it paid, and that may be long ago.
         const receipt = this.#running.get(id);
         if (receipt) {
-          receipt.hasStartedLater = true;
+          this.#budgets.started(receipt, now);
         }
       }
     }
@@ -217,20 +210,28 @@ export class LimiterEngine implements StartGate {
       this.#meter.add(now);
       this.#controller.learned.take(now);
       // Which also notes it among the starts.
-      this.#budgets.take(tokens, now, this.#running.add(id));
+      this.#running.set(id, this.#budgets.take(tokens, now, asks !== 'permit'));
     }
   }
 
-  /** A permit was given back unused, or its call is over. */
+  /** A permit was given back unused, or its call failed or was abandoned: what it had reserved is given back. */
   forget(id: number): void {
-    this.#running.delete(id);
-    this.#breaker.forget(id);
+    const receipt = this.#running.get(id);
+    if (receipt) {
+      this.#budgets.giveBack(receipt);
+    }
+    this.#end(id);
   }
 
   /** A permit was given back in silence: which teaches no pace, but that the call did not fail. */
-  released(id: number): void {
+  released(id: number, startedAt: number): void {
     this.#breaker.succeeded(id);
-    this.forget(id);
+    if (startedAt === this.clock.now()) {
+      // No call is over in the moment in which it starts: this one was not made.
+      this.forget(id);
+    } else {
+      this.#end(id);
+    }
   }
 
   /** Learns from what happened to a call. */
@@ -260,7 +261,8 @@ export class LimiterEngine implements StartGate {
     if (this.queue.waiting > 0) {
       this.#controller.succeeded(startedAt, now);
     }
-    this.forget(id);
+    // What it reserved is the best that is known of what it used, if it did not report that.
+    this.#end(id);
   }
 
   /** Learns, and starts nothing: the caller drains when it has told everybody who may react. */
@@ -319,7 +321,12 @@ export class LimiterEngine implements StartGate {
     }
   }
 
-  #opensAt(rank: PriorityRank, tokens: number | undefined, asks: Asks, now: number): number {
+  #end(id: number): void {
+    this.#running.delete(id);
+    this.#breaker.forget(id);
+  }
+
+  #opensAt(rank: PriorityRank, tokens: number | undefined, asks: Asks, now: number, id?: number): number {
     this.#gate = undefined;
     if (this.#isPaused) {
       this.#gate = 'pause';
@@ -332,6 +339,10 @@ export class LimiterEngine implements StartGate {
       this.#consider('pace', this.#lastStartAt + wait);
       if (asks === 'start') {
         this.#consider('learned-rate', this.#lastStartAt + this.#controller.learned.spacing);
+        const receipt = id === undefined ? undefined : this.#running.get(id);
+        if (receipt) {
+          this.#consider('budget', this.#budgets.paidOpensAt(receipt, now));
+        }
       }
     }
     if (asks !== 'start') {
@@ -357,7 +368,7 @@ export class LimiterEngine implements StartGate {
     this.#breaker.succeeded(id);
     const controller = this.#controller;
     this.#holdReason = 'rate-limited';
-    const startNumber = startNumberOf(receipt);
+    const startNumber = receipt?.number;
     if (!controller.isNewEpisode(startedAt, startNumber)) {
       controller.refusedAgain();
       if (retryAfter !== undefined) {
@@ -382,7 +393,7 @@ export class LimiterEngine implements StartGate {
   #broke(id: number, classification: ErrorClassification, startedAt: number, now: number): void {
     const { kind, retryAfter } = classification;
     const isOutage = this.#breaker.failed(id, now);
-    const startNumber = startNumberOf(this.#running.get(id));
+    const startNumber = this.#running.get(id)?.number;
     if (kind === 'overloaded' && retryAfter !== undefined) {
       this.#holdReason = 'overloaded';
       this.#hold.extend(now, retryAfter);
@@ -415,11 +426,6 @@ export class LimiterEngine implements StartGate {
       return { kind: 'unknown' };
     }
   }
-}
-
-/** The number of a call among all starts, as far as it tells when it began. */
-function startNumberOf(receipt: Receipt | undefined): number | undefined {
-  return receipt?.hasStartedLater ? undefined : receipt?.number;
 }
 
 /** A classification of the user's own may hold anything: what is no number must not stop everybody for ever. */

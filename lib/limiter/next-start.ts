@@ -1,5 +1,5 @@
 import { waitMultipliers, type CallPriority, type PriorityRank } from '../core/priority';
-import type { BudgetState } from './budget';
+import type { BudgetState } from './limit-budget';
 
 /**
  * What may hold a request back:

@@ -1,3 +1,5 @@
+import { noTokens, type TokenCost } from './token-estimate';
+
 /** Starts that are remembered: a power of two, as their places are told by the last bits of their numbers. */
 export const rememberedStarts = 4096;
 
@@ -5,14 +7,22 @@ export const rememberedStarts = 4096;
 const few = 4;
 const minute = 60_000;
 
-/** The place of a start in a ring of the remembered ones. */
-export function placeOf(startNumber: number): number {
-  return startNumber & (rememberedStarts - 1);
+/** One of the last starts. */
+interface LoggedStart {
+  readonly at: number;
+  /** The tokens it takes, as far as is known; undefined for a start that did not happen after all. */
+  cost: TokenCost | undefined;
 }
 
-/** When the last calls were started. */
+/** What one start has taken of a budget. */
+export interface Spending {
+  readonly at: number;
+  readonly cost: number;
+}
+
+/** When the last calls were started and what each takes: what a provider has not counted yet when it answers. */
 export class StartLog {
-  readonly #times = new Float64Array(rememberedStarts);
+  readonly #starts: LoggedStart[] = [];
   /** Starts in all; the number of the last one. */
   #count = 0;
 
@@ -21,15 +31,36 @@ export class StartLog {
   }
 
   /** Takes note of a start; returns its number. */
-  add(now: number): number {
+  add(at: number, cost: TokenCost | undefined = noTokens): number {
     this.#count++;
-    this.#times[placeOf(this.#count)] = now;
+    this.#starts[placeOf(this.#count)] = { at, cost };
     return this.#count;
+  }
+
+  /** Corrects what a start takes, if it is still remembered. */
+  correct(startNumber: number, cost: TokenCost | undefined): void {
+    if (startNumber > this.#count - rememberedStarts) {
+      this.#starts[placeOf(startNumber)]!.cost = cost;
+    }
   }
 
   /** When a start was that is still remembered. */
   timeOf(startNumber: number): number {
-    return this.#times[placeOf(startNumber)]!;
+    return this.#starts[placeOf(startNumber)]!.at;
+  }
+
+  /**
+   * The starts after that of this number, oldest first. If more calls run at once than are remembered, the provider has
+   * probably counted the oldest.
+   */
+  since(startNumber: number, costOf: (cost: TokenCost | undefined) => number): Spending[] {
+    const spendings: Spending[] = [];
+    const first = Math.max(startNumber, this.#count - rememberedStarts) + 1;
+    for (let number = first; number <= this.#count; number++) {
+      const { at, cost } = this.#starts[placeOf(number)]!;
+      spendings.push({ at, cost: costOf(cost) });
+    }
+    return spendings;
   }
 
   /**
@@ -63,4 +94,9 @@ export class StartLog {
     const time = this.timeOf(last) - this.timeOf(first);
     return starts > 0 ? (starts * 1000) / Math.max(time, 1) : 0;
   }
+}
+
+/** The place of a start in a ring of the remembered ones. */
+function placeOf(startNumber: number): number {
+  return startNumber & (rememberedStarts - 1);
 }

@@ -1,9 +1,10 @@
 import type { TokenUsage } from '../core/call';
+import type { LimitedDimension } from '../provider/stated-limit';
 
-/** Share of the newest usage in the running means. */
+/** Share of the newest usage in the running means: about the last twenty calls count. */
 const smoothing = 0.1;
 
-/** Calls whose largest is what the next one may cost. */
+/** Calls whose dearest tells what the next one may cost. */
 const remembered = 100;
 
 /** Tokens that a call takes or may take, by what the limits count. */
@@ -13,55 +14,62 @@ export interface TokenCost {
   readonly output: number;
 }
 
+export const noTokens: TokenCost = { total: 0, input: 0, output: 0 };
+
+/** What a call takes of a limit that counts this. */
+export function costIn(dimension: LimitedDimension, tokens: TokenCost): number {
+  switch (dimension) {
+    case 'requests':
+      return 1;
+    case 'tokens':
+      return tokens.total;
+    case 'input-tokens':
+      return tokens.input;
+    case 'output-tokens':
+      return tokens.output;
+  }
+}
+
 /** Learns from usage what calls cost whose requests do not say it. */
 export class TokenEstimate {
+  /** Mean tokens of a prompt and of an answer. */
   #input = 0;
   #output = 0;
-  #isEmpty = true;
   readonly #recent = new Float64Array(remembered);
   #count = 0;
-  #largest = 0;
-  /** What a call is expected to cost whose request does not say it: most ask for this, and many remember it. */
-  #mean: TokenCost = { total: 0, input: 0, output: 0 };
 
   learn(usage: TokenUsage): void {
     const input = amount(usage.inputTokens);
     const output = amount(usage.outputTokens);
-    const total = input + output;
-    if (total <= 0) {
-      return;
+    if (input + output > 0) {
+      this.#recent[this.#count++ % remembered] = input + output;
+      // The plain mean until there are enough calls for a running one.
+      const weight = Math.max(smoothing, 1 / this.#count);
+      this.#input += weight * (input - this.#input);
+      this.#output += weight * (output - this.#output);
     }
-    const weight = this.#isEmpty ? 1 : Math.max(smoothing, 1 / (this.#count + 1));
-    this.#isEmpty = false;
-    this.#input += weight * (input - this.#input);
-    this.#output += weight * (output - this.#output);
-    const place = this.#count++ % remembered;
-    const replaced = this.#recent[place]!;
-    this.#recent[place] = total;
-    this.#largest = replaced < this.#largest ? Math.max(this.#largest, total) : Math.max(...this.#recent);
-    this.#mean = this.#of(this.#input + this.#output);
   }
 
-  /** What a call will probably cost: as announced by its traits, else the mean. */
+  /** What a call will probably cost: what its traits announce, else the mean. */
   expected(announced: number | undefined): TokenCost {
-    return announced === undefined ? this.#mean : this.#of(announced);
+    return this.#split(announced ?? this.#input + this.#output);
   }
 
-  /** What a call may cost: as announced, else as much as the dearest of the last ones. */
+  /** What a call may cost: what its traits announce, else as much as the dearest of the last calls. */
   possible(announced: number | undefined): TokenCost {
-    return this.#of(announced ?? this.#largest);
+    return this.#split(announced ?? Math.max(...this.#recent));
   }
 
-  #of(total: number): TokenCost {
+  /** Splits a total as usage was split so far; before any usage, all of it may be either. */
+  #split(total: number): TokenCost {
     const mean = this.#input + this.#output;
-    if (mean === 0) {
-      return { total, input: total, output: total };
-    }
-    return { total, input: (total * this.#input) / mean, output: (total * this.#output) / mean };
+    return mean === 0
+      ? { total, input: total, output: total }
+      : { total, input: (total * this.#input) / mean, output: (total * this.#output) / mean };
   }
 }
 
-/** Usage comes from the user's code: what is no amount must not poison the means. */
+/** Usage comes from the user's code: a value that is no amount must not poison the means. */
 function amount(tokens: number | undefined): number {
   return tokens !== undefined && tokens > 0 && tokens <= Number.MAX_SAFE_INTEGER ? tokens : 0;
 }

@@ -32,9 +32,10 @@ import {
 } from '../core/settings';
 import { stepsOf, type CountingListener, type StepCounter } from '../core/steps';
 import { noTraits, validated, type TraitsReader } from '../core/traits';
-import { AdaptiveRateLimiter, type KnownLimits, type OverflowPolicy } from '../limiter/adaptive-rate-limiter';
+import { AdaptiveRateLimiter, type OverflowPolicy } from '../limiter/adaptive-rate-limiter';
 import { AdmissionQueue } from '../limiter/admission-queue';
 import { engineOf } from '../limiter/engine-of';
+import type { KnownLimits } from '../limiter/known-limits';
 import { SlotPool } from '../limiter/slot-pool';
 import { cacheBySettings } from '../operators/cache-llm';
 import type { CacheRun } from '../operators/cache-run';

@@ -1,5 +1,3 @@
-import { Budget } from '../../lib/limiter/budget';
-import { Budgets } from '../../lib/limiter/budgets';
 import { LimiterEngine, type EngineSettings } from '../../lib/limiter/limiter-engine';
 
 const refused = Object.assign(new Error('busy'), { status: 429 });
@@ -16,7 +14,7 @@ function engineAt(settings: Partial<EngineSettings> = {}) {
 }
 
 describe('LimiterEngine.isOpenAt', () => {
-  const requests = { name: 'r', dimension: 'requests', limit: 60, window: 60_000, depth: 60 } as const;
+  const requests = { name: 'r', dimension: 'requests', limit: 60, window: 60_000 } as const;
   const cases: [string, boolean, Partial<EngineSettings>, (engine: LimiterEngine) => void][] = [
     ['is true where nothing paces, holds or bounds', true, {}, () => undefined],
     ['is false where there is a pace', false, { base: 1 }, () => undefined],
@@ -82,20 +80,5 @@ describe('LimiterEngine', () => {
       engine.pass(1, undefined, 'permit-and-start', clock.time, clock.time);
     }
     expect(engine.currentInterval).toBe(2000);
-  });
-});
-
-describe('Budgets.take', () => {
-  it('fills in a receipt anew, whatever stood in it', () => {
-    const budgets = new Budgets();
-    budgets.add(new Budget({ name: 't', dimension: 'tokens', limit: 1000, window: 60_000 }, 1000, 0));
-    const receipt = budgets.take(10, 0);
-    Object.assign(receipt, { isSettled: true, hasStartedLater: true });
-    expect(budgets.take(20, 0, receipt)).toMatchObject({
-      number: 2,
-      cost: { total: 20 },
-      isSettled: false,
-      hasStartedLater: false,
-    });
   });
 });

@@ -1,4 +1,3 @@
-import { SpendingLog } from '../../lib/limiter/spending-log';
 import { rememberedStarts, StartLog } from '../../lib/limiter/start-log';
 
 const edges = [1, 2, 4095, 4096, 4097, 5000, 8192, 8193, 12_289];
@@ -33,12 +32,9 @@ describe('StartLog', () => {
     }
     expect(log.rateBefore(10, 10, 1000)).toBe(50);
   });
-});
 
-describe('SpendingLog', () => {
   it.each(edges)('tells what was spent since a start, after %i of them', (count) => {
-    const starts = new StartLog();
-    const log = new SpendingLog(starts);
+    const log = new StartLog();
     const costOf = (number: number) => (number % 3 === 0 ? number : 0);
     for (let number = 1; number <= count; number++) {
       const cost = costOf(number);
@@ -49,9 +45,21 @@ describe('SpendingLog', () => {
         const first = Math.max(since, count - rememberedStarts) + 1;
         const numbers = Array.from({ length: count - first + 1 }, (_, index) => first + index);
         const spendings = numbers.map((number) => ({ at: 10 * number, cost: costOf(number) }));
-        expect(log.since(since, 'input-tokens')).toEqual(spendings);
-        expect(log.since(since, 'requests')).toEqual(spendings.map(({ at }) => ({ at, cost: 1 })));
+        expect(log.since(since, (cost) => cost!.input)).toEqual(spendings);
       }
     }
+  });
+
+  it('is corrected for a start that is remembered, and leaves others alone', () => {
+    const log = new StartLog();
+    for (let number = 1; number <= rememberedStarts + 1; number++) {
+      log.add(number, { total: 1, input: 1, output: 0 });
+    }
+    log.correct(1, undefined);
+    log.correct(2, undefined);
+    log.correct(rememberedStarts, { total: 5, input: 5, output: 0 });
+    const costs = log.since(1, (cost) => cost?.total ?? 0).map(({ cost }) => cost);
+    expect(costs).toHaveLength(rememberedStarts);
+    expect([costs[0], costs[1], costs.at(-2), costs.at(-1)]).toEqual([0, 1, 5, 1]);
   });
 });

@@ -190,7 +190,7 @@ describe('what one pipeline was sent', () => {
         scheduler,
         baseInterval: 0,
         adaptive: false,
-        limits: { requestsPerMinute: 60 },
+        limits: { requestsPerMinute: 1 },
       });
       const outcomes: CallOutcome<string, string>[] = [];
       const startedAt: number[] = [];
@@ -208,13 +208,13 @@ describe('what one pipeline was sent', () => {
               startedAt.push(scheduler.now());
               return of(ping);
             },
-            { limiter, maxWait: 5000 },
+            { limiter, maxWait: 65_000 },
           ),
         )
         .subscribe({ next: (outcome) => outcomes.push(outcome), error: rethrow });
       scheduler.flush();
       expect(outcomes.map(({ ok }) => ok)).toEqual([true, true]);
-      expect(startedAt).toEqual([600_000, 601_000]);
+      expect(startedAt).toEqual([600_000, 660_000]);
     });
   });
 

@@ -1351,8 +1351,10 @@ describe('mergeWithConcurrency', () => {
           .pipe(mergeWithConcurrency(call, { limiter, maxConcurrent: 5 }))
           .subscribe();
         expect(call).toHaveBeenCalledTimes(1);
-        subscription.unsubscribe();
         expect(limiter.state.tokens!.remaining).toBe(40);
+        subscription.unsubscribe();
+        // The call that ran was abandoned, and what it had reserved is given back.
+        expect(limiter.state.tokens!.remaining).toBe(100);
         expect(limiter.state.queued).toBe(0);
       });
     });

@@ -112,7 +112,7 @@ describe('between a cache and the operator that makes the calls, traits', () => 
         )
         .subscribe({ error: rethrow });
     });
-    expect(started).toEqual(['a at 0', 'b at 48000']);
+    expect(started).toEqual(['a at 0', 'b at 60000']);
   });
 });
 
@@ -167,8 +167,8 @@ describe('an answer that the store held is renewed with', () => {
   });
 
   it('its tokens', () => {
-    expect(renewed({})).not.toContain('started at 48020');
-    expect(renewed({ tokens: 90 })).toContain('started at 48020');
+    expect(renewed({})).not.toContain('started at 60020');
+    expect(renewed({ tokens: 90 })).toContain('started at 60020');
   });
 
   it('its cacheTtl', () => {

@@ -1,5 +1,5 @@
 import * as fc from 'fast-check';
-import { from, map, mergeMap, Subject, tap, timer, type Observable } from 'rxjs';
+import { concat, from, map, mergeMap, of, Subject, tap, timer, type Observable } from 'rxjs';
 import type { CallContext, CallOutcome, HeadersLike, TokenUsage } from '../../lib/core/call';
 import type { CallEvent } from '../../lib/core/events';
 import { prioritiesByRank, type CallPriority } from '../../lib/core/priority';
@@ -8,6 +8,7 @@ import {
   type Permit,
   type RateLimiterState,
 } from '../../lib/limiter/adaptive-rate-limiter';
+import { adaptiveThrottle } from '../../lib/operators/adaptive-throttle';
 import { mergeWithConcurrency } from '../../lib/operators/merge-with-concurrency';
 import { LLMCallOptimizer } from '../../lib/optimizer/llm-call-optimizer';
 import {
@@ -77,45 +78,106 @@ function excess(starts: readonly Start[], depth: number, perMinute: number): num
 }
 
 describe('whatever is asked of a limit, and in whatever window one looks', () => {
-  it('what starts never exceeds the depth and the refill of a limit that is known', () => {
+  /** What the fullest window holds that ends with a start, itself included. */
+  function fullest(starts: readonly Start[], window: number): number {
+    let most = 0;
+    let spent = 0;
+    let first = 0;
+    for (const { at, cost } of starts) {
+      spent += cost;
+      for (; starts[first]!.at <= at - window; first++) {
+        spent -= starts[first]!.cost;
+      }
+      most = Math.max(most, spent);
+    }
+    return most;
+  }
+
+  const day = 1440 * minute;
+
+  it('no window of its length sees more than a limit that is known', () => {
     const knownLimits = fc.record({
-      requestsPerMinute: fc.integer({ min: 10, max: 3000 }),
-      tokensPerMinute: fc.integer({ min: 100, max: 20_000 }),
+      requestsPerMinute: fc.integer({ min: 3, max: 100 }),
+      tokensPerMinute: fc.integer({ min: 2000, max: 20_000 }),
+      inputTokensPerMinute: fc.integer({ min: 2000, max: 20_000 }),
+      outputTokensPerMinute: fc.integer({ min: 2000, max: 20_000 }),
       requestsPerDay: fc.integer({ min: 10, max: 100 }),
+    });
+    const path = fc.record({
+      isThrottled: fc.boolean(),
+      /** Milliseconds between the permit and the call. */
+      delay: fc.oneof(fc.constant(0), fc.nat(150_000)),
+      maxConcurrent: fc.constantFrom(1, 3, 100),
+      /** How many may run from which moment on. */
+      laterConcurrent: fc.tuple(fc.nat(200_000), fc.constantFrom(0, 1, 100)),
+    });
+    const call = fc.record({
+      latency: fc.oneof(fc.nat(2000), fc.nat(100_000)),
+      fails: fc.boolean(),
+      reports: fc.boolean(),
     });
     fc.assert(
       fc.property(
-        requestsOf(2000, 30_000),
+        requestsOf(2000, 90_000),
+        fc.array(call, { minLength: 1 }),
         knownLimits,
         fc.nat(200),
-        fc.integer({ min: 1, max: 100 }),
-        fc.nat(2000),
-        (planned, limits, baseInterval, maxConcurrent, latency) => {
-          const starts: { at: number; request: Request }[] = [];
+        path,
+        (planned, calls, limits, baseInterval, { isThrottled, delay, maxConcurrent, laterConcurrent }) => {
+          const starts: { at: number; tokens: number; half: number }[] = [];
           inVirtualTime((scheduler) => {
             const limiter = new AdaptiveRateLimiter({ baseInterval, limits, scheduler });
-            arriving(planned, scheduler)
+            const requests$ = arriving(planned, scheduler);
+            const [later, most] = laterConcurrent;
+            const maxConcurrent$ = concat(
+              of(maxConcurrent),
+              timer(later, scheduler).pipe(map(() => most)),
+              timer(200_000, scheduler).pipe(map(() => 100)),
+            );
+            (isThrottled
+              ? requests$.pipe(
+                  adaptiveThrottle(limiter),
+                  mergeMap((request) => timer(delay, scheduler).pipe(map(() => request))),
+                )
+              : requests$
+            )
               .pipe(
                 mergeWithConcurrency(
-                  (request, { report }) => {
-                    starts.push({ at: scheduler.now(), request });
+                  ({ number, tokens }, { report }) => {
+                    const { latency, fails, reports } = calls[number % calls.length]!;
+                    const start = { at: scheduler.now(), tokens, half: 0 };
+                    starts.push(start);
                     return timer(latency, scheduler).pipe(
-                      map(() => report({ usage: { inputTokens: request.tokens } })),
+                      map(() => {
+                        if (reports) {
+                          // Less than it announced: the limiter cannot know of more.
+                          start.half = Math.floor(tokens / 4);
+                          start.tokens = 2 * start.half;
+                          report({ usage: { inputTokens: start.half, outputTokens: start.half } });
+                        } else if (fails) {
+                          start.tokens = 0;
+                        }
+                        if (fails) {
+                          throw Object.assign(new Error('not well formed'), { status: 400 });
+                        }
+                      }),
                     );
                   },
-                  { limiter, maxConcurrent },
+                  { limiter, maxConcurrent: maxConcurrent$ },
                 ),
               )
               .subscribe({ error: rethrow });
             scheduler.flush();
           });
           const requests = starts.map(({ at }) => ({ at, cost: 1 }));
-          const tokens = starts.map(({ at, request }) => ({ at, cost: request.tokens }));
-          const { requestsPerMinute, tokensPerMinute, requestsPerDay } = limits;
           expect(starts).toHaveLength(planned.length);
-          expect(excess(requests, Math.max(1, requestsPerMinute / 60), requestsPerMinute)).toBeLessThan(1e-3);
-          expect(excess(tokens, tokensPerMinute, tokensPerMinute)).toBeLessThan(1e-3);
-          expect(excess(requests, requestsPerDay, requestsPerDay / 1440)).toBeLessThan(1e-3);
+          expect(fullest(requests, minute)).toBeLessThanOrEqual(limits.requestsPerMinute);
+          expect(fullest(requests, day)).toBeLessThanOrEqual(limits.requestsPerDay);
+          const tokens = starts.map(({ at, tokens: cost }) => ({ at, cost }));
+          expect(fullest(tokens, minute)).toBeLessThanOrEqual(limits.tokensPerMinute);
+          const halves = starts.map(({ at, half: cost }) => ({ at, cost }));
+          expect(fullest(halves, minute)).toBeLessThanOrEqual(limits.inputTokensPerMinute);
+          expect(fullest(halves, minute)).toBeLessThanOrEqual(limits.outputTokensPerMinute);
         },
       ),
       { numRuns: 150 },
@@ -129,6 +191,7 @@ describe('whatever is asked of a limit, and in whatever window one looks', () =>
       tokensPerMinute: fc.integer({ min: 100, max: 20_000 }),
       tokenDepth: fc.double({ min: 0.02, max: 1, noNaN: true }),
       base: fc.nat(2000),
+      refusedCallsCount: fc.boolean(),
     });
     fc.assert(
       fc.property(
@@ -152,6 +215,7 @@ describe('whatever is asked of a limit, and in whatever window one looks', () =>
               ],
               tokensOf: (request) => ({ input: costOf(request), output: 0 }),
               latency: { base: given.base, refusal: 50 },
+              refusedCallsCount: given.refusedCallsCount,
               scheduler,
             });
             const limiter = new AdaptiveRateLimiter({ baseInterval, scheduler });
@@ -183,7 +247,11 @@ describe('whatever is asked of a limit, and in whatever window one looks', () =>
             expect(provider.statistics.answered).toBe(planned.length);
           });
           const tokens = starts.filter(({ at }) => at > statedAt);
-          const requests = tokens.map(({ at }) => ({ at, cost: 1 }));
+          const requests = tokens.map(({ at, spent }) => ({
+            at,
+            cost: 1,
+            spent: spent === 0 && !given.refusedCallsCount ? 0 : 1,
+          }));
           // What is left is stated in whole units, and when all is there again in whole milliseconds.
           const milliseconds = 5 / minute;
           expect(excess(requests, requestDepth, requestsPerMinute)).toBeLessThan(
@@ -210,9 +278,28 @@ describe('whatever is asked of a limit, and in whatever window one looks', () =>
               tokensPerMinute: 102,
               tokenDepth: 101 / 102,
               base: 0,
+              refusedCallsCount: true,
             },
             0,
             1,
+          ],
+          // Two calls are refused while the first runs, whose answer tells what was left before them.
+          [
+            [
+              { at: 0, priority: 'low', tokens: 481, number: 0 },
+              { at: 0, priority: 'low', tokens: 501, number: 1 },
+              { at: 0, priority: 'low', tokens: 951, number: 2 },
+            ],
+            {
+              requestsPerMinute: 64,
+              requestDepth: 0.02,
+              tokensPerMinute: 100,
+              tokenDepth: 1,
+              base: 1899,
+              refusedCallsCount: true,
+            },
+            0,
+            3,
           ],
         ],
       },

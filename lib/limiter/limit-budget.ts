@@ -1,0 +1,39 @@
+import type { LimitedDimension } from '../provider/stated-limit';
+
+/** What can be told of a budget. */
+export interface BudgetState {
+  readonly name: string;
+  readonly dimension: LimitedDimension;
+  /** Per window. */
+  readonly limit: number;
+  /** Milliseconds. */
+  readonly window: number;
+  /** What may be spent now; negative where more was spent than there was. */
+  readonly remaining: number;
+  /** Per minute: what others spend of the same limit, as far as it was noticed. */
+  readonly foreignPerMinute: number;
+}
+
+/** The books of one limit. Costs are requests or tokens, and each start has a number that grows from start to start. */
+export interface LimitBudget {
+  readonly name: string;
+  readonly dimension: LimitedDimension;
+  /** Per window. */
+  readonly limit: number;
+  /** The most that may be spent at once. */
+  readonly depth: number;
+  /** Whether what was spent comes back all at once, not by and by. */
+  readonly countsByWindows: boolean;
+  /** Whether it was stated so long ago that it holds nobody any more. */
+  isForgotten(now: number): boolean;
+  /** When a start of this cost has room: now or earlier means at once. */
+  opensAt(cost: number, now: number): number;
+  /** The same for a start that was paid under this number. */
+  paidOpensAt(cost: number, startNumber: number, now: number): number;
+  /** Reserves the cost of a start. */
+  take(cost: number, now: number, startNumber: number): void;
+  /** Puts what a start has used in place of what was reserved for it. */
+  settle(reserved: number, used: number, startedAt: number, startNumber: number): void;
+  remaining(now: number): number;
+  state(now: number): BudgetState;
+}

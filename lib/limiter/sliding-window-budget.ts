@@ -1,0 +1,134 @@
+import type { LimitedDimension } from '../provider/stated-limit';
+import type { BudgetState, LimitBudget } from './limit-budget';
+
+/**
+ * Starts that are remembered one by one. If there are more in a window, those that come within a thousandth of it count
+ * as one, so that a limit of a million a day takes no more memory than this. They all leave the window with the last of
+ * them: the limit is never passed, and at most a thousandth of it is lost.
+ */
+const mostExact = 1000;
+
+/** A limit that the user gives. */
+export interface KnownLimit {
+  readonly name: string;
+  readonly dimension: LimitedDimension;
+  /** Per window. */
+  readonly limit: number;
+  /** Milliseconds. */
+  readonly window: number;
+}
+
+/** One start, or several that leave the window together. */
+interface SpentEntry {
+  readonly firstAt: number;
+  lastAt: number;
+  /** The number of the last start. */
+  lastNumber: number;
+  cost: number;
+}
+
+/**
+ * A limit that holds in every window of its length, whatever the moment one looks: what was spent comes back a window
+ * after it was spent, not before. All of it may be spent at once.
+ */
+export class SlidingWindowBudget implements LimitBudget {
+  readonly name: string;
+  readonly dimension: LimitedDimension;
+  readonly limit: number;
+  readonly countsByWindows = true;
+  readonly #window: number;
+  /** What was spent in this window, oldest first. */
+  readonly #entries: SpentEntry[] = [];
+  #spent = 0;
+  /** The number of the last start that has left the window. */
+  #lastLeft = 0;
+
+  constructor({ name, dimension, limit, window }: KnownLimit) {
+    this.name = name;
+    this.dimension = dimension;
+    this.limit = limit;
+    this.#window = window;
+  }
+
+  get depth(): number {
+    return this.limit;
+  }
+
+  isForgotten(): boolean {
+    return false;
+  }
+
+  opensAt(cost: number, now: number): number {
+    this.#forgetUntil(now);
+    let missing = this.#spent + Math.min(cost, this.limit) - this.limit;
+    let opensAt = now;
+    for (const entry of this.#entries) {
+      // Sums of fractions are a hair's breadth off.
+      if (missing <= 1e-9 * this.limit) {
+        break;
+      }
+      missing -= entry.cost;
+      opensAt = this.#leavesAt(entry);
+    }
+    return opensAt;
+  }
+
+  paidOpensAt(cost: number, startNumber: number, now: number): number {
+    this.#forgetUntil(now);
+    return startNumber > this.#lastLeft ? now : this.opensAt(cost, now);
+  }
+
+  take(cost: number, now: number, startNumber: number): void {
+    this.#forgetUntil(now);
+    const last = this.#entries.at(-1);
+    const resolution = this.#entries.length < mostExact ? 0 : this.#window / mostExact;
+    if (last && now - last.firstAt <= resolution) {
+      last.lastAt = Math.max(last.lastAt, now);
+      last.lastNumber = startNumber;
+      last.cost += cost;
+    } else {
+      this.#entries.push({ firstAt: now, lastAt: now, lastNumber: startNumber, cost });
+    }
+    this.#spent += cost;
+  }
+
+  settle(reserved: number, used: number, _startedAt: number, startNumber: number): void {
+    const entry = this.#entries.find(({ lastNumber }) => lastNumber >= startNumber);
+    if (entry && startNumber > this.#lastLeft) {
+      entry.cost += used - reserved;
+      this.#spent += used - reserved;
+    }
+  }
+
+  remaining(now: number): number {
+    this.#forgetUntil(now);
+    return this.limit - this.#spent;
+  }
+
+  state(now: number): BudgetState {
+    const { name, dimension, limit } = this;
+    return {
+      name,
+      dimension,
+      limit,
+      window: this.#window,
+      remaining: this.remaining(now),
+      foreignPerMinute: 0,
+    };
+  }
+
+  /** Forgets what has left the window that ends now. */
+  #forgetUntil(now: number): void {
+    for (let oldest = this.#entries[0]; oldest && this.#leavesAt(oldest) <= now; oldest = this.#entries[0]) {
+      this.#entries.shift();
+      this.#lastLeft = oldest.lastNumber;
+      // An empty window also forgets what rounding has added up.
+      this.#spent = this.#entries.length === 0 ? 0 : this.#spent - oldest.cost;
+    }
+  }
+
+  /** In whole milliseconds, as timers know no others. */
+  #leavesAt({ lastAt }: SpentEntry): number {
+    return Math.ceil(lastAt + this.#window);
+  }
+}
