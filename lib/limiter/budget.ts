@@ -22,11 +22,16 @@ const believedFor = 120_000;
 /** Milliseconds by which a stated time may be off: some are whole seconds. */
 const rounding = 1000;
 
-/** What a bucket would have been refilled by in between at least, for whole numbers to show it. */
+/**
+ * What a bucket would have been refilled by in between at least, for whole numbers to show it. In a long time, which the
+ * rounding of times cannot hide, one call shows it that a bucket would have let through; a tenth is left to doubt.
+ */
 const leastRefill = 2;
+const longTime = 10 * rounding;
+const leastRefillInLongTime = 0.9;
 
 /** Milliseconds that two statements must be apart to tell a bucket from a fixed window by them. */
-const longestDoubt = 3000;
+const longestDoubt = 3 * rounding;
 
 /**
  * What may be spent of a limit that the provider stated: a bucket of `depth` that refills continuously, in the form of the generic cell rate
@@ -285,7 +290,10 @@ export class Budget implements LimitBudget {
         // Another window, or after all a bucket.
         this.#windowEnd = Math.abs(moved - this.#window) <= rounding ? statement.resetAt : undefined;
       }
-    } else if (passed >= longestDoubt && passed * this.#rate >= leastRefill) {
+    } else if (
+      passed >= longestDoubt &&
+      passed * this.#rate >= (passed > longTime ? leastRefillInLongTime : leastRefill)
+    ) {
       this.#anchor = statement;
       if (Math.abs(moved) <= 0.4 * passed && statement.remaining <= anchor.remaining) {
         this.#windowEnd = statement.resetAt;

@@ -118,6 +118,19 @@ describe('Budget', () => {
       expect(budget.remaining(minute)).toBe(60_000);
     });
 
+    it('tells calls that began in one millisecond apart by their numbers', () => {
+      const budget = budgetOf({ limit: 60_000, depth: 60_000, dimension: 'tokens' });
+      const stated = statement({ limit: 60_000, remaining: 50_000 });
+      budget.sync(stated, 0, [{ at: 0, cost: 7000 }], 0, 2);
+      // The answer to an earlier call says less of what is left now.
+      budget.sync({ ...stated, remaining: 1000 }, 0, [], 0, 1);
+      expect(budget.remaining(0)).toBe(43_000);
+      budget.settle(5000, 0, 0, 2);
+      expect(budget.remaining(0)).toBe(43_000);
+      budget.settle(7000, 0, 0, 3);
+      expect(budget.remaining(0)).toBe(50_000);
+    });
+
     it('changes nothing where the provider has told what is left since', () => {
       const budget = budgetOf({ limit: 60_000, depth: 60_000, dimension: 'tokens' });
       budget.take(5000, 0);
@@ -189,6 +202,47 @@ describe('Budget', () => {
       expect(budget.depth).toBe(600);
       expect(budget.remaining(0)).toBe(0);
       expect(budget.remaining(1000)).toBeCloseTo(10);
+    });
+  });
+
+  describe('a limit that is not stated any more', () => {
+    const hour = 3_600_000;
+    const day = 24 * hour;
+
+    it('is believed for two minutes at least, and for its window', () => {
+      const byTheMinute = budgetOf();
+      hear(byTheMinute, statement({ remaining: 600 }), 0, 0);
+      expect([byTheMinute.isForgotten(2 * minute - 1), byTheMinute.isForgotten(2 * minute)]).toEqual([
+        false,
+        true,
+      ]);
+      const byTheDay = budgetOf();
+      hear(byTheDay, statement({ limit: 100, remaining: 100, window: day }), 0, 0);
+      expect([byTheDay.isForgotten(day - 1), byTheDay.isForgotten(day)]).toEqual([false, true]);
+    });
+
+    it('is believed until the reset that was stated with it', () => {
+      const budget = budgetOf({ limit: 5, depth: 5 });
+      hear(budget, statement({ limit: 5, remaining: 5, reset: 7 * minute }), 0, 0);
+      expect([budget.isForgotten(7 * minute - 1), budget.isForgotten(7 * minute)]).toEqual([false, true]);
+    });
+
+    it('is believed until what was spent of it is there again', () => {
+      const budget = budgetOf({ depth: 600 });
+      hear(budget, statement({ remaining: 0 }), 0, 0);
+      budget.settle(0, 1800, 1);
+      expect([budget.isForgotten(4 * minute - 1), budget.isForgotten(4 * minute)]).toEqual([false, true]);
+    });
+
+    it('is known to hold until the reset after one call that was refused although a bucket had let it through', () => {
+      const budget = budgetOf({ limit: 5, depth: 5 });
+      const spent = (reset: number) => statement({ limit: 5, remaining: 0, window: day, reset });
+      hear(budget, spent(day - 10_000), 0, 0);
+      const probedAt = budget.opensAt(1, 0);
+      expect(probedAt).toBeGreaterThanOrEqual(day / 5 - 10_000);
+      budget.take(1, probedAt);
+      hear(budget, spent(day - 10_000 - probedAt), probedAt, probedAt);
+      expect(budget.opensAt(1, probedAt)).toBe(day - 10_000);
     });
   });
 
