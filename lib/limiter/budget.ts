@@ -42,11 +42,9 @@ const longestDoubt = 3 * rounding;
 export class Budget implements LimitBudget {
   readonly name: string;
   readonly dimension: LimitedDimension;
-  #window: number;
-  #limit: number;
-  /** Requests or tokens per millisecond. */
-  #rate: number;
-  #depth: number;
+  window: number;
+  limit: number;
+  depth: number;
   #level: number;
   #at: number;
   #isDepthKnown = false;
@@ -54,9 +52,8 @@ export class Budget implements LimitBudget {
   #syncedTo = -Infinity;
   #syncedNumber = 0;
   #syncedAt = -Infinity;
-  /** What others spend per millisecond, as it seems and as it is reckoned with. */
+  /** What others seem to spend per millisecond. */
   #noticed = 0;
-  #foreign = 0;
   /** What is kept for what the books do not know; nothing where only we keep books. */
   #reserve = 0;
   /** When the window ends and the next begins, once it is known that the limit counts by windows. */
@@ -72,17 +69,11 @@ export class Budget implements LimitBudget {
   ) {
     this.name = stated.name;
     this.dimension = stated.dimension;
-    this.#window = stated.window;
-    this.#limit = stated.limit;
-    this.#rate = stated.limit / stated.window;
-    this.#depth = depth;
+    this.window = stated.window;
+    this.limit = stated.limit;
+    this.depth = depth;
     this.#level = depth;
     this.#at = now;
-  }
-
-  /** Milliseconds. */
-  get window(): number {
-    return this.#window;
   }
 
   /** Requests or tokens a minute. */
@@ -90,27 +81,14 @@ export class Budget implements LimitBudget {
     return this.#rate * 60_000;
   }
 
-  get limit(): number {
-    return this.#limit;
-  }
-
-  get depth(): number {
-    return this.#depth;
-  }
-
   get countsByWindows(): boolean {
     return this.#windowEnd !== undefined;
   }
 
   state(now: number): BudgetState {
-    return {
-      name: this.name,
-      dimension: this.dimension,
-      limit: this.#limit,
-      window: this.#window,
-      remaining: this.remaining(now),
-      foreignPerMinute: this.#foreign * 60_000,
-    };
+    const { name, dimension, limit, window } = this;
+    const remaining = this.remaining(now);
+    return { name, dimension, limit, window, remaining, foreignPerMinute: this.#foreign * 60_000 };
   }
 
   remaining(now: number): number {
@@ -123,17 +101,17 @@ export class Budget implements LimitBudget {
    * spent of it comes back first: the silence may be our own, as nothing may start.
    */
   isForgotten(now: number): boolean {
-    return now >= this.#believedUntil && this.remaining(now) >= this.#depth;
+    return now >= this.#believedUntil && this.remaining(now) >= this.depth;
   }
 
   opensAt(cost: number, now: number): number {
     this.#refill(now);
-    const spendable = Math.min(cost, this.#depth);
+    const spendable = Math.min(cost, this.depth);
     // What is not spent of a window is lost, and its books are exact.
-    const reserve = this.#windowEnd === undefined ? Math.min(this.#reserve, this.#depth - spendable) : 0;
+    const reserve = this.#windowEnd === undefined ? Math.min(this.#reserve, this.depth - spendable) : 0;
     const missing = spendable + reserve - this.#level;
     // Rounding must not leave a start a hair's breadth short of its own time.
-    if (missing <= 1e-9 * this.#depth) {
+    if (missing <= 1e-9 * this.depth) {
       return now;
     }
     if (this.#windowEnd !== undefined) {
@@ -166,7 +144,7 @@ export class Budget implements LimitBudget {
     const isCounted =
       startedAt < this.#syncedTo || (startedAt === this.#syncedTo && startNumber <= this.#syncedNumber);
     if (!isCounted) {
-      this.#level = Math.min(this.#depth, this.#level + reserved - used);
+      this.#level = Math.min(this.depth, this.#level + reserved - used);
     }
   }
 
@@ -192,16 +170,13 @@ export class Budget implements LimitBudget {
     this.#refill(now);
     // A window later all of it is there again, whatever was spent; at the reset it is.
     this.#believedUntil = now + Math.max(believedFor, stated.window, stated.reset ?? 0);
-    if (stated.limit !== this.#limit || stated.window !== this.#window) {
-      const rate = stated.limit / stated.window;
+    if (stated.limit !== this.limit || stated.window !== this.window) {
       // What was noticed of others was a share of the old limit.
-      this.#noticed *= Math.min(1, rate / this.#rate);
-      this.#foreign = Math.max(0, this.#noticed);
-      this.#depth *= stated.limit / this.#limit;
-      this.#limit = stated.limit;
-      this.#window = stated.window;
-      this.#rate = rate;
-      this.#level = Math.min(this.#level, this.#depth);
+      this.#noticed *= Math.min(1, stated.limit / stated.window / this.#rate);
+      this.depth *= stated.limit / this.limit;
+      this.limit = stated.limit;
+      this.window = stated.window;
+      this.#level = Math.min(this.#level, this.depth);
       this.#anchor = undefined;
     }
     this.#reserve = this.#rate * reserveTime;
@@ -215,7 +190,7 @@ export class Budget implements LimitBudget {
       this.#tellKind({ at: startedAt, resetAt: startedAt + reset, remaining });
     }
     if (this.#windowEnd !== undefined) {
-      if (startedAt >= this.#windowEnd - this.#window) {
+      if (startedAt >= this.#windowEnd - this.window) {
         this.#level = since.reduce((left, { cost }) => left - cost, remaining);
       }
       return;
@@ -224,6 +199,16 @@ export class Budget implements LimitBudget {
     const level = this.#replayed(left, startedAt, since, now);
     this.#noticeOthers(this.#level - level, now);
     this.#level = level;
+  }
+
+  /** Requests or tokens per millisecond. */
+  get #rate(): number {
+    return this.limit / this.window;
+  }
+
+  /** What others spend per millisecond; a small share is chance, as the costs of our own calls are estimates. */
+  get #foreign(): number {
+    return this.#noticed < leastForeign * this.#rate ? 0 : this.#noticed;
   }
 
   /** What was noticed of others says less and less when nothing is heard any more. */
@@ -237,21 +222,21 @@ export class Budget implements LimitBudget {
     let level = left;
     let at = from;
     for (const spending of since) {
-      level = Math.min(this.#depth, level + rate * (spending.at - at)) - spending.cost;
+      level = Math.min(this.depth, level + rate * (spending.at - at)) - spending.cost;
       at = spending.at;
     }
-    return Math.min(this.#depth, level + rate * (now - at));
+    return Math.min(this.depth, level + rate * (now - at));
   }
 
   /** What is left is stated in whole numbers; the time until all is there again tells it more precisely. */
   #leftBy(remaining: number, reset: number): number {
-    const depth = Math.max(1, Math.min(this.#limit, remaining + reset * this.#rate));
+    const depth = Math.max(1, Math.min(this.limit, remaining + reset * this.#rate));
     const isDebt = remaining === 0 && this.#isDepthKnown;
-    if (!isDebt && (depth > this.#depth || depth < this.#depth - 1)) {
-      this.#depth = depth;
+    if (!isDebt && (depth > this.depth || depth < this.depth - 1)) {
+      this.depth = depth;
     }
     this.#isDepthKnown ||= remaining > 0;
-    const left = this.#depth - reset * this.#rate;
+    const left = this.depth - reset * this.#rate;
     // Nothing is the least that is stated, even where more than all was spent.
     return Math.min(remaining + 1, isDebt ? left : Math.max(remaining, left));
   }
@@ -265,8 +250,6 @@ export class Budget implements LimitBudget {
         const weight = 1 - Math.exp(-passed / smoothing);
         const noticed = this.#noticed + weight * (missing / passed + this.#foreign - this.#noticed);
         this.#noticed = Math.min(mostForeign * this.#rate, noticed);
-        // Below that it is chance: the costs of our own calls are estimates.
-        this.#foreign = this.#noticed < leastForeign * this.#rate ? 0 : this.#noticed;
       }
       this.#syncedAt = now;
     }
@@ -288,7 +271,7 @@ export class Budget implements LimitBudget {
       if (Math.abs(moved) > rounding) {
         this.#anchor = statement;
         // Another window, or after all a bucket.
-        this.#windowEnd = Math.abs(moved - this.#window) <= rounding ? statement.resetAt : undefined;
+        this.#windowEnd = Math.abs(moved - this.window) <= rounding ? statement.resetAt : undefined;
       }
     } else if (
       passed >= longestDoubt &&
@@ -297,9 +280,8 @@ export class Budget implements LimitBudget {
       this.#anchor = statement;
       if (Math.abs(moved) <= 0.4 * passed && statement.remaining <= anchor.remaining) {
         this.#windowEnd = statement.resetAt;
-        this.#depth = this.#limit;
+        this.depth = this.limit;
         this.#noticed = 0;
-        this.#foreign = 0;
       }
     }
   }
@@ -307,11 +289,11 @@ export class Budget implements LimitBudget {
   #refill(now: number): void {
     if (this.#windowEnd === undefined) {
       const refill = (now - this.#at) * (this.#rate - this.#foreignAt(now));
-      this.#level = Math.min(this.#depth, this.#level + refill);
+      this.#level = Math.min(this.depth, this.#level + refill);
     } else if (now >= this.#windowEnd) {
-      const passed = 1 + Math.floor((now - this.#windowEnd) / this.#window);
-      this.#windowEnd += passed * this.#window;
-      this.#level = this.#depth;
+      const passed = 1 + Math.floor((now - this.#windowEnd) / this.window);
+      this.#windowEnd += passed * this.window;
+      this.#level = this.depth;
     }
     this.#at = now;
   }

@@ -35,8 +35,8 @@ export class SlidingWindowBudget implements LimitBudget {
   readonly name: string;
   readonly dimension: LimitedDimension;
   readonly limit: number;
+  readonly window: number;
   readonly countsByWindows = true;
-  readonly #window: number;
   /** What was spent in this window, oldest first. */
   readonly #entries: SpentEntry[] = [];
   #spent = 0;
@@ -47,7 +47,7 @@ export class SlidingWindowBudget implements LimitBudget {
     this.name = name;
     this.dimension = dimension;
     this.limit = limit;
-    this.#window = window;
+    this.window = window;
   }
 
   get depth(): number {
@@ -81,7 +81,7 @@ export class SlidingWindowBudget implements LimitBudget {
   take(cost: number, now: number, startNumber: number): void {
     this.#forgetUntil(now);
     const last = this.#entries.at(-1);
-    const resolution = this.#entries.length < mostExact ? 0 : this.#window / mostExact;
+    const resolution = this.#entries.length < mostExact ? 0 : this.window / mostExact;
     if (last && now - last.firstAt <= resolution) {
       last.lastAt = Math.max(last.lastAt, now);
       last.lastNumber = startNumber;
@@ -106,15 +106,8 @@ export class SlidingWindowBudget implements LimitBudget {
   }
 
   state(now: number): BudgetState {
-    const { name, dimension, limit } = this;
-    return {
-      name,
-      dimension,
-      limit,
-      window: this.#window,
-      remaining: this.remaining(now),
-      foreignPerMinute: 0,
-    };
+    const { name, dimension, limit, window } = this;
+    return { name, dimension, limit, window, remaining: this.remaining(now), foreignPerMinute: 0 };
   }
 
   /** Forgets what has left the window that ends now. */
@@ -129,6 +122,6 @@ export class SlidingWindowBudget implements LimitBudget {
 
   /** In whole milliseconds, as timers know no others. */
   #leavesAt({ lastAt }: SpentEntry): number {
-    return Math.ceil(lastAt + this.#window);
+    return Math.ceil(lastAt + this.window);
   }
 }
