@@ -61,6 +61,8 @@ export class Budget implements LimitBudget {
   /** The statement that later ones are compared with, to tell a bucket from a window. */
   #anchor: { readonly at: number; readonly resetAt: number; readonly remaining: number } | undefined;
   #believedUntil = Infinity;
+  /** What was taken since the last statement. */
+  #takenSince = 0;
 
   constructor(
     stated: { name: string; dimension: LimitedDimension; limit: number; window: number },
@@ -97,11 +99,13 @@ export class Budget implements LimitBudget {
   }
 
   /**
-   * What was stated once and not again, as in the message of a single refusal, does not hold for ever. But what was
-   * spent of it comes back first: the silence may be our own, as nothing may start.
+   * What was stated once and not again, as in the message of a single refusal, does not hold for ever. But the silence
+   * may be our own: so a whole limit has been spent since, or all is there again and nobody waits for it.
    */
   isForgotten(now: number): boolean {
-    return now >= this.#believedUntil && this.remaining(now) >= this.depth;
+    return (
+      now >= this.#believedUntil && (this.#takenSince >= this.limit || this.remaining(now) >= this.depth)
+    );
   }
 
   opensAt(cost: number, now: number): number {
@@ -134,6 +138,7 @@ export class Budget implements LimitBudget {
   take(cost: number, now: number): void {
     this.#refill(now);
     this.#level -= cost;
+    this.#takenSince += cost;
   }
 
   /**
@@ -182,6 +187,7 @@ export class Budget implements LimitBudget {
     this.#reserve = this.#rate * reserveTime;
     this.#syncedTo = startedAt;
     this.#syncedNumber = startNumber;
+    this.#takenSince = 0;
     const { remaining, reset } = stated;
     if (remaining === undefined) {
       return;

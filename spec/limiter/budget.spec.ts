@@ -234,6 +234,17 @@ describe('Budget', () => {
       expect([budget.isForgotten(4 * minute - 1), budget.isForgotten(4 * minute)]).toEqual([false, true]);
     });
 
+    it('is forgotten in the middle of its use where a whole limit was spent and no answer stated it', () => {
+      const budget = budgetOf({ depth: 600 });
+      hear(budget, statement({ remaining: 0 }), 0, 0);
+      for (let at = 1000; at <= 2 * minute; at += 1000) {
+        budget.take(10, at);
+      }
+      expect([budget.isForgotten(2 * minute - 1), budget.isForgotten(2 * minute)]).toEqual([false, true]);
+      hear(budget, statement({ remaining: 0 }), 2 * minute, 2 * minute);
+      expect(budget.isForgotten(3 * minute)).toBe(false);
+    });
+
     it('is known to hold until the reset after one call that was refused although a bucket had let it through', () => {
       const budget = budgetOf({ limit: 5, depth: 5 });
       const spent = (reset: number) => statement({ limit: 5, remaining: 0, window: day, reset });
