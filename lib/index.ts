@@ -70,4 +70,5 @@ export {
   DeadlineExceededError,
   MissingOutcomeError,
   QueueOverflowError,
+  QuotaSpentError,
 } from './core/errors';

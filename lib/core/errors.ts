@@ -1,5 +1,5 @@
 /** The errors rxllm makes itself all have a `code` to switch on and say in their message what to do. */
-abstract class RxllmError extends Error {
+export abstract class RxllmError extends Error {
   /** Stays the same from release to release, as messages need not. */
   abstract readonly code: string;
 }
@@ -15,18 +15,47 @@ export class QueueOverflowError extends RxllmError {
   }
 }
 
-/** The request waited longer than its `maxWait` and was given up before it cost the provider anything more. */
+/**
+ * The request waited longer than its `maxWait` and was given up before it cost the provider anything more; or it had
+ * not started yet when the provider had let nothing through for `retry.maxElapsed`.
+ */
 export class DeadlineExceededError extends RxllmError {
   readonly code = 'deadline-exceeded';
   override readonly name = 'DeadlineExceededError';
-  /** @param cause what the last attempt had failed with, if there was one */
+  /** @param cause what the last attempt, or that of another request, had failed with, if there was one */
   constructor(
     readonly waited: number,
     cause?: unknown,
+    setting: 'maxWait' | 'retry.maxElapsed' = 'maxWait',
   ) {
+    const milliseconds = Math.round(waited);
     super(
-      `The request waited ${Math.round(waited)} ms without its turn coming (maxWait). Raise maxWait or its priority, or send fewer requests.`,
+      setting === 'maxWait'
+        ? `The request waited ${milliseconds} ms without its turn coming (maxWait). Raise maxWait or its priority, or send fewer requests.`
+        : `The request waited ${milliseconds} ms while the provider refused all calls (retry.maxElapsed). Raise retry.maxElapsed, or ask again later.`,
       cause === undefined ? undefined : { cause },
+    );
+  }
+}
+
+/** The provider says that it serves nothing for longer than this request may wait: a quota of the day is spent. */
+export class QuotaSpentError extends RxllmError {
+  readonly code = 'quota-spent';
+  override readonly name = 'QuotaSpentError';
+  /**
+   * @param until when the provider serves again, in milliseconds on the limiter's clock
+   * @param cause the refusal that said so
+   */
+  constructor(
+    readonly until: number,
+    now: number,
+    cause: unknown,
+  ) {
+    const date = new Date(until);
+    const moment = Number.isNaN(date.getTime()) ? String(until) : date.toISOString();
+    super(
+      `The provider serves nothing until ${moment}, for another ${Math.ceil((until - now) / 1000)} s, and this request may not wait so long (maxWait, retry.maxElapsed). Ask again then, raise the quota, or let requests wait longer.`,
+      { cause },
     );
   }
 }

@@ -3,11 +3,11 @@ import type { Flight, Landing } from '../cache/flights';
 import type { CallOutcome, FailedOutcome, SuccessfulOutcome } from '../core/call';
 import type { Clock } from '../core/clock';
 import {
-  CallTimeoutError,
   ClosedError,
   DeadlineExceededError,
-  MissingOutcomeError,
   QueueOverflowError,
+  QuotaSpentError,
+  RxllmError,
 } from '../core/errors';
 import type { Ticket } from '../core/ticket';
 import { classifyError, type ErrorClassifier } from '../provider/classify-error';
@@ -129,7 +129,9 @@ export function standIn<R, V>(
 function isOwnEnd(outcome: CallOutcome<unknown, unknown>): boolean {
   return (
     !outcome.ok &&
-    (outcome.error instanceof DeadlineExceededError || outcome.error instanceof QueueOverflowError)
+    (outcome.error instanceof DeadlineExceededError ||
+      outcome.error instanceof QueueOverflowError ||
+      outcome.error instanceof QuotaSpentError)
   );
 }
 
@@ -183,13 +185,7 @@ export function keepAnswer<R, V>(
 
 /** Whether a failure says something of the request: not our own limits, and not that the provider was busy. */
 function isOfTheCall(error: unknown, classify: ErrorClassifier = classifyError): boolean {
-  if (
-    error instanceof CallTimeoutError ||
-    error instanceof DeadlineExceededError ||
-    error instanceof QueueOverflowError ||
-    error instanceof ClosedError ||
-    error instanceof MissingOutcomeError
-  ) {
+  if (error instanceof RxllmError) {
     return false;
   }
   try {
