@@ -1,10 +1,4 @@
-import {
-  CallTimeoutError,
-  ClosedError,
-  DeadlineExceededError,
-  MissingOutcomeError,
-  QueueOverflowError,
-} from '../core/errors';
+import { CallTimeoutError, RxllmError } from '../core/errors';
 import { day, hour, minute } from './durations';
 import {
   abortNames,
@@ -66,24 +60,26 @@ function classificationOf(error: Layer, now: number | undefined): ErrorClassific
   }
   const shape = errorShapeOf(error);
   // Of our own errors the cause is what an earlier attempt had failed with.
-  const isFinal = [DeadlineExceededError, MissingOutcomeError, QueueOverflowError, ClosedError].some(
-    (own) => error instanceof own,
-  );
-  if (isFinal || (shape.status === undefined && shape.codes.some((code) => abortNames.has(code)))) {
+  if (
+    error instanceof RxllmError ||
+    (shape.status === undefined && shape.codes.some((code) => abortNames.has(code)))
+  ) {
     return { kind: 'unknown' };
   }
   const body = refusalBodyOf(shape);
   const told = kindOf(shape);
   const isRefused = told === 'wait' || told === 'overloaded';
-  const isSpent = shape.codes.some((code) => spentQuotaCodes.has(code));
-  if (isSpent || (isRefused && (body.isHopeless || body.isSpent))) {
+  const hasSpentCode = shape.codes.some((code) => spentQuotaCodes.has(code));
+  if ((hasSpentCode && !isRefused) || (isRefused && body.isHopeless)) {
     return { kind: 'stop' };
   }
-  const kind = wished(told, shape);
-  if (kind === undefined) {
-    return undefined;
+  const isSpent = hasSpentCode || (isRefused && body.isSpent);
+  const kind = isSpent ? told : wished(told, shape);
+  if (kind === undefined || kind === 'stop' || kind === 'unknown') {
+    return kind && { kind };
   }
-  return kind === 'stop' || kind === 'unknown' ? { kind } : { kind, ...hintsOf(kind, shape, body, now) };
+  const hints = hintsOf(kind, shape, body, now);
+  return isSpent && !((hints.retryAfter ?? 0) > minute) ? { kind: 'stop' } : { kind, ...hints };
 }
 
 /** Statuses under which Amazon and Google also refuse, and servers also say that they are overloaded. */

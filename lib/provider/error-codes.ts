@@ -4,12 +4,19 @@ type Kind = ErrorClassification['kind'];
 
 const of = (kind: Kind, ...codes: string[]): [string, Kind][] => codes.map((code) => [code, kind]);
 
-/** Codes of refusals that waiting does not heal, whatever the status: the money is spent. */
+/**
+ * Codes of refusals that waiting does not heal, whatever the status: the money is spent. Only a hint of more than a minute
+ * says when it comes back: shorter ones are what some gateways put on every refusal.
+ */
 export const spentQuotaCodes: ReadonlySet<string> = new Set([
   'insufficient_quota',
   'billing_hard_limit_reached',
   'billing_not_active',
   'billing_error',
+  // LiteLLM's, with 429 or 400.
+  'budget_exceeded',
+  'terminal_quota_exhausted',
+  'BudgetExceededError',
   'exceeded_current_quota_error',
 ]);
 

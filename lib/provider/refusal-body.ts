@@ -12,7 +12,7 @@ export interface RefusalBody {
   readonly limits: readonly StatedLimit[];
   /** No wait makes room for the request: it is larger than the whole limit, or the limit is 0. */
   readonly isHopeless: boolean;
-  /** There is no money left. */
+  /** There is no money left, or nothing of a quota by the month. */
   readonly isSpent: boolean;
 }
 
@@ -42,7 +42,7 @@ export function refusalBodyOf({ layers, messages }: ErrorShape): RefusalBody {
       ...violations.flatMap((violation) => limitOfQuota(violation) ?? []),
     ].filter((one, index, all) => all.findIndex(({ name }) => name === one.name) === index),
     isHopeless,
-    isSpent: messages.some((message) => spentMessage.test(message)),
+    isSpent: messages.some((message) => spentMessages.some((spent) => spent.test(message))),
   };
 }
 
@@ -50,8 +50,17 @@ export function refusalBodyOf({ layers, messages }: ErrorShape): RefusalBody {
  * Google answers spent minutes with "You exceeded your current quota, please check your plan and billing details", as
  * OpenAI does an empty account: those words tell nothing.
  */
-const spentMessage =
-  /\bused all available credits\b|\bcredits are depleted\b|\bcredit balance is too low\b|\binsufficient (?:account )?balance\b/i;
+const spentMessages = [
+  /\bused all available credits\b|\bcredits are depleted\b|\bcredit balance is too low\b|\binsufficient (?:account )?balance\b/i,
+  // LiteLLM's budgets, by key, team, user, end user and deployment.
+  /\bbudget has been exceeded\b|\bexceededbudget:|\bexceeded budget for\b|\bcrossed budget\b/i,
+  // Anthropic's plans.
+  /\bout of extra usage\b|\bextra usage is required\b/i,
+  // Cohere's trial keys, Google's spending caps, and plans by the month. What only offers a higher limit by the month is not among them.
+  /\blimited to [\d,]{1,15} (?:api )?(?:calls|requests) ?(?:\/|per) ?month\b/i,
+  /\b(?:exceeded|reached|hit) (?:the|your|its) monthly\b/i,
+  /\bmonthly (?:usage |spending )?(?:limit|quota|cap) (?:is |has been )?(?:exceeded|reached)\b/i,
+];
 
 /** The first result above 0. */
 function first<T>(values: readonly T[], read: (value: T) => number | undefined): number | undefined {

@@ -3,6 +3,7 @@ import {
   ClosedError,
   DeadlineExceededError,
   MissingOutcomeError,
+  QuotaSpentError,
 } from '../../lib/core/errors';
 import { classifyError, type ErrorClassifier } from '../../lib/provider/classify-error';
 
@@ -183,6 +184,90 @@ describe('classifyError', () => {
     const headers = { 'x-should-retry': 'true' };
     expect(classifyError(failed({ status: 429, headers, code: 'insufficient_quota' }))).toEqual({
       kind: 'stop',
+    });
+  });
+
+  describe('a budget or a quota by the month that is spent', () => {
+    const liteLLM = 'Budget has been exceeded! Current cost: 12.5, Max budget: 10.0';
+
+    it.each<[string, object]>([
+      [
+        'LiteLLM’s budget of a key',
+        { status: 429, error: { type: 'budget_exceeded', code: '429', message: liteLLM } },
+      ],
+      [
+        'the same with 400',
+        { status: 400, error: { type: 'budget_exceeded', code: '400', message: liteLLM } },
+      ],
+      ['the same by its message alone (BerriAI/litellm#14144)', { status: 429, error: { message: liteLLM } }],
+      [
+        'LiteLLM’s budget of an end user',
+        { status: 429, message: 'ExceededBudget: End User=a over budget. Spend=0.0008, Budget=0.0001' },
+      ],
+      [
+        'LiteLLM’s budget of a deployment (BerriAI/litellm#14144)',
+        {
+          status: 429,
+          message: 'No deployments available - crossed budget: Exceeded budget for deployment x',
+        },
+      ],
+      ['a hard cap behind LiteLLM', { status: 429, code: 'terminal_quota_exhausted' }],
+      [
+        'Anthropic’s extra usage',
+        {
+          status: 429,
+          error: { type: 'rate_limit_error', message: 'You’re out of extra usage · resets 2am' },
+        },
+      ],
+      [
+        'Anthropic’s extra usage that is not bought (anthropics/claude-code#53607)',
+        {
+          status: 429,
+          error: { type: 'rate_limit_error', message: 'Extra usage is required for long context requests.' },
+        },
+      ],
+      [
+        'Cohere’s trial key (diegosouzapw/OmniRoute#12252)',
+        {
+          statusCode: 429,
+          body: { message: 'You are using a Trial key, which is limited to 1000 API calls / month.' },
+        },
+      ],
+      [
+        'Google’s spending cap (openclaw/openclaw#74120)',
+        {
+          error: {
+            code: 429,
+            status: 'RESOURCE_EXHAUSTED',
+            message: 'Your billing account has exceeded its monthly spending cap',
+          },
+        },
+      ],
+      [
+        'a plan by the month (anomalyco/opencode#44099)',
+        { status: 429, message: 'You have exceeded the monthly usage quota. It will reset at 2026-08-29.' },
+      ],
+      ['a quota by the month', { status: 429, message: 'Monthly quota exceeded. Upgrade your plan.' }],
+      ['Z.ai’s balance', { status: 429, code: '1113', message: 'Insufficient balance. Please recharge.' }],
+    ])('knows %s', (_name, error) => {
+      expect(classifyError(error)).toEqual({ kind: 'stop' });
+    });
+
+    it('is waited for where the refusal says when it comes back', () => {
+      const error = { status: 429, error: { type: 'budget_exceeded' }, headers: { 'retry-after': '7200' } };
+      expect(classifyError(error)).toEqual({ kind: 'wait', retryAfter: 7_200_000, period: 'day' });
+    });
+
+    it('is not waited for because of the short hint that a gateway puts on every refusal', () => {
+      const error = { status: 429, error: { type: 'budget_exceeded' }, headers: { 'retry-after': '1' } };
+      expect(classifyError(error)).toEqual({ kind: 'stop' });
+    });
+
+    it.each([
+      'You are using a Trial key, which is limited to 10 API calls / minute.',
+      'Rate limit reached. Raise your monthly limit to be served faster.',
+    ])('is told from a refusal for a moment: %s', (message) => {
+      expect(classifyError({ status: 429, message }).kind).toBe('wait');
     });
   });
 
@@ -423,6 +508,7 @@ describe('classifyError', () => {
       new DeadlineExceededError(5, refused),
       new MissingOutcomeError(refused),
       new ClosedError('x'),
+      new QuotaSpentError(7_200_000, 0, refused),
     ]) {
       expect(classifyError(error)).toEqual({ kind: 'unknown' });
     }
