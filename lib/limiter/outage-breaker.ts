@@ -26,6 +26,8 @@ export class OutageBreaker {
   #next = 0;
   #failures = 0;
   #openUntil: number | undefined;
+  /** When this outage was noticed. */
+  #openSince = Infinity;
   #pauses = 0;
   /** Calls that may run at once while probing. */
   #round = 0;
@@ -37,6 +39,11 @@ export class OutageBreaker {
 
   get isOpen(): boolean {
     return this.#openUntil !== undefined;
+  }
+
+  /** Whether a call that started then was to find out if the outage is over. */
+  hasProbed(startedAt: number): boolean {
+    return startedAt > this.#openSince;
   }
 
   /** When a call may start: now or earlier means at once. */
@@ -95,6 +102,7 @@ export class OutageBreaker {
         return false;
       }
       this.#pauses = 0;
+      this.#openSince = now;
       this.#open(now);
       return true;
     }
@@ -139,6 +147,7 @@ export class OutageBreaker {
 
   #close(): void {
     this.#openUntil = undefined;
+    this.#openSince = Infinity;
     this.#probes.clear();
     this.#results.fill(0);
     this.#failures = 0;

@@ -125,6 +125,16 @@ describe('OutageBreaker', () => {
       expect(startsAt(breaker, now, 4)).toBe(4);
     });
 
+    it('tells probes from calls that began before it was noticed, also when they are silent for long', () => {
+      const breaker = opened(1000);
+      expect(breaker.hasProbed(1000)).toBe(false);
+      const now = breaker.opensAt(1000);
+      startsAt(breaker, now, 1);
+      breaker.started(2, breaker.opensAt(now));
+      expect(breaker.hasProbed(now)).toBe(true);
+      expect(new OutageBreaker().hasProbed(now)).toBe(false);
+    });
+
     it('waits again when a probe fails: longer at first, and never for long', () => {
       const breaker = opened();
       let now = 0;
