@@ -102,7 +102,7 @@ export class ChunkedQueue<T> {
   }
 
   /** Takes out every item that `keep` refuses, in order. */
-  retain(keep: (item: T, id: number) => boolean): void {
+  retain(keep: (item: T, id: number, arrivedAt: number) => boolean): void {
     let chunk = this.#head;
     let index = this.#first;
     let left = this.#length;
@@ -114,8 +114,9 @@ export class ChunkedQueue<T> {
       }
       const item = chunk.entries[2 * index] as T;
       const id = chunk.entries[2 * index + 1] as number;
-      if (keep(item, id)) {
-        this.push(item, chunk.arrivals[index]!, id);
+      const arrivedAt = chunk.arrivals[index]!;
+      if (keep(item, id, arrivedAt)) {
+        this.push(item, arrivedAt, id);
       }
     }
   }

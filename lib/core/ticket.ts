@@ -32,7 +32,8 @@ export type Asks = 'permit' | 'start' | 'permit-and-start';
 /** Who put a ticket into the admission queue, and is told what becomes of it there. */
 export interface TicketOwner extends TicketHolder {
   start(ticket: Ticket, now: number): void;
-  expired(ticket: Ticket): void;
+  /** It is given up before it starts: its time is over, or nothing can come of it any more. */
+  expired(ticket: Ticket, error: unknown): void;
 }
 
 /** A call that failed, of a request that is tried again. */
@@ -41,7 +42,10 @@ export interface FailedAttempt {
   /** Milliseconds it took. */
   readonly latency: number;
   readonly error: unknown;
-  /** How many calls of this request, itself among them, the provider refused for the moment. */
+  /**
+   * How many calls of this request, itself among them, cost no attempt: the provider refused them for the moment, or they
+   * were probes of an outage.
+   */
   readonly refusals: number;
 }
 
@@ -50,6 +54,8 @@ export interface Queued {
   readonly id: number;
   /** Undefined as long as nothing must be known of the request but what the queue itself holds. */
   readonly ticket: Ticket | undefined;
+  /** It needs a ticket from now on. */
+  unfold(): void;
 }
 
 /** In the admission queue in place of a number, for a {@link Queued}: so it is told from a request without a look at it. */
@@ -90,6 +96,10 @@ export class Ticket<R = unknown> implements Queued, Member {
   startNumber = 0;
   /** The call that failed last, if it is to be tried again. */
   lastFailure: FailedAttempt | undefined;
+  /** From when on its time for retries runs, earlier by all that the provider had everybody wait before; none runs yet. */
+  elapsedFrom = Infinity;
+  /** Until when it stands behind those of its class that were not refused. */
+  behindUntil = -Infinity;
   /** Its place in the order of the source, where outcomes keep that order. */
   index = 0;
 
@@ -140,6 +150,10 @@ export class Ticket<R = unknown> implements Queued, Member {
 
   get ticket(): this {
     return this;
+  }
+
+  unfold(): void {
+    // It is a ticket already.
   }
 
   /** A ticket of its own for one who makes a call, or shares one, for the request of this ticket. */

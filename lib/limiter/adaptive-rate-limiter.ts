@@ -1,6 +1,6 @@
 import { Observable, type SchedulerLike } from 'rxjs';
 import type { ProviderFeedback } from '../core/call';
-import { ClosedError, DeadlineExceededError, QueueOverflowError } from '../core/errors';
+import { ClosedError, QueueOverflowError } from '../core/errors';
 import type { CallEvent } from '../core/events';
 import { defaultRank, prioritiesByRank, rankOf, type CallPriority } from '../core/priority';
 import { clockFrom } from '../core/scheduler-clock';
@@ -139,8 +139,8 @@ export class AdaptiveRateLimiter {
 
   /**
    * Waits for the right to start one call, for code that does not run through the operators. Emits one permit and
-   * completes; unsubscribing before that gives up the place. Fails with `QueueOverflowError` or
-   * `DeadlineExceededError`, or `ClosedError` when the limiter is closed.
+   * completes; unsubscribing before that gives up the place. Fails with `QueueOverflowError`,
+   * `DeadlineExceededError` or `QuotaSpentError`, or `ClosedError` when the limiter is closed.
    *
    * @example
    * limiter.acquire(CallPriority.HIGH).pipe(
@@ -183,7 +183,7 @@ export class AdaptiveRateLimiter {
           subscriber.next(this.#permitOf(ticket.id, startedAt));
           subscriber.complete();
         },
-        expired: () => request.fail(new DeadlineExceededError(engine.clock.now() - now)),
+        expired: (_ticket, error) => request.fail(error),
         fail: (error) => {
           this.#waiting.delete(request);
           engine.queue.remove(ticket);

@@ -1,18 +1,21 @@
 import { Alarms } from '../core/alarms';
-import type { Cancel, Clock } from '../core/clock';
+import type { Clock } from '../core/clock';
 import type { PriorityRank } from '../core/priority';
 import { noNumber, numberOf, type Asks, type Queued, type Ticket, type TicketOwner } from '../core/ticket';
-import { Leaf, Line } from './priority-line';
+import { HopelessRequests, unfolded } from './hopeless-requests';
+import { Leaf } from './priority-class';
 import type { SlotPool } from './slot-pool';
+import type { StartGate } from './start-gate';
+import { WaitingLines } from './waiting-lines';
+import { Wake } from './wake';
+import { endOf, overdueError, type Walls } from './walls';
 
-/** What decides, besides slots, whether a request may start: the pace, a hold, the budgets. */
-export interface StartGate {
-  /** Whether everything may start at that time, and whenever it is, as nothing is paced, held or bounded. */
-  isOpenAt(now: number): boolean;
-  /** When a start may happen: now or earlier means at once, `Infinity` that a change will be told by `drain()`. */
-  opensAt(rank: PriorityRank, tokens: number | undefined, asks: Asks, now: number, id?: number): number;
-  /** Takes note of a start. */
-  pass(rank: PriorityRank, tokens: number | undefined, asks: Asks, now: number, id: number): void;
+export type { StartGate } from './start-gate';
+
+/** Where a ticket stands whose back-off is not over, or which is about to be given up. */
+interface BackOff {
+  readonly pool: SlotPool;
+  readonly until: number;
 }
 
 /** In place of the time when a request may start: it has started, or was given up. */
@@ -26,26 +29,37 @@ const isDone = -Infinity;
  * 1/0.3. A priority that was not waiting is next at once, unless it came so again and again while others waited and
  * is a whole stride of LOW ahead of its share: else urgent requests that come one by one would starve the rest. A pool
  * without a free slot is passed over; a head that the gate holds is not, so that the expensive and the urgent are not
- * starved by what is small.
+ * starved by what is small. A retry stands at the front of its class, but one that was refused stands behind all others of
+ * its class, until half of the time that it has left is over.
  */
 export class AdmissionQueue {
   readonly #clock: Clock;
   readonly #gate: StartGate | undefined;
-  /** What has paid before, by adaptiveThrottle, does not stand in line again behind those who have not. */
-  readonly #paid = new Line();
-  readonly #unpaid = new Line();
+  readonly #lines = new WaitingLines();
   readonly #alarms: Alarms;
-  #later = 0;
+  readonly #backingOff = new Set<Ticket>();
+  readonly #hopeless: HopelessRequests;
   #lastHeldAt = -Infinity;
   #draining = false;
   #drainAgain = false;
-  #wakeTime = Infinity;
-  #cancelWake: Cancel | undefined;
+  readonly #expire = (ticket: Ticket, error: unknown): void => {
+    if (this.#takeOut(ticket)) {
+      ticket.owner!.expired(ticket, error);
+    }
+  };
+  readonly #wake: Wake;
 
-  constructor(clock: Clock, gate?: StartGate) {
+  constructor(
+    clock: Clock,
+    gate?: StartGate,
+    /** Undefined where nobody tells of walls. */
+    readonly walls?: Walls,
+  ) {
     this.#clock = clock;
     this.#gate = gate;
+    this.#hopeless = new HopelessRequests(walls);
     this.#alarms = new Alarms(clock);
+    this.#wake = new Wake(clock, () => this.drain());
   }
 
   /** When the gate last held a request that could have started otherwise. */
@@ -55,16 +69,21 @@ export class AdmissionQueue {
 
   /** Requests that wait for their turn, those in back-off not counted. */
   get waiting(): number {
-    return this.#paid.waiting + this.#unpaid.waiting;
+    return this.#lines.waiting;
   }
 
   /** Requests that stand in the queue again when their back-off is over. */
   get backingOff(): number {
-    return this.#later;
+    return this.#backingOff.size;
+  }
+
+  /** Whether a drain may do anything. */
+  get isIdle(): boolean {
+    return this.waiting === 0 && this.#hopeless.areTold;
   }
 
   waitingOf(rank: PriorityRank): number {
-    return this.#paid.classes[rank]!.waiting + this.#unpaid.classes[rank]!.waiting;
+    return this.#lines.waitingOf(rank);
   }
 
   /** The request that is next: what it asks for, or that no slot is free for any. */
@@ -72,7 +91,7 @@ export class AdmissionQueue {
     | { rank: PriorityRank; tokens: number | undefined; asks: Asks; id: number | undefined }
     | 'no-slot'
     | undefined {
-    const leaf = this.#paid.next() ?? this.#unpaid.next();
+    const leaf = this.#lines.paid.next() ?? this.#lines.unpaid.next();
     if (!leaf) {
       return this.waiting > 0 ? 'no-slot' : undefined;
     }
@@ -84,7 +103,7 @@ export class AdmissionQueue {
   /** Whether a request of this pool that arrived now would start at once. */
   wouldStart(pool: SlotPool, rank: PriorityRank, tokens: number | undefined, asks: Asks): boolean {
     // Those who wait for a slot of another pool are in nobody's way.
-    if (!pool.hasFreeSlot || this.#lineOf(asks).next()) {
+    if (!pool.hasFreeSlot || this.#lines.lineOf(asks).next()) {
       return false;
     }
     const now = this.#clock.now();
@@ -100,10 +119,18 @@ export class AdmissionQueue {
     rank: PriorityRank,
     lane?: string,
   ): void {
-    const priorityClass = this.#unpaid.classes[rank]!;
+    const failure = this.#hopeless.errorOfNewcomer(pool, undefined, arrivedAt, this.#clock);
+    if (failure && id !== noNumber) {
+      this.#hopeless.add({ ...failure, pool, item: request, arrivedAt, id });
+      return;
+    }
+    const priorityClass = this.#lines.unpaid.classes[rank]!;
     const leaf = priorityClass.leafOf(lane, pool);
     leaf.queue.push(request, arrivedAt, id);
     priorityClass.joined(leaf);
+    if (failure) {
+      this.#giveUp(unfolded(request as Queued), pool, failure.error);
+    }
   }
 
   /** Puts what may have a ticket later at the end of its class. Its pool starts it, unless it has one by then. */
@@ -111,19 +138,17 @@ export class AdmissionQueue {
     this.addPlain(pool, queued, arrivedAt, noNumber, rank);
   }
 
-  /** Puts a ticket at the end of its class, or, for a retry, at the front. */
-  add(
-    ticket: Ticket,
-    pool: SlotPool,
-    owner: TicketOwner,
-    now: number,
-    where: 'back' | 'front' = 'back',
-  ): void {
+  /** Puts a ticket into its class: at the end, or where a retry stands. */
+  add(ticket: Ticket, pool: SlotPool, owner: TicketOwner, now: number): void {
     ticket.owner = owner;
     ticket.holder = owner;
     ticket.queuedAt = now;
-    this.#place(ticket, pool, where);
-    this.#watchDeadline(ticket);
+    this.#lines.place(ticket, pool, now);
+    this.#watch(ticket);
+    const failure = this.#hopeless.errorOfNewcomer(pool, ticket, ticket.arrivedAt, this.#clock);
+    if (failure) {
+      this.#giveUp(ticket, pool, failure.error);
+    }
   }
 
   /** Takes in that a request which waits at the end of its class without a ticket has one now. */
@@ -131,27 +156,15 @@ export class AdmissionQueue {
     ticket.owner = owner;
     ticket.holder = owner;
     ticket.queuedAt = ticket.arrivedAt;
-    ticket.place = this.#unpaid.classes[ticket.rank]!.leafOf(ticket.lane, pool);
+    ticket.place = this.#lines.unpaid.classes[ticket.rank]!.leafOf(ticket.lane, pool);
   }
 
-  /** Lets a ticket stand at the front of its class when its back-off is over, if its deadline is not before that. */
+  /** Puts a ticket into its class when its back-off is over, if it is not given up before that. */
   addLater(ticket: Ticket, pool: SlotPool, owner: TicketOwner, delay: number): void {
-    const backingOff = { pool };
-    const time = this.#clock.now() + delay;
     ticket.owner = owner;
     ticket.holder = owner;
-    ticket.place = backingOff;
-    this.#later++;
-    ticket.alarm = this.#alarms.set(Math.min(time, ticket.deadline), () => {
-      if (this.#takeOut(ticket)) {
-        if (ticket.deadline < time) {
-          owner.expired(ticket);
-        } else {
-          this.add(ticket, pool, owner, this.#clock.now(), 'front');
-        }
-        this.drain();
-      }
-    });
+    this.#backOff(ticket, { pool, until: this.#clock.now() + delay });
+    this.#watch(ticket);
   }
 
   /** Takes a ticket out, wherever it stands; false if it does not wait here. */
@@ -180,22 +193,41 @@ export class AdmissionQueue {
     this.drain();
   }
 
-  /** Moves a ticket whose rank was raised to the end of its new class. */
+  /** Moves a ticket whose rank was raised to its new class. */
   promote(ticket: Ticket): void {
     if (ticket.place instanceof Leaf) {
-      const { pool } = ticket.place;
-      this.#leave(ticket, ticket.place);
-      this.#place(ticket, pool, ticket.attempts > 0 ? 'front' : 'back');
+      this.#replace(ticket, ticket.place, this.#clock.now());
       this.drain();
+    }
+  }
+
+  /** A refusal was heard: takes out all who need not wait any longer. They are told by the next `drain()`. */
+  giveUpHopeless(): void {
+    if (!this.#hopeless.mayBe) {
+      return;
+    }
+    const now = this.#clock.now();
+    for (const ticket of [...this.#backingOff]) {
+      const { pool } = ticket.place as BackOff;
+      const failure = this.#hopeless.errorOf(pool, ticket, ticket.arrivedAt, now);
+      if (failure) {
+        this.#giveUp(ticket, pool, failure.error);
+      }
+    }
+    for (const leaf of this.#lines.leaves()) {
+      for (const { ticket, error } of this.#hopeless.takeFrom(leaf, now)) {
+        // What was moved away and came back stands in the leaf twice.
+        if (ticket.place === leaf) {
+          this.#giveUp(ticket, leaf.pool, error);
+        }
+      }
     }
   }
 
   /** Forgets all that waits for a pool; its owner has ended. Tells the number of each request that waited. */
   forget(pool: SlotPool, forgotten?: (id: number) => void): void {
     const ids: number[] = [];
-    for (const line of [this.#paid, this.#unpaid]) {
-      line.forget(pool, forgotten && ((id) => ids.push(id)));
-    }
+    this.#lines.forget(pool, forgotten && ((id) => ids.push(id)));
     // Only now, as whoever hears of it may act on the queue.
     for (const id of ids) {
       forgotten!(id);
@@ -208,29 +240,19 @@ export class AdmissionQueue {
     pool: SlotPool,
     from: PriorityRank,
   ): { item: unknown; ticket: Ticket | undefined; arrivedAt: number; id: number } | undefined {
-    for (let rank = 0; rank <= from; rank++) {
-      let oldest: Leaf | undefined;
-      for (const { classes } of [this.#unpaid, this.#paid]) {
-        for (const leaf of classes[rank]!.leavesOf(pool)) {
-          if (leaf.live > 0 && (!oldest || leaf.firstArrivedAt() < oldest.firstArrivedAt())) {
-            oldest = leaf;
-          }
-        }
-      }
-      if (oldest) {
-        const ticket = oldest.firstTicket();
-        const item = oldest.queue.shift();
-        const { arrivedAt, id } = oldest.queue;
-        if (ticket) {
-          this.#leave(ticket, oldest);
-          this.#ignoreDeadline(ticket);
-        } else {
-          oldest.lane.priorityClass.left(oldest);
-        }
-        return { item, ticket, arrivedAt, id };
-      }
+    const leaf = this.#lines.oldest(pool, from);
+    if (!leaf) {
+      return undefined;
     }
-    return undefined;
+    const ticket = leaf.firstTicket();
+    const item = leaf.queue.shift();
+    const { arrivedAt, id } = leaf.queue;
+    if (ticket) {
+      this.#takeOut(ticket);
+    } else {
+      leaf.lane.priorityClass.left(leaf);
+    }
+    return { item, ticket, arrivedAt, id };
   }
 
   /**
@@ -238,7 +260,7 @@ export class AdmissionQueue {
    * whom may only wait for a gate whose timer is late.
    */
   drainFor(pool: SlotPool): void {
-    if (pool.hasFreeSlot || this.#wakeTime !== Infinity) {
+    if (pool.hasFreeSlot || this.#wake.isSet || !this.#hopeless.areTold) {
       this.drain();
     }
   }
@@ -256,7 +278,7 @@ export class AdmissionQueue {
     this.#draining = true;
     try {
       // What a start does may change what is next, or ask for another round.
-      while (this.#startNext(recently) || this.#takeDrainAgain()) {
+      while (this.#hopeless.tell(this.#expire) || this.#startNext(recently) || this.#takeDrainAgain()) {
         // A call may take its time in being made.
         recently = undefined;
       }
@@ -272,10 +294,10 @@ export class AdmissionQueue {
   }
 
   #startNext(recently?: number): boolean {
-    const paid = this.#paid.waiting > 0 ? this.#paid.next() : undefined;
-    const unpaid = this.#unpaid.waiting > 0 ? this.#unpaid.next() : undefined;
+    const paid = this.#lines.paid.waiting > 0 ? this.#lines.paid.next() : undefined;
+    const unpaid = this.#lines.unpaid.waiting > 0 ? this.#lines.unpaid.next() : undefined;
     if (!paid && !unpaid) {
-      this.#wakeAt(Infinity);
+      this.#wake.at(Infinity);
       return false;
     }
     const opens = paid ? this.#tryStart(paid, false) : Infinity;
@@ -286,7 +308,7 @@ export class AdmissionQueue {
     if (opensUnpaid === isDone) {
       return true;
     }
-    this.#wakeAt(Math.min(opens, opensUnpaid));
+    this.#wake.at(Math.min(opens, opensUnpaid));
     return false;
   }
 
@@ -301,9 +323,8 @@ export class AdmissionQueue {
     const gate = this.#gate;
     const isOpen = recently !== undefined && !ticket && (!gate || gate.isOpenAt(recently));
     const now = isOpen ? recently : this.#clock.now();
-    if (ticket && ticket.deadline < now) {
-      this.#takeOut(ticket);
-      ticket.owner!.expired(ticket);
+    if (ticket && endOf(ticket, leaf.pool, this.walls) < now) {
+      this.#expire(ticket, overdueError(ticket, now));
       return isDone;
     }
     const asks = ticket ? ticket.asks : 'permit-and-start';
@@ -330,34 +351,21 @@ export class AdmissionQueue {
     this.#gate?.pass(rank, ticket?.tokens, asks, now, numberOf(item, id));
     if (ticket) {
       ticket.place = undefined;
-      this.#ignoreDeadline(ticket);
+      this.#stopWatching(ticket);
       ticket.owner!.start(ticket, now);
     } else {
       pool.starter!.startPlain(item, arrivedAt, id, rank, now);
     }
   }
 
-  #place(ticket: Ticket, pool: SlotPool, where: 'back' | 'front'): void {
-    ticket.standsWithPaid ||= ticket.asks === 'start';
-    const line = ticket.standsWithPaid ? this.#paid : this.#unpaid;
-    const priorityClass = line.classes[ticket.rank]!;
-    const leaf = priorityClass.leafOf(ticket.lane, pool);
-    if (where === 'back') {
-      leaf.queue.push(ticket, ticket.queuedAt, noNumber);
-    } else {
-      leaf.queue.unshift(ticket, ticket.arrivedAt, noNumber);
-    }
-    ticket.place = leaf;
-    priorityClass.joined(leaf);
+  #replace(ticket: Ticket, leaf: Leaf, now: number): void {
+    this.#lines.leave(ticket, leaf);
+    this.#lines.place(ticket, leaf.pool, now);
   }
 
-  #leave(ticket: Ticket, leaf: Leaf): void {
-    ticket.place = undefined;
-    leaf.lane.priorityClass.left(leaf);
-  }
-
-  #lineOf(asks: Asks): Line {
-    return asks === 'start' ? this.#paid : this.#unpaid;
+  #backOff(ticket: Ticket, place: BackOff): void {
+    ticket.place = place;
+    this.#backingOff.add(ticket);
   }
 
   #takeOut(ticket: Ticket): boolean {
@@ -366,52 +374,54 @@ export class AdmissionQueue {
       return false;
     }
     if (place instanceof Leaf) {
-      this.#leave(ticket, place);
+      this.#lines.leave(ticket, place);
     } else {
       ticket.place = undefined;
-      this.#later--;
+      this.#backingOff.delete(ticket);
     }
-    this.#ignoreDeadline(ticket);
+    this.#stopWatching(ticket);
     return true;
   }
 
-  #watchDeadline(ticket: Ticket): void {
-    if (ticket.deadline !== Infinity) {
-      ticket.alarm = this.#alarms.set(ticket.deadline, () => {
-        if (ticket.deadline > this.#clock.now()) {
-          this.#watchDeadline(ticket);
-        } else if (this.#takeOut(ticket)) {
-          ticket.owner!.expired(ticket);
-          this.drain();
+  /** Rings when its back-off is over, when it stands behind others no more, and at its end. */
+  #watch(ticket: Ticket): void {
+    const place = ticket.place as Leaf | BackOff;
+    const isBehind = place instanceof Leaf && place.lane.isOfTheRefused;
+    const turn = place instanceof Leaf ? (isBehind ? ticket.behindUntil : Infinity) : place.until;
+    const time = Math.min(turn, endOf(ticket, place.pool, this.walls));
+    if (time !== Infinity) {
+      ticket.alarm = this.#alarms.set(time, () => {
+        const now = this.#clock.now();
+        if (now < turn && now < endOf(ticket, place.pool, this.walls)) {
+          this.#watch(ticket);
+          return;
         }
+        if (now < turn) {
+          this.#expire(ticket, overdueError(ticket, now));
+          // Where nothing is let through, the time of others is over as well.
+          this.giveUpHopeless();
+        } else if (isBehind) {
+          this.#replace(ticket, place, now);
+          this.#watch(ticket);
+        } else {
+          this.#takeOut(ticket);
+          this.add(ticket, place.pool, ticket.owner!, now);
+        }
+        this.drain();
       });
     }
   }
 
-  #ignoreDeadline(ticket: Ticket): void {
+  #stopWatching(ticket: Ticket): void {
     if (ticket.alarm) {
       this.#alarms.cancel(ticket.alarm);
       ticket.alarm = undefined;
     }
   }
 
-  #wakeAt(time: number): void {
-    if (time === this.#wakeTime) {
-      return;
-    }
-    this.#cancelWake?.();
-    this.#cancelWake = undefined;
-    this.#wakeTime = time;
-    if (time !== Infinity) {
-      this.#cancelWake = this.#scheduleWake(time);
-    }
-  }
-
-  #scheduleWake(time: number): Cancel {
-    return this.#clock.schedule(Math.max(0, time - this.#clock.now()), () => {
-      this.#wakeTime = Infinity;
-      this.#cancelWake = undefined;
-      this.drain();
-    });
+  #giveUp(ticket: Ticket, pool: SlotPool, error: unknown): void {
+    this.#takeOut(ticket);
+    this.#backOff(ticket, { pool, until: Infinity });
+    this.#hopeless.add({ ticket, error });
   }
 }

@@ -16,6 +16,8 @@ import { Receipts } from './receipts';
 import { RefusalHold } from './refusal-hold';
 import { SlidingWindowBudget, type KnownLimit } from './sliding-window-budget';
 import { StartLog } from './start-log';
+import { StatedHold, type Closure } from './stated-hold';
+import type { Walls } from './walls';
 
 export interface EngineSettings {
   readonly base: number;
@@ -30,8 +32,16 @@ export interface EngineSettings {
 /** Why nothing may start at the moment. */
 export type HoldReason = 'rate-limited' | 'overloaded';
 
+/** What the limiter makes of a failed call, for whoever may try it again. */
+export interface FailureVerdict {
+  /** How many refusals in a row the share explains that is refused whatever the pace: they lengthen no back-off. */
+  readonly expectedRefusals: number;
+  /** Whether the call was to find out if an outage is over: that costs its request no attempt. */
+  readonly wasProbe: boolean;
+}
+
 /** The limiter without its RxJS face: the admission queue with pace, hold and budgets as its gate. */
-export class LimiterEngine implements StartGate {
+export class LimiterEngine implements StartGate, Walls {
   readonly clock: Clock;
   readonly queue: AdmissionQueue;
   readonly #starts = new StartLog();
@@ -43,6 +53,9 @@ export class LimiterEngine implements StartGate {
   readonly #classify: ErrorClassifier;
   /** What the calls that run have taken; each one is numbered as it is among the starts. */
   readonly #running = new Receipts();
+  readonly #statedHold = new StatedHold();
+  /** What the last call was refused with. */
+  #lastRefusal: unknown;
   #lastPermitAt = -Infinity;
   #lastStartAt = -Infinity;
   #holdReason: HoldReason | undefined;
@@ -59,7 +72,7 @@ export class LimiterEngine implements StartGate {
     for (const known of settings.budgets) {
       this.#budgets.add(new SlidingWindowBudget(known));
     }
-    this.queue = new AdmissionQueue(clock, this);
+    this.queue = new AdmissionQueue(clock, this, this);
   }
 
   get isPaused(): boolean {
@@ -266,9 +279,10 @@ export class LimiterEngine implements StartGate {
   }
 
   /** Learns, and starts nothing: the caller drains when it has told everybody who may react. */
-  failed(id: number, error: unknown, startedAt: number): void {
+  failed(id: number, error: unknown, startedAt: number): FailureVerdict {
     const now = this.clock.now();
     const classification = this.#classificationOf(error);
+    const wasProbe = this.#breaker.hasProbed(startedAt);
     switch (classification.kind) {
       case 'wait':
         this.#refused(id, classification, startedAt, now);
@@ -284,7 +298,36 @@ export class LimiterEngine implements StartGate {
       default:
     }
     this.forget(id);
+    if (classification.kind === 'wait' || classification.kind === 'overloaded') {
+      this.#noteRefusal(classification, error, now);
+    }
+    return { expectedRefusals: 0, wasProbe };
   }
+
+  // --- What refusals mean for those who wait -------------------------------------------------------------------------
+
+  statedHold(time: number): number {
+    return this.#statedHold.before(time);
+  }
+
+  get closure(): Closure | undefined {
+    return this.#statedHold.closure(this.clock);
+  }
+
+  get wall(): { since: number; cause: unknown } | undefined {
+    const { since } = this.#hold;
+    return since === undefined ? undefined : { since, cause: this.#lastRefusal };
+  }
+
+  #noteRefusal({ retryAfter }: ErrorClassification, error: unknown, now: number): void {
+    this.#lastRefusal = error;
+    if (retryAfter !== undefined) {
+      this.#statedHold.asked(now, retryAfter, error);
+    }
+    this.queue.giveUpHopeless();
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
 
   heard(id: number, feedback: ProviderFeedback, startedAt: number): void {
     const now = this.clock.now();
@@ -298,20 +341,9 @@ export class LimiterEngine implements StartGate {
     this.changed();
   }
 
-  /**
-   * Milliseconds that everybody is held, if an error is one that the limiter holds for: then its request need not back
-   * off by itself.
-   */
-  heldFor(error: unknown): number | undefined {
-    const { kind, retryAfter } = this.#classificationOf(error);
-    return kind === 'wait' || (kind === 'overloaded' && retryAfter !== undefined)
-      ? Math.max(0, this.#hold.until - this.clock.now())
-      : undefined;
-  }
-
   /** Many things change at once when a call ends; one drain serves them all. */
   changed(): void {
-    if (!this.#isDrainDue && this.queue.waiting > 0) {
+    if (!this.#isDrainDue && !this.queue.isIdle) {
       this.#isDrainDue = true;
       try {
         this.queue.drain();

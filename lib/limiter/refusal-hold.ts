@@ -42,6 +42,11 @@ export class RefusalHold {
     return this.#until;
   }
 
+  /** Since when nothing was let through; undefined where that is not so. */
+  get since(): number | undefined {
+    return this.#isWallOpen ? this.#wallSince : undefined;
+  }
+
   /** Whether the limit was seen to let many calls through and then none for a long time. */
   get countsByWindows(): boolean {
     return this.#windowStart !== undefined;

@@ -3,6 +3,8 @@ import type { PriorityRank } from '../core/priority';
 /** Starts requests that stand in the queue without a ticket. */
 export interface PlainStarter {
   startPlain(request: unknown, arrivedAt: number, id: number, rank: PriorityRank, now: number): void;
+  /** Fails one that need not wait any longer; only asked for where the queue knows of walls. */
+  failPlain?(request: unknown, arrivedAt: number, id: number, error: unknown): void;
 }
 
 /** The slots of a pipeline, or of several that share them. */
@@ -15,6 +17,8 @@ export class SlotPool {
   constructor(
     public limit: number,
     starter?: PlainStarter,
+    /** Milliseconds that its requests wait at most for a provider that lets nothing through: `retry.maxElapsed`. */
+    readonly patience = Infinity,
   ) {
     this.starter = starter;
   }

@@ -1,5 +1,5 @@
 import { Observable, Subscription, type MonoTypeOperatorFunction, type Subscriber } from 'rxjs';
-import { DeadlineExceededError, QueueOverflowError } from '../core/errors';
+import { QueueOverflowError } from '../core/errors';
 import type { CallEventListener } from '../core/events';
 import { Consumer, handOver } from '../core/hand-over';
 import { defaultRank, rankOf, type PriorityRank } from '../core/priority';
@@ -150,10 +150,9 @@ class ThrottleRun<R> implements TicketOwner {
     this.#completeIfDone();
   }
 
-  expired(ticket: Ticket): void {
+  expired(ticket: Ticket, error: unknown): void {
     this.#waiting.delete(ticket);
-    const { clock } = this.#limiter[engineOf];
-    this.#refuse(ticket, new DeadlineExceededError(clock.now() - ticket.arrivedAt));
+    this.#refuse(ticket, error as Error);
     this.#completeIfDone();
   }
 

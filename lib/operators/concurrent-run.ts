@@ -8,7 +8,7 @@ import type {
   SuccessfulOutcome,
 } from '../core/call';
 import type { Clock } from '../core/clock';
-import { CallTimeoutError, DeadlineExceededError, QueueOverflowError } from '../core/errors';
+import { CallTimeoutError, QueueOverflowError } from '../core/errors';
 import type { CallEventListener } from '../core/events';
 import { Consumer, emitSigned, signOutcome } from '../core/hand-over';
 import { Members } from '../core/members';
@@ -18,7 +18,8 @@ import type { CallTraits, TraitsReader } from '../core/traits';
 import type { OverflowPolicy } from '../limiter/adaptive-rate-limiter';
 import type { AdmissionQueue } from '../limiter/admission-queue';
 import type { PlainStarter, SlotPool } from '../limiter/slot-pool';
-import type { LimiterEngine } from '../limiter/limiter-engine';
+import type { FailureVerdict, LimiterEngine } from '../limiter/limiter-engine';
+import { endOf, hopelessError, type Failure } from '../limiter/walls';
 import type { RetryPolicy } from '../provider/retry-policy';
 import { Arrivals } from './arrivals';
 import type { MissCalls, PlainMiss } from './plain-miss';
@@ -245,14 +246,20 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, MissCalls
     this.#begin(request, arrivedAt, id, rank, now, undefined, undefined);
   }
 
-  expired(ticket: Ticket): void {
+  expired(ticket: Ticket, error: unknown): void {
     this.#waiting--;
     this.#tickets.delete(ticket);
     this.#forgetPermit(ticket);
-    this.#settleUnstarted(
-      ticket,
-      new DeadlineExceededError(this.#settings.clock.now() - ticket.arrivedAt, ticket.lastFailure?.error),
-    );
+    this.#settleUnstarted(ticket, error);
+  }
+
+  failPlain(request: unknown, arrivedAt: number, id: number, error: unknown): void {
+    if (this.#isClosed) {
+      this.#left(id, undefined);
+    } else {
+      this.#waiting--;
+      this.#settle(request as R, id, arrivedAt, undefined, error);
+    }
   }
 
   cancelled(ticket: Ticket): void {
@@ -441,7 +448,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, MissCalls
     // As with mergeMap, a call is cleaned up before the next one starts in its place.
     call.stopWork();
     // Before anyone hears of it: a request made in reaction must find the hold that a refusal causes.
-    limiter?.engine.failed(call.id, error, call.startedAt);
+    const verdict = limiter?.engine.failed(call.id, error, call.startedAt);
     if (events) {
       tellFinished(events, call, 'failed', now, error);
     }
@@ -450,14 +457,14 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, MissCalls
       return;
     }
     call.ticketless?.unfold();
-    const retried = retry !== undefined && this.#tryAgain(call, error, retry);
-    if (!retried) {
+    const failure = retry ? this.#tryAgain(call, error, retry, verdict) : { error };
+    if (failure) {
       this.#open--;
       this.#yield(
         {
           ok: false,
           request: call.request as R,
-          error,
+          error: failure.error,
           latency: now - call.startedAt,
           waited: call.waited,
           attempts: call.attempt,
@@ -488,20 +495,36 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, MissCalls
     }
   }
 
-  #tryAgain(call: RunningCall, error: unknown, retry: RetryPolicy): boolean {
-    const { limiter, queue, events, clock } = this.#settings;
-    const { ticket: known, attempt } = call;
+  /** Has a failed call tried again; or tells what its request fails with. */
+  #tryAgain(
+    call: RunningCall,
+    error: unknown,
+    retry: RetryPolicy,
+    verdict: FailureVerdict | undefined,
+  ): Failure | undefined {
+    const { queue, events, clock } = this.#settings;
+    const { ticket: known, attempt, startedAt } = call;
     const meaning = retry.classify(error);
-    const refusals = (known?.lastFailure?.refusals ?? 0) + (isRefusal(meaning.kind) ? 1 : 0);
-    const firstStartAt = known?.firstStartAt ?? call.startedAt;
-    const decision = retry.decide(meaning, attempt, refusals, firstStartAt, limiter?.engine.heldFor(error));
+    const isRefused = isRefusal(meaning.kind);
+    const { walls } = queue;
+    const hopeless = isRefused && hopelessError(walls, this.pool, known, call.arrivedAt, clock.now());
+    if (hopeless) {
+      return hopeless;
+    }
+    const isUncharged = isRefused || verdict?.wasProbe;
+    const refusals = (known?.lastFailure?.refusals ?? 0) + (isUncharged ? 1 : 0);
+    const elapsedFrom = known?.lastFailure
+      ? known.elapsedFrom
+      : startedAt - (walls?.statedHold(startedAt) ?? 0);
+    const since = elapsedFrom + (walls?.statedHold(Infinity) ?? 0);
+    const decision = retry.decide(meaning, attempt, refusals, since, verdict);
     if (!decision.retry) {
-      return false;
+      return { error };
     }
     if (this.#isClosed) {
       // The classifier, or the source of chance, had somebody leave.
       this.#left(call.id, known);
-      return true;
+      return undefined;
     }
     const ticket = known ?? new Ticket(call.request, call.arrivedAt, call.id);
     if (!known) {
@@ -509,19 +532,20 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, MissCalls
       ticket.rank = call.rank;
       ticket.lane = traits.lane;
       ticket.attempts = attempt;
-      ticket.firstStartAt = firstStartAt;
+      ticket.firstStartAt = startedAt;
       ticket.announcedTo = events;
     }
     const now = clock.now();
-    const { startedAt } = call;
     ticket.lastFailure = { startedAt, latency: now - startedAt, error, refusals };
+    ticket.elapsedFrom = elapsedFrom;
+    ticket.behindUntil = isRefused ? (now + endOf(ticket, this.pool, walls)) / 2 : -Infinity;
     ticket.asks = 'permit-and-start';
     this.#waiting++;
     this.#tickets.add(ticket);
     if (decision.delay > 0) {
       queue.addLater(ticket, this.pool, this, decision.delay);
     } else {
-      queue.add(ticket, this.pool, this, now, 'front');
+      queue.add(ticket, this.pool, this, now);
     }
     if (events) {
       tell(events, {
@@ -532,7 +556,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, MissCalls
         delay: decision.delay,
       });
     }
-    return true;
+    return undefined;
   }
 
   #limitTime(call: RunningCall, end: number): void {

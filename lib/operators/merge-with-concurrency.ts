@@ -166,7 +166,7 @@ export function mergeBySettings<R, V>(
       const run = new ConcurrentRun<R, V>(
         call,
         settings,
-        (starter) => settings.sharedPool ?? new SlotPool(limit, starter),
+        (starter) => settings.sharedPool ?? new SlotPool(limit, starter, settings.retry?.maxElapsed),
         destination,
       );
       if (settings.maxQueue === Infinity) {

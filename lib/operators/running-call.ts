@@ -28,8 +28,6 @@ class CallDetails {
 export interface Ticketless extends Queued {
   begun(call: RunningCall): void;
   landed(outcome: SuccessfulOutcome<unknown, unknown>, now: number): void;
-  /** It needs a ticket from now on. */
-  unfold(): void;
 }
 
 /** One attempt while it runs, which is also the context that the call is given. */

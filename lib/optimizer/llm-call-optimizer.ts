@@ -197,13 +197,16 @@ export class LLMCallOptimizer {
     this.#clock = engine?.clock ?? this.cache?.[internalsOf].clock ?? clockFrom(scheduler);
     this.#queue = engine?.queue ?? new AdmissionQueue(this.#clock);
     const { maxConcurrent } = settings;
+    const retryConfig = retryConfigOf(settings.retry ?? true);
+    const retry =
+      retryConfig && new RetryPolicy({ ...given({ classifyError }), ...retryConfig }, this.#clock);
     this.#pool = new SlotPool(
       isObservable(maxConcurrent)
         ? 3
         : numberSetting('maxConcurrent', maxConcurrent, 3, { min: 1, whole: true, infinite: true }),
       missStarter,
+      retry?.maxElapsed,
     );
-    const retry = retryConfigOf(settings.retry ?? true);
     this.#settings = {
       clock: this.#clock,
       queue: this.#queue,
@@ -214,7 +217,7 @@ export class LLMCallOptimizer {
         maxQueue: Infinity,
         overflow,
       },
-      retry: retry && new RetryPolicy({ ...given({ classifyError }), ...retry }, this.#clock),
+      retry,
       ordered: false,
       timeout: numberSetting('timeout', settings.timeout, Infinity, { above: true, infinite: true }),
       maxWait: numberSetting('maxWait', settings.maxWait, Infinity, { infinite: true }),

@@ -10,7 +10,11 @@ export interface RetryConfig {
   readonly baseDelay?: number;
   /** Milliseconds; no back-off of our own is longer (the provider's own hint may be). Default 30,000. */
   readonly maxDelay?: number;
-  /** Milliseconds from the first start on after which a request is not tried again. Default 600,000. */
+  /**
+   * Milliseconds from the first start on after which a request fails with the error of its last attempt; the time for
+   * which the provider asks everybody to wait is not counted. Who would have to wait for longer than this, or has waited
+   * so long while the provider refused all calls, fails as well. Default 600,000.
+   */
   readonly maxElapsed?: number;
   /** Retries allowed per started call, besides ten a second: stops a failing provider from being stormed. Default 0.2. */
   readonly budgetRatio?: number;
@@ -23,6 +27,14 @@ export interface RetryConfig {
 /** What to do about a failed attempt: try again in `delay` milliseconds, or give up. */
 export type RetryDecision = { readonly retry: true; readonly delay: number } | { readonly retry: false };
 
+/** What a limiter knows of a failed attempt. */
+export interface RetryAdvice {
+  /** How many refusals in a row chance explains: they lengthen no back-off. */
+  readonly expectedRefusals: number;
+  /** Whether it was to find out if an outage is over, and so costs nothing. */
+  readonly wasProbe: boolean;
+}
+
 const giveUp: RetryDecision = { retry: false };
 
 /** Seconds that unused minimum retries are saved up for, after Finagle's RetryBudget. */
@@ -31,7 +43,7 @@ const minimumRetriesPerSecond = 10;
 
 /**
  * Decides about retries. Refusals (429, 503, 529) cost neither attempts nor budget, because waiting is what they ask
- * for; other retryable errors are bounded by attempts and by a budget shared by all requests of the policy (after
+ * for; nor do probes of an outage, because they are made for all. Other retryable errors are bounded by attempts and by a budget shared by all requests of the policy (after
  * Finagle's RetryBudget: a fifth of the calls, and at least ten a second). The provider's hint comes first, else full
  * jitter (AWS Architecture Blog, "Exponential Backoff And Jitter").
  */
@@ -40,7 +52,8 @@ export class RetryPolicy {
   readonly #attempts: number;
   readonly #baseDelay: number;
   readonly #maxDelay: number;
-  readonly #maxElapsed: number;
+  /** Milliseconds from the first start on. */
+  readonly maxElapsed: number;
   readonly #budgetRatio: number;
   readonly #random: () => number;
   readonly #classify: ErrorClassifier;
@@ -58,7 +71,7 @@ export class RetryPolicy {
     });
     this.#baseDelay = numberSetting('retry.baseDelay', settings.baseDelay, 500);
     this.#maxDelay = numberSetting('retry.maxDelay', settings.maxDelay, 30_000);
-    this.#maxElapsed = numberSetting('retry.maxElapsed', settings.maxElapsed, 600_000, { infinite: true });
+    this.maxElapsed = numberSetting('retry.maxElapsed', settings.maxElapsed, 600_000, { infinite: true });
     this.#budgetRatio = numberSetting('retry.budgetRatio', settings.budgetRatio, 0.2, { infinite: true });
     this.#budgetCapacity = Math.max(100, 10 * budgetSeconds * minimumRetriesPerSecond * this.#budgetRatio);
     this.#classify = functionSetting('retry.classifyError', settings.classifyError) ?? classifyError;
@@ -85,17 +98,15 @@ export class RetryPolicy {
   /**
    * @param meaning what the error means
    * @param attempt the number of the attempt that failed
-   * @param refusals how many of the attempts so far were refusals, this one included
-   * @param firstStartAt when the first attempt began
-   * @param heldFor milliseconds that a limiter holds everybody for this error, so that the request need not back off by
-   * itself; undefined where none does
+   * @param uncharged how many of the attempts so far were refusals, or probes of an outage, this one included
+   * @param firstStartAt when the first attempt began, later by the time for which the provider had everybody wait
    */
   decide(
     { kind, retryAfter }: ErrorClassification,
     attempt: number,
-    refusals: number,
+    uncharged: number,
     firstStartAt: number,
-    heldFor: number | undefined,
+    advice?: RetryAdvice,
   ): RetryDecision {
     const now = this.#clock.now();
     if (kind === 'stop' || kind === 'unknown') {
@@ -103,18 +114,17 @@ export class RetryPolicy {
     }
     let delay: number;
     if (kind === 'transient') {
-      const counted = attempt - refusals;
-      if (counted >= this.#attempts || !this.#withdraw(now)) {
+      const charged = attempt - uncharged;
+      if (!advice?.wasProbe && (charged >= this.#attempts || !this.#withdraw(now))) {
         return giveUp;
       }
-      delay = retryAfter ?? this.#jitter(counted);
+      delay = retryAfter ?? this.#jitter(Math.max(1, charged));
     } else {
+      const unexplained = Math.max(1, uncharged - (advice?.expectedRefusals ?? 0));
       // At least a moment, or a call that is refused at once would be made again and again without an end.
-      delay = heldFor === undefined ? Math.max(1, retryAfter ?? this.#jitter(refusals)) : 0;
+      delay = Math.max(1, retryAfter ?? this.#jitter(unexplained));
     }
-    return now + Math.max(delay, heldFor ?? 0) - firstStartAt > this.#maxElapsed
-      ? giveUp
-      : { retry: true, delay };
+    return now + delay - firstStartAt > this.maxElapsed ? giveUp : { retry: true, delay };
   }
 
   #withdraw(now: number): boolean {

@@ -91,4 +91,68 @@ describe('AdmissionQueue', () => {
       expect(starts.slice(10)).toEqual(['a', 'low', 'b', 'c']);
     });
   });
+
+  describe('those who were refused', () => {
+    const medium = 1;
+
+    it('take no part in the turns of the lanes, and are served when nobody else waits', () => {
+      const starts: string[] = [];
+      let time = 0;
+      const queue = new AdmissionQueue({ now: () => time, schedule: () => () => undefined });
+      const pool = new SlotPool(0, { startPlain: (request) => starts.push(request as string) });
+      const owner: TicketOwner = {
+        start: ({ request }) => starts.push(request as string),
+        expired: () => undefined,
+        cancelled: () => undefined,
+        raised: () => undefined,
+      };
+      const ticket = new Ticket('refused', 0);
+      ticket.attempts = 1;
+      ticket.behindUntil = 1000;
+      queue.add(ticket, pool, owner, time);
+      for (let id = 1; id <= 40; id++) {
+        queue.addPlain(pool, 'a', time, id, medium, 'a');
+      }
+      queue.setLimit(pool, 20);
+      time = 10;
+      for (let id = 41; id <= 60; id++) {
+        queue.addPlain(pool, 'b', time, id, medium, 'b');
+      }
+      queue.setLimit(pool, Infinity);
+      expect(starts.slice(0, 20)).toEqual(Array(20).fill('a'));
+      // A lane that comes later shares from then on; it makes up for nothing.
+      const shared = starts.slice(20, 40).filter((request) => request === 'b').length;
+      expect(Math.abs(shared - 10)).toBeLessThanOrEqual(1);
+      expect(starts.indexOf('refused')).toBe(60);
+    });
+
+    it('stand at the front again when their time to stand behind is over', () => {
+      const starts: unknown[] = [];
+      const scheduled: (() => void)[] = [];
+      let time = 0;
+      const queue = new AdmissionQueue({
+        now: () => time,
+        schedule: (_delay, task) => {
+          scheduled.push(task);
+          return () => undefined;
+        },
+      });
+      const pool = new SlotPool(0, { startPlain: (request) => starts.push(request) });
+      const owner: TicketOwner = {
+        start: ({ request }) => starts.push(request),
+        expired: () => undefined,
+        cancelled: () => undefined,
+        raised: () => undefined,
+      };
+      const ticket = new Ticket('refused', 0);
+      ticket.attempts = 1;
+      ticket.behindUntil = 1000;
+      queue.add(ticket, pool, owner, time);
+      queue.addPlain(pool, 'a', time, 1, medium);
+      time = 1000;
+      scheduled.forEach((task) => task());
+      queue.setLimit(pool, Infinity);
+      expect(starts).toEqual(['refused', 'a']);
+    });
+  });
 });

@@ -49,13 +49,26 @@ describe('RetryPolicy', () => {
     });
   });
 
-  it('does not back off by itself where a limiter holds everybody', () => {
-    const { policy } = policyWith();
-    expect(policy.decide(policy.classify(failed(429, { 'retry-after': '60' })), 1, 1, 0, 1000)).toEqual({
-      retry: true,
-      delay: 0,
-    });
-    expect(policy.decide(policy.classify(failed(500)), 1, 0, 0, 1000)).toEqual({ retry: true, delay: 250 });
+  it('lengthens no back-off for refusals that chance explains', () => {
+    const { policy } = policyWith({ baseDelay: 100, maxDelay: 10_000 });
+    const delayOf = (refusals: number, expectedRefusals: number) =>
+      policy.decide({ kind: 'wait' }, refusals, refusals, 0, { expectedRefusals, wasProbe: false });
+    expect([1, 2, 3, 4, 5].map((refusals) => delayOf(refusals, 3))).toEqual(
+      [50, 50, 50, 50, 100].map((delay) => ({ retry: true, delay })),
+    );
+  });
+
+  it('charges the probe of an outage to no attempts and to no budget', () => {
+    const { policy } = policyWith({ attempts: 2, baseDelay: 100 });
+    const wasProbe = { expectedRefusals: 0, wasProbe: true };
+    for (let attempt = 2; attempt <= 200; attempt++) {
+      expect(policy.decide({ kind: 'transient' }, attempt, attempt - 1, 0, wasProbe)).toEqual({
+        retry: true,
+        delay: 50,
+      });
+    }
+    const last = policy.decide({ kind: 'transient' }, 201, 199, 0, { ...wasProbe, wasProbe: false });
+    expect(last).toEqual({ retry: false });
   });
 
   it('tries refusals again until maxElapsed, however many there were', () => {
