@@ -401,7 +401,8 @@ export class AdmissionQueue {
           // Where nothing is let through, the time of others is over as well.
           this.giveUpHopeless();
         } else if (isBehind) {
-          this.#replace(ticket, place, now);
+          // Its rank may have been raised meanwhile.
+          this.#replace(ticket, ticket.place as Leaf, now);
           this.#watch(ticket);
         } else {
           this.#takeOut(ticket);

@@ -8,7 +8,7 @@ import type {
   SuccessfulOutcome,
 } from '../core/call';
 import type { Clock } from '../core/clock';
-import { CallTimeoutError, QueueOverflowError } from '../core/errors';
+import { CallTimeoutError, QueueOverflowError, QuotaSpentError } from '../core/errors';
 import type { CallEventListener } from '../core/events';
 import { Consumer, emitSigned, signOutcome } from '../core/hand-over';
 import { Members } from '../core/members';
@@ -509,7 +509,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, MissCalls
     const { walls } = queue;
     const hopeless = isRefused && hopelessError(walls, this.pool, known, call.arrivedAt, clock.now());
     if (hopeless) {
-      return hopeless;
+      return hopeless.error instanceof QuotaSpentError ? hopeless : { error };
     }
     const isUncharged = isRefused || verdict?.wasProbe;
     const refusals = (known?.lastFailure?.refusals ?? 0) + (isUncharged ? 1 : 0);

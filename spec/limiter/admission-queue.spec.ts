@@ -126,7 +126,10 @@ describe('AdmissionQueue', () => {
       expect(starts.indexOf('refused')).toBe(60);
     });
 
-    it('stand at the front again when their time to stand behind is over', () => {
+    it.each([
+      ['when their time to stand behind is over', false],
+      ['then, too, when their rank was raised meanwhile', true],
+    ])('stand at the front again %s', (_name, isRaised) => {
       const starts: unknown[] = [];
       const scheduled: (() => void)[] = [];
       let time = 0;
@@ -148,11 +151,18 @@ describe('AdmissionQueue', () => {
       ticket.attempts = 1;
       ticket.behindUntil = 1000;
       queue.add(ticket, pool, owner, time);
-      queue.addPlain(pool, 'a', time, 1, medium);
+      const rank = isRaised ? 3 : medium;
+      queue.addPlain(pool, 'a', time, 1, rank);
+      if (isRaised) {
+        ticket.rank = rank;
+        queue.promote(ticket);
+      }
+      expect(queue.waitingOf(rank)).toBe(2);
       time = 1000;
       scheduled.forEach((task) => task());
       queue.setLimit(pool, Infinity);
       expect(starts).toEqual(['refused', 'a']);
+      expect(queue.waiting).toBe(0);
     });
   });
 });
