@@ -33,6 +33,12 @@ const leastRefillInLongTime = 0.9;
 /** Milliseconds that two statements must be apart to tell a bucket from a fixed window by them. */
 const longestDoubt = 3 * rounding;
 
+/** What was left just after a call started. */
+interface Told {
+  readonly at: number;
+  readonly left: number;
+}
+
 /**
  * What may be spent of a limit that the provider stated: a bucket of `depth` that refills continuously, in the form of the generic cell rate
  * algorithm (GCRA), so that one number tells both how much is left and when enough will be; or, where the provider's
@@ -52,6 +58,10 @@ export class Budget implements LimitBudget {
   #syncedTo = -Infinity;
   #syncedNumber = 0;
   #syncedAt = -Infinity;
+  /** What was left after that start; undefined where nothing can be worked out from it. */
+  #toldLeft: number | undefined;
+  /** How deep the bucket is at least: it may be full then, and lose what others do not take. */
+  #leastDepth = 0;
   /** What others seem to spend per millisecond. */
   #noticed = 0;
   /** What is kept for what the books do not know; nothing where only we keep books. */
@@ -81,6 +91,11 @@ export class Budget implements LimitBudget {
   /** Requests or tokens a minute. */
   get perMinute(): number {
     return this.#rate * 60_000;
+  }
+
+  /** The number of the start that the last statement answers. */
+  get syncedNumber(): number {
+    return this.#syncedNumber;
   }
 
   get countsByWindows(): boolean {
@@ -158,24 +173,28 @@ export class Budget implements LimitBudget {
    * stated, with what was refilled since, less what calls that started later have taken. Statements about earlier
    * calls than the last one are old.
    *
-   * @param startNumber tells calls of one millisecond apart
+   * @param starts what our own calls took that started after the call of the last statement ({@link syncedNumber})
+   * @param startNumber tells calls of one millisecond apart; undefined for a call whose place among the starts is lost
    */
   sync(
     stated: StatedLimit,
     startedAt: number,
-    since: readonly Spending[],
+    starts: readonly Spending[],
     now: number,
-    startNumber = 0,
+    startNumber?: number,
   ): void {
-    const isOld =
-      startedAt < this.#syncedTo || (startedAt === this.#syncedTo && startNumber < this.#syncedNumber);
-    if (isOld) {
+    const number = startNumber ?? 0;
+    if (startedAt < this.#syncedTo || (startedAt === this.#syncedTo && number < this.#syncedNumber)) {
       return;
     }
     this.#refill(now);
+    const lastTo = this.#syncedTo;
+    const lastLeft = startNumber === undefined ? undefined : this.#toldLeft;
+    this.#toldLeft = undefined;
     // A window later all of it is there again, whatever was spent; at the reset it is.
     this.#believedUntil = now + Math.max(believedFor, stated.window, stated.reset ?? 0);
-    if (stated.limit !== this.limit || stated.window !== this.window) {
+    const isOther = stated.limit !== this.limit || stated.window !== this.window;
+    if (isOther) {
       // What was noticed of others was a share of the old limit.
       this.#noticed *= Math.min(1, stated.limit / stated.window / this.#rate);
       this.depth *= stated.limit / this.limit;
@@ -183,10 +202,11 @@ export class Budget implements LimitBudget {
       this.window = stated.window;
       this.#level = Math.min(this.#level, this.depth);
       this.#anchor = undefined;
+      this.#leastDepth = 0;
     }
     this.#reserve = this.#rate * reserveTime;
     this.#syncedTo = startedAt;
-    this.#syncedNumber = startNumber;
+    this.#syncedNumber = number;
     this.#takenSince = 0;
     const { remaining, reset } = stated;
     if (remaining === undefined) {
@@ -195,6 +215,7 @@ export class Budget implements LimitBudget {
     if (reset !== undefined && reset > 0) {
       this.#tellKind({ at: startedAt, resetAt: startedAt + reset, remaining });
     }
+    const since = starts.filter((start) => start.number > number);
     if (this.#windowEnd !== undefined) {
       if (startedAt >= this.#windowEnd - this.window) {
         this.#level = since.reduce((left, { cost }) => left - cost, remaining);
@@ -202,9 +223,14 @@ export class Budget implements LimitBudget {
       return;
     }
     const left = reset === undefined ? remaining : this.#leftBy(remaining, reset);
-    const level = this.#replayed(left, startedAt, since, now);
-    this.#noticeOthers(this.#level - level, now);
-    this.#level = level;
+    this.#leastDepth = Math.max(this.#leastDepth, remaining);
+    if (lastLeft !== undefined && !isOther) {
+      const own = starts.filter((start) => start.number <= number && start.at >= lastTo);
+      this.#noticeOthers({ at: lastTo, left: lastLeft }, own, { at: startedAt, left });
+    }
+    this.#toldLeft = left;
+    this.#syncedAt = now;
+    this.#level = replayed(left, startedAt, since, now, this.#rate - this.#foreign, this.depth);
   }
 
   /** Requests or tokens per millisecond. */
@@ -222,18 +248,6 @@ export class Budget implements LimitBudget {
     return now - this.#syncedAt < foreignMemory ? this.#foreign : 0;
   }
 
-  /** A full bucket takes no more in, so that it matters when the later calls started. */
-  #replayed(left: number, from: number, since: readonly Spending[], now: number): number {
-    const rate = this.#rate - this.#foreign;
-    let level = left;
-    let at = from;
-    for (const spending of since) {
-      level = Math.min(this.depth, level + rate * (spending.at - at)) - spending.cost;
-      at = spending.at;
-    }
-    return Math.min(this.depth, level + rate * (now - at));
-  }
-
   /** What is left is stated in whole numbers; the time until all is there again tells it more precisely. */
   #leftBy(remaining: number, reset: number): number {
     const depth = Math.max(1, Math.min(this.limit, remaining + reset * this.#rate));
@@ -241,23 +255,33 @@ export class Budget implements LimitBudget {
     if (!isDebt && (depth > this.depth || depth < this.depth - 1)) {
       this.depth = depth;
     }
+    if (!isDebt) {
+      // A whole number of seconds may be rounded up; what remains is rounded down by less than one.
+      const doubt = reset % rounding === 0 ? Math.min(reset, rounding) * this.#rate : 0;
+      this.#leastDepth = Math.min(depth + 1, Math.max(this.#leastDepth, depth - doubt));
+    }
     this.#isDepthKnown ||= remaining > 0;
     const left = this.depth - reset * this.#rate;
     // Nothing is the least that is stated, even where more than all was spent.
     return Math.min(remaining + 1, isDebt ? left : Math.max(remaining, left));
   }
 
-  /** What is missing of the books' own account was spent by others. */
-  #noticeOthers(missing: number, now: number): void {
-    const passed = now - this.#syncedAt;
-    const smoothing = this.dimension === 'requests' ? foreignSmoothing : foreignTokenSmoothing;
+  /**
+   * Others take what is missing at a statement of what would be there without them since the last one. What is believed
+   * of them before has no part in that: if we are so slow that the bucket fills up, nothing is missing, and a belief
+   * that only chance can change then would grow for ever and make us slower still.
+   */
+  #noticeOthers(from: Told, own: readonly Spending[], to: Told): void {
+    const passed = to.at - from.at;
     if (passed > 0) {
-      if (passed < smoothing) {
-        const weight = 1 - Math.exp(-passed / smoothing);
-        const noticed = this.#noticed + weight * (missing / passed + this.#foreign - this.#noticed);
-        this.#noticed = Math.min(mostForeign * this.#rate, noticed);
-      }
-      this.#syncedAt = now;
+      const depth = Math.min(this.depth, this.#leastDepth);
+      const alone = replayed(from.left, from.at, own, to.at, this.#rate, depth);
+      const smoothing = this.dimension === 'requests' ? foreignSmoothing : foreignTokenSmoothing;
+      const weight = 1 - Math.exp(-passed / smoothing);
+      const noticed = this.#noticed + weight * ((alone - to.left) / passed - this.#noticed);
+      // Refused calls that cost nothing make it seem less than nothing, which must not hide others for long.
+      const most = mostForeign * this.#rate;
+      this.#noticed = Math.max(-most, Math.min(most, noticed));
     }
   }
 
@@ -303,4 +327,22 @@ export class Budget implements LimitBudget {
     }
     this.#at = now;
   }
+}
+
+/** What is left at `now` of what was left at `from`. A full bucket takes no more in, so it matters when calls start. */
+function replayed(
+  left: number,
+  from: number,
+  starts: readonly Spending[],
+  now: number,
+  rate: number,
+  depth: number,
+): number {
+  let level = left;
+  let at = from;
+  for (const start of starts) {
+    level = Math.min(depth, level + rate * (start.at - at)) - start.cost;
+    at = start.at;
+  }
+  return Math.min(depth, level + rate * (now - at));
 }

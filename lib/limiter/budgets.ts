@@ -119,10 +119,9 @@ export class Budgets {
       }
       isNews ||= budget.limit !== limit.limit;
       if (budget instanceof Budget) {
-        const since = receipt
-          ? this.#starts.since(receipt.number, (cost) => (cost ? counted(limit, cost) : 0))
-          : [];
-        budget.sync(limit, startedAt, since, now, receipt?.number);
+        const first = Math.min(budget.syncedNumber, receipt?.number ?? 0);
+        const starts = receipt ? this.#starts.since(first, (cost) => (cost ? counted(limit, cost) : 0)) : [];
+        budget.sync(limit, startedAt, starts, now, receipt?.number);
       }
     }
     return isNews;

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { Budget } from '../../lib/limiter/budget';
 import type { LimitedDimension, StatedLimit } from '../../lib/provider/rate-limit-headers';
+import { seededRandom } from '../../lib/testing/random';
 
 const minute = 60_000;
 
@@ -24,7 +25,12 @@ function statement(stated: Partial<StatedLimit> = {}): StatedLimit {
 
 /** The answer to a call that began then says so much, and is heard now; calls that began later have taken so much. */
 function hear(budget: Budget, stated: StatedLimit, startedAt: number, now: number, takenSince = 0): void {
-  budget.sync(stated, startedAt, takenSince > 0 ? [{ at: now, cost: takenSince }] : [], now);
+  budget.sync(stated, startedAt, takenSince > 0 ? [{ number: 1, at: now, cost: takenSince }] : [], now, 0);
+}
+
+/** The same for a call that took so much itself, and is answered at once. */
+function hearOwn(budget: Budget, stated: StatedLimit, at: number, cost = 1): void {
+  budget.sync(stated, at, [{ number: 0, at, cost }], at, 0);
 }
 
 describe('Budget', () => {
@@ -121,7 +127,7 @@ describe('Budget', () => {
     it('tells calls that began in one millisecond apart by their numbers', () => {
       const budget = budgetOf({ limit: 60_000, depth: 60_000, dimension: 'tokens' });
       const stated = statement({ limit: 60_000, remaining: 50_000 });
-      budget.sync(stated, 0, [{ at: 0, cost: 7000 }], 0, 2);
+      budget.sync(stated, 0, [{ number: 3, at: 0, cost: 7000 }], 0, 2);
       // The answer to an earlier call says less of what is left now.
       budget.sync({ ...stated, remaining: 1000 }, 0, [], 0, 1);
       expect(budget.remaining(0)).toBe(43_000);
@@ -382,7 +388,7 @@ describe('Budget', () => {
         left = Math.min(600, left + ((600 - perMinute(at)) * step) / minute) - 1;
         budget.take(1, at);
         const reset = ((600 - left) * minute) / 600;
-        hear(budget, statement({ remaining: Math.floor(left), reset }), at, at);
+        hearOwn(budget, statement({ remaining: Math.floor(left), reset }), at);
       }
       return budget;
     }
@@ -426,6 +432,97 @@ describe('Budget', () => {
 
     it('are not seen where there are none', () => {
       expect(shared(() => 0, 60_000).state(60_000).foreignPerMinute).toBe(0);
+    });
+
+    /** How a provider rounds what it states of its bucket. */
+    type Dialect = 'milliseconds' | 'seconds' | 'no reset';
+
+    /**
+     * A bucket of ten a second, which may be shallow, and one call every `gap` milliseconds, or as soon as the budget
+     * opens; `others` times a second others take one. Tells the starts, and what is believed of others at the end.
+     */
+    function bucketOf(
+      dialect: Dialect,
+      { depth, until, gap, others }: { depth: number; until: number; gap?: number; others: number },
+    ) {
+      const budget = budgetOf({ depth: 600 });
+      const random = seededRandom(7);
+      let left = depth;
+      let starts = 0;
+      let next = 0;
+      for (let at = 0; at <= until; at += 10) {
+        left = Math.min(depth, left + 0.1);
+        if (left >= 1 && random() < others / 100) {
+          left -= 1;
+        }
+        if (at >= next && (gap !== undefined || budget.opensAt(1, at) <= at)) {
+          starts += 1;
+          budget.take(1, at);
+          next = at + (gap ?? 0);
+          if (left >= 1) {
+            left -= 1;
+          }
+          const full = (depth - left) * 100;
+          const reset = dialect === 'seconds' ? Math.ceil(full / 1000) * 1000 : Math.ceil(full);
+          const stated = { remaining: Math.floor(left + 1e-9), ...(dialect !== 'no reset' && { reset }) };
+          hearOwn(budget, statement(stated), at);
+        }
+      }
+      return { starts, foreignPerMinute: budget.state(until).foreignPerMinute };
+    }
+
+    it('are never believed to take more the slower we go, in a bucket that is full before each call', () => {
+      const until = 600_000;
+      const { starts } = bucketOf('milliseconds', { depth: 5, until, others: 1.6 });
+      // The reserve is as deep as the bucket, so that some of what others leave is lost whenever they take nothing.
+      expect(starts).toBeGreaterThan(0.8 * (10 - 1.6) * (until / 1000));
+    });
+
+    it.each<[Dialect, number]>([
+      ['milliseconds', 7],
+      ['milliseconds', 7.5],
+      ['seconds', 7],
+      ['seconds', 7.5],
+      ['no reset', 7],
+      ['no reset', 7.5],
+    ])('are not seen in what a bucket loses because it is full: %s, %d deep', (dialect, depth) => {
+      for (const gap of [150, 400, 1000, 4000, 8000]) {
+        const { foreignPerMinute } = bucketOf(dialect, { depth, until: 120_000, gap, others: 0 });
+        expect(foreignPerMinute).toBe(0);
+      }
+    });
+
+    it('are believed in no longer when we are slow and they have left', () => {
+      const budget = shared(() => 400, 30_000);
+      expect(budget.state(30_000).foreignPerMinute).toBeGreaterThan(300);
+      // Full before each of these calls, which come less often than it would be forgotten that others were there.
+      for (let at = 90_000; at <= 120_000; at += 6000) {
+        budget.take(1, at);
+        hearOwn(budget, statement({ remaining: 599, reset: 100 }), at);
+      }
+      expect(budget.state(120_000).foreignPerMinute).toBe(0);
+    });
+
+    it('are noticed however many of our own calls are in flight', () => {
+      const budget = budgetOf({ depth: 600 });
+      const flight = 100;
+      // Seven starts a second, answered a minute later, of a bucket that is half full; others take the rest.
+      for (let number = 0; number < 3000; number++) {
+        const at = number * 143;
+        budget.take(1, at);
+        const answered = number - flight;
+        if (answered > 0) {
+          const starts = Array.from({ length: flight + 1 }, (_, index) => ({
+            number: answered + index,
+            at: (answered + index) * 143,
+            cost: 1,
+          }));
+          budget.sync(statement({ remaining: 10, reset: 990 }), answered * 143, starts, at, answered);
+        }
+      }
+      const { foreignPerMinute } = budget.state(3000 * 143);
+      expect(foreignPerMinute).toBeGreaterThan(170);
+      expect(foreignPerMinute).toBeLessThan(190);
     });
   });
 });
