@@ -81,6 +81,26 @@ export interface StoreBypassedEvent extends EventOf<'store-bypassed'> {
 }
 /** The store behind the memory answers again. */
 export type StoreRestoredEvent = EventOf<'store-restored'>;
+/**
+ * What a limiter puts refusals down to:
+ * - `pace`: fewer calls are refused when they are slower, so it paces at what is let through;
+ * - `shedding`: the same share is refused at any pace, so it holds nobody for it;
+ * - `at-once`: calls are refused when so many run, so it bounds how many run;
+ * - `wall`: nothing is let through until some moment, so it holds everybody and tries now and then.
+ *
+ * A request that is refused again and again while others pass backs off alone, and teaches nothing.
+ */
+export type RefusalCause = 'pace' | 'shedding' | 'at-once' | 'wall';
+/** The limiter changed its opinion of why calls are refused. */
+export interface RefusalsExplainedEvent extends EventOf<'refusals-explained'> {
+  readonly cause: RefusalCause;
+  /** The share of calls, 0 to 1, that is refused whatever the pace. */
+  readonly share: number;
+  /** Calls per second that are let through; absent while no limit was learned. */
+  readonly learnedRate?: number;
+  /** Calls that may run at once; absent while no bound was learned. */
+  readonly maxRunning?: number;
+}
 /** The request had to wait for a permit: for pace, a hold or a budget, not only for a slot. */
 export interface ThrottledEvent extends RequestEvent<'throttled'> {
   /** Milliseconds it waited for the permit while a slot was free. */
@@ -142,6 +162,7 @@ export type CallEvent =
   | CacheEvictedEvent
   | StoreBypassedEvent
   | StoreRestoredEvent
+  | RefusalsExplainedEvent
   | ThrottledEvent
   | StartedEvent
   | FinishedEvent

@@ -1,48 +1,71 @@
 /** Milliseconds of starts that a late timer may catch up. */
 const lateness = 20;
 
-/** By how much the rate has grown where it is no longer the one that was set. */
-const grown = 1.02;
+/** An excess over where refusals began, as a share: beyond it the limit has risen, so that the rate grows much faster. */
+const near = 0.15;
 
-/** How much more often a second may see starts, by how far the rate is from where refusals began. */
-const growthBelowKnee = 0.1;
-const growthAtKnee = 0.01;
-const nearKnee = 1.1;
-const growthAboveKnee = 0.08;
-const growthFarAboveKnee = 0.25;
+/** A shortfall, as a share, up to which the rate counts as near to where refusals begin. */
+const close = 0.03;
+
+/** A rate that was measured with so few calls is as much in doubt as one over their square root, a tenth of it a second. */
+const doubtfulGrowth = 0.1;
+
+/** A rate that has grown by a thousandth is still the one that was set. */
+const above = 1.001;
+
+/** Growth a second up to which the rate is known too well to be tried for nothing. */
+const certain = 0.02;
+
+/** The most that it grows by at once, on the logarithmic scale: after a long time of nothing heard it must not leap. */
+const leap = 0.2;
+
+/** Share of the rate by which it grows in a second near where refusals began: a hundredth, so that few are refused. */
+const slowestGrowth = 0.01;
 
 /**
- * The rate at which the provider was found to take calls where it does not state one: no priority passes it. It stays
- * for a while as it was set, then feels its way: slowly about the rate at which refusals began (the knee), faster where
- * that lies behind, because then the limit has risen.
+ * The rate at which the provider was found to let calls through if it does not state one: no priority passes it. It
+ * feels its way: slowly about the rate at which refusals began, faster and faster beyond, as the limit has risen then.
  */
 export class LearnedRate {
-  /** Starts per millisecond; 0 while nothing was learned. */
+  /** Calls let through per millisecond; 0 while nothing was learned. */
   #rate = 0;
-  #level = 1;
+  /** Attempts for each call let through. */
+  #tries = 1;
+  #level = 0;
   #at = 0;
+  /** Where refusals began. */
   #knee = 0;
-  #steadyUntil = 0;
-  #growthAtKnee = growthAtKnee;
-  #steadyRate = 0;
+  /** As it was set. */
+  #set = 0;
+  #growth = slowestGrowth;
+  readonly #slowest: number;
+
+  constructor(slowestRate: number) {
+    this.#slowest = slowestRate;
+  }
 
   get isKnown(): boolean {
     return this.#rate > 0;
   }
 
-  /** Starts per second; 0 while nothing was learned. */
+  /** Calls let through per second; 0 while nothing was learned. */
   get perSecond(): number {
     return this.#rate * 1000;
   }
 
   /** Milliseconds between starts; 0 while nothing was learned. */
   get spacing(): number {
-    return this.#rate > 0 ? 1 / this.#rate : 0;
+    return this.#rate > 0 ? 1 / this.#attempts : 0;
   }
 
-  /** Whether the rate has grown since it was set. */
+  /** Whether it is beyond what was measured, so that refusals may come from that. */
   get hasGrown(): boolean {
-    return this.#rate > grown * this.#steadyRate;
+    return this.#rate > above * this.#set;
+  }
+
+  /** The share of attempts that is refused whatever the pace. */
+  expect(share: number): void {
+    this.#tries = 1 / (1 - share);
   }
 
   opensAt(now: number): number {
@@ -51,7 +74,7 @@ export class LearnedRate {
     }
     this.#refill(now);
     // Rounding must not leave a start a hair's breadth short of its own time.
-    return this.#level >= 1 - 1e-9 ? now : now + (1 - this.#level) / this.#rate;
+    return this.#level >= 1 - 1e-9 ? now : now + (1 - this.#level) / this.#attempts;
   }
 
   take(now: number): void {
@@ -62,22 +85,19 @@ export class LearnedRate {
   }
 
   /**
-   * @param perSecond starts per second from now on
-   * @param knee starts per second at which refusals probably begin
-   * @param steadyFor milliseconds before it grows
-   * @param pace how fast it grows near the knee, as a multiple of the usual
+   * @param perSecond calls let through per second
+   * @param knee the rate at which refusals probably begin
+   * @param count calls that it was measured with: the fewer, the faster it grows at first
    */
-  set(perSecond: number, knee: number, steadyFor: number, now: number, pace = 1): void {
+  set(perSecond: number, knee: number, now: number, count = 100): void {
+    this.#growth = Math.max(slowestGrowth, doubtfulGrowth / Math.sqrt(Math.max(1, count)));
+    this.#refill(now);
     if (this.#rate === 0) {
       this.#level = 0;
-      this.#at = now;
     }
-    this.#refill(now);
-    this.#rate = perSecond / 1000;
-    this.#steadyRate = this.#rate;
-    this.#knee = knee / 1000;
-    this.#steadyUntil = now + steadyFor;
-    this.#growthAtKnee = growthAtKnee * pace;
+    this.#rate = Math.max(this.#slowest, perSecond / 1000);
+    this.#set = this.#rate;
+    this.#knee = Math.max(this.#rate, knee / 1000);
   }
 
   forget(): void {
@@ -85,27 +105,25 @@ export class LearnedRate {
   }
 
   /** A time without refusals in which it was this rate that held requests back. */
-  grow(duration: number, now: number): void {
-    if (this.#rate > 0 && now >= this.#steadyUntil) {
+  grow(duration: number, mayTry: boolean, now: number): void {
+    if (this.#rate > 0) {
+      const excess = this.#rate / this.#knee - 1;
+      if (excess > -close && !mayTry && this.#growth < certain) {
+        return;
+      }
       this.#refill(now);
-      this.#rate *= Math.exp((this.#growth * duration) / 1000);
+      const growth = excess < 0 ? this.#growth - excess / 2 : this.#growth * (1 + (excess / near) ** 2);
+      this.#rate *= Math.exp(Math.min(leap, (growth * duration) / 1000));
     }
   }
 
-  get #growth(): number {
-    const ratio = this.#rate / this.#knee;
-    if (ratio < 0.95) {
-      return growthBelowKnee;
-    }
-    if (ratio < nearKnee) {
-      return this.#growthAtKnee;
-    }
-    return ratio < 1.5 ? growthAboveKnee : growthFarAboveKnee;
+  get #attempts(): number {
+    return this.#rate * this.#tries;
   }
 
   #refill(now: number): void {
-    const depth = 1 + this.#rate * lateness;
-    this.#level = Math.min(depth, this.#level + (now - this.#at) * this.#rate);
+    const depth = 1 + this.#attempts * lateness;
+    this.#level = Math.min(depth, this.#level + (now - this.#at) * this.#attempts);
     this.#at = now;
   }
 }

@@ -1,116 +1,90 @@
 import { LearnedRate } from '../../lib/limiter/learned-rate';
 
-/** Takes as many as it is let in a time, each as soon as it may. */
-function startsOf(rate: LearnedRate, from: number, until: number): number[] {
-  const starts: number[] = [];
-  let now = from;
-  for (let steps = 0; now < until && steps < 20_000; steps++) {
-    const opensAt = rate.opensAt(now);
-    if (opensAt <= now) {
-      rate.take(now);
-      starts.push(now);
-    } else {
-      now = opensAt;
-    }
-  }
-  return starts;
-}
-
 describe('LearnedRate', () => {
-  it('holds nobody before anything was learned, nor after it was forgotten', () => {
-    const rate = new LearnedRate();
-    expect(rate.isKnown).toBe(false);
-    expect(rate.opensAt(0)).toBeLessThanOrEqual(0);
+  let rate: LearnedRate;
+
+  beforeEach(() => {
+    rate = new LearnedRate(1 / 60_000);
+  });
+
+  it('holds nothing back before something is learned', () => {
     rate.take(0);
-    rate.grow(1000, 1000);
-    expect(rate.perSecond).toBe(0);
-    rate.set(5, 5, 0, 0);
-    expect(rate.isKnown).toBe(true);
-    rate.forget();
-    expect(rate.isKnown).toBe(false);
-    expect(rate.opensAt(0)).toBeLessThanOrEqual(0);
+    expect(rate).toMatchObject({ isKnown: false, perSecond: 0, spacing: 0 });
+    expect(rate.opensAt(0)).toBe(-Infinity);
   });
 
-  it.each([0.5, 3, 10, 47.3, 200])('lets %d a second start, evenly', (perSecond) => {
-    const rate = new LearnedRate();
-    rate.set(perSecond, perSecond, Infinity, 0);
-    const starts = startsOf(rate, 0, 20_000);
-    expect(Math.abs(starts.length - 20 * perSecond)).toBeLessThanOrEqual(1 + 0.01 * starts.length);
-    // The first one waits as well: what was refused just now has nothing in store.
-    expect(starts[0]).toBeGreaterThanOrEqual(1000 / perSecond - 1e-6);
-    for (let index = 1; index < starts.length; index++) {
-      expect(starts[index]! - starts[index - 1]!).toBeGreaterThanOrEqual(0.99 * (1000 / perSecond));
-    }
+  it('spaces starts', () => {
+    rate.set(10, 10, 1000);
+    expect(rate.spacing).toBeCloseTo(100);
+    expect(rate.opensAt(1000)).toBeCloseTo(1100);
+    rate.take(1100);
+    expect(rate.opensAt(1100)).toBeCloseTo(1200);
   });
 
-  it('stores next to nothing for those who come after a pause', () => {
-    const rate = new LearnedRate();
-    rate.set(10, 10, Infinity, 0);
-    const starts = startsOf(rate, 60_000, 61_000);
-    expect(starts.length).toBeLessThanOrEqual(12);
+  it('lets a late timer catch up with a few starts, and no more', () => {
+    rate.set(1000, 1000, 0);
+    let starts = 0;
+    for (; rate.opensAt(5000) <= 5000; starts++) rate.take(5000);
+    expect(starts).toBe(21);
   });
 
-  it('stays as it was set for as long as it was told, and grows then', () => {
-    const rate = new LearnedRate();
-    rate.set(10, 10, 4000, 0);
-    rate.grow(1000, 3999);
-    expect(rate.perSecond).toBe(10);
+  it('tries more often where a share is refused anyway', () => {
+    rate.set(10, 10, 0);
+    rate.expect(0.5);
+    expect(rate.spacing).toBeCloseTo(50);
+    expect(rate.perSecond).toBeCloseTo(10);
+  });
+
+  it('is never slower than the slowest rate', () => {
+    rate.set(0.001, 0.001, 0);
+    expect(rate.spacing).toBeCloseTo(60_000);
+  });
+
+  it('grows slowly where refusals began, and faster and faster beyond', () => {
+    rate.set(10, 10, 0);
+    expect(growthInASecond()).toBeCloseTo(0.01, 3);
+    const growths = [1, 2, 3].map(() => {
+      for (let second = 0; second < 4; second++) rate.grow(1000, true, 0);
+      return growthInASecond();
+    });
+    expect(growths[0]).toBeGreaterThan(0.01);
+    expect(growths[1]).toBeGreaterThan(growths[0]!);
+    expect(growths[2]).toBeGreaterThan(growths[1]!);
+  });
+
+  it('grows to where refusals began, and beyond only if it may try', () => {
+    rate.set(8, 10, 0);
+    for (let second = 0; second < 100; second++) rate.grow(1000, false, 0);
+    expect(rate.perSecond).toBeGreaterThan(9.5);
+    expect(rate.perSecond).toBeLessThan(10.2);
+    expect(growthInASecond()).toBeGreaterThan(0);
+  });
+
+  it('grows faster when it was measured with few calls', () => {
+    rate.set(10, 10, 0, 4);
+    expect(growthInASecond()).toBeCloseTo(0.05, 2);
+  });
+
+  it('tells that it has grown, until it is set again', () => {
+    rate.set(10, 10, 0);
     expect(rate.hasGrown).toBe(false);
-    rate.grow(1000, 4000);
-    expect(rate.perSecond).toBeGreaterThan(10);
-  });
-
-  it('grows most carefully near where refusals began, and faster below and beyond', () => {
-    const growthFrom = (share: number) => {
-      const rate = new LearnedRate();
-      rate.set(10 * share, 10, 0, 0);
-      rate.grow(1000, 1000);
-      return rate.perSecond / (10 * share);
-    };
-    const atKnee = growthFrom(1);
-    expect(atKnee).toBeGreaterThan(1);
-    expect(growthFrom(0.5)).toBeGreaterThan(atKnee);
-    expect(growthFrom(1.3)).toBeGreaterThan(atKnee);
-    expect(growthFrom(3)).toBeGreaterThanOrEqual(growthFrom(1.3));
-  });
-
-  it('grows with the time it was asked for, not with the number of answers', () => {
-    const once = new LearnedRate();
-    const often = new LearnedRate();
-    for (const rate of [once, often]) {
-      rate.set(10, 10, 0, 0);
-    }
-    once.grow(1000, 1000);
-    for (let step = 1; step <= 10; step++) {
-      often.grow(100, step * 100);
-    }
-    expect(often.perSecond).toBeCloseTo(once.perSecond, 5);
-  });
-
-  it('tells when it has grown by more than a little', () => {
-    const rate = new LearnedRate();
-    rate.set(10, 10, 0, 0);
-    for (let second = 1; second <= 60; second++) {
-      rate.grow(1000, second * 1000);
-    }
+    rate.grow(1000, true, 1000);
     expect(rate.hasGrown).toBe(true);
-    rate.set(10, 10, 0, 60_000);
+    rate.set(10, 10, 1000);
     expect(rate.hasGrown).toBe(false);
   });
 
-  it('keeps what was stored when it is set anew', () => {
-    const rate = new LearnedRate();
-    rate.set(10, 10, 0, 0);
-    rate.set(1, 1, 0, 50);
-    // Half a start has come in by then; the other half takes half a second.
-    expect(rate.opensAt(50)).toBeCloseTo(550);
+  it('holds nothing back once it is forgotten', () => {
+    rate.set(10, 10, 0);
+    rate.forget();
+    rate.grow(1000, true, 1000);
+    expect(rate.isKnown).toBe(false);
+    expect(rate.opensAt(1000)).toBe(-Infinity);
   });
 
-  it('tells how far apart starts are', () => {
-    const rate = new LearnedRate();
-    expect(rate.spacing).toBe(0);
-    rate.set(4, 4, 0, 0);
-    expect(rate.spacing).toBe(250);
-    expect(rate.perSecond).toBe(4);
-  });
+  function growthInASecond(): number {
+    const before = rate.perSecond;
+    rate.grow(1000, true, 0);
+    return rate.perSecond / before - 1;
+  }
 });

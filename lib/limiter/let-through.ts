@@ -1,0 +1,43 @@
+/** A rate and how many calls it was measured with. */
+export interface MeasuredRate {
+  /** Calls let through a second. */
+  readonly rate: number;
+  readonly count: number;
+}
+
+/** Counts what is let through from one time that a limit is reached to the next: its mean is the rate of the limit. */
+export class LetThrough {
+  #count = 0;
+  #from: number | undefined;
+  #before = 0;
+  #hasRunDry = false;
+
+  /** Whether a limit was ever reached, so that the rate is one of a limit. */
+  get hasRunDry(): boolean {
+    return this.#hasRunDry;
+  }
+
+  started(now: number): void {
+    this.#from ??= now;
+  }
+
+  add(): void {
+    this.#count++;
+  }
+
+  /**
+   * The limit was reached.
+   * @param since how many calls were let through since then
+   */
+  ranDry(at: number, since: number): void {
+    this.#hasRunDry = true;
+    this.#from = at;
+    this.#before = this.#count - since;
+  }
+
+  /** The rate until then, of which so many were let through later. */
+  rateUntil(at: number, later: number): MeasuredRate {
+    const count = this.#count - later - this.#before;
+    return { rate: (1000 * count) / Math.max(1, at - (this.#from ?? at)), count };
+  }
+}
