@@ -1,7 +1,7 @@
 import { Observable, type SchedulerLike } from 'rxjs';
 import type { ProviderFeedback } from '../core/call';
 import { ClosedError, QueueOverflowError } from '../core/errors';
-import type { CallEvent } from '../core/events';
+import type { CallEvent, RefusalCause } from '../core/events';
 import { defaultRank, prioritiesByRank, rankOf, type CallPriority } from '../core/priority';
 import { clockFrom } from '../core/scheduler-clock';
 import { choiceSetting, configObject, functionSetting, numberSetting, switchSetting } from '../core/settings';
@@ -20,7 +20,10 @@ export type OverflowPolicy = 'reject' | 'drop-oldest';
 
 /** The config of an {@link AdaptiveRateLimiter}. */
 export interface RateLimiterConfig {
-  /** Milliseconds between starts of MEDIUM requests, at first and after a minute of quiet. Default 1000. */
+  /**
+   * Milliseconds between starts of MEDIUM requests, at first and after a minute of quiet. Default 50, and four requests
+   * may start at once before it counts; none may if you give it.
+   */
   readonly baseInterval?: number;
   /** Milliseconds; the interval never shrinks below it. Default 0. */
   readonly minInterval?: number;
@@ -64,8 +67,14 @@ export interface RateLimiterState {
   readonly holdReason?: HoldReason;
   /** Which gate holds the next request, until when, and why; absent where nothing waits. */
   readonly next?: NextStart;
-  /** Calls per second that refusals have taught, where no header states a limit. */
+  /** Share of calls, 0 to 1, that is refused whatever the pace, as far as the last hundred calls tell. */
+  readonly refusedShare: number;
+  /** What the last refusals were put down to; absent while there were too few of them. */
+  readonly refusalCause?: RefusalCause;
+  /** Calls per second that refusals taught the provider lets through, if it refuses by pace. */
   readonly learnedRate?: number;
+  /** Calls that refusals taught the provider takes at once, if it refuses by their number. */
+  readonly maxRunning?: number;
   /** Every limit that is known or was stated, by the provider's name for it. */
   readonly budgets: readonly BudgetState[];
   /** What is left of the tightest known or stated limit by the minute. */
@@ -78,9 +87,11 @@ export interface RateLimiterState {
  *
  * A request starts on arrival if the last start is at least `currentInterval` times its priority's multiplier ago
  * (LOW 1.5, MEDIUM 1, HIGH 0.7, CRITICAL 0.3), else as soon as that is so and its turn has come. Success while others
- * wait shrinks the interval; a limit stated in headers sets it at once and is never passed. A 429 holds everybody until
- * its Retry-After has passed, or for a while that grows, and teaches the rate that the provider takes; a 503 or 529
- * holds everybody only where it says for how long, and when most calls fail, single probes find out when it is over.
+ * wait shrinks the interval; a limit stated in headers sets it at once and is never passed. Refusals (429) are counted
+ * until they tell their cause: too fast a pace teaches the rate that the provider takes, too many calls at once a bound
+ * on them, and everybody is held only while nothing is let through, or asked for before anything was answered. Calls
+ * that are shed, and requests that are refused for themselves, back off alone. When most calls fail (5xx), single
+ * probes find out when it is over.
  * `state.next` tells what the next request waits for. Times are milliseconds.
  *
  * ```
@@ -108,7 +119,7 @@ export class AdaptiveRateLimiter {
 
   constructor(config?: RateLimiterConfig) {
     const settings: RateLimiterConfig = configObject('AdaptiveRateLimiter', config);
-    const base = numberSetting('baseInterval', settings.baseInterval, 1000);
+    const base = numberSetting('baseInterval', settings.baseInterval, 50);
     const min = numberSetting('minInterval', settings.minInterval, 0);
     const max = numberSetting('maxInterval', settings.maxInterval, 30_000);
     if (settings.minInterval !== undefined && min > base && settings.baseInterval !== undefined) {
@@ -124,12 +135,14 @@ export class AdaptiveRateLimiter {
     const start = settings.baseInterval ?? Math.min(Math.max(base, min), settings.maxInterval ?? Infinity);
     this.maxQueue = numberSetting('maxQueue', settings.maxQueue, Infinity, { whole: true, infinite: true });
     this.overflow = choiceSetting('overflow', settings.overflow, 'reject', ['reject', 'drop-oldest']);
+    const adaptive = switchSetting('adaptive', settings.adaptive, true);
     this[engineOf] = new LimiterEngine(
       {
         base: start,
         min: Math.min(min, start),
         max: Math.max(max, start),
-        adaptive: switchSetting('adaptive', settings.adaptive, true),
+        hasBurst: settings.baseInterval === undefined && adaptive,
+        adaptive,
         budgets: knownLimitsOf(settings.limits),
         classifyError: functionSetting('classifyError', settings.classifyError),
       },
@@ -229,7 +242,8 @@ export class AdaptiveRateLimiter {
   /** What the limiter is doing now. */
   get state(): RateLimiterState {
     const engine = this[engineOf];
-    const { queue, heldUntil, holdReason, next, learnedRate } = engine;
+    const { queue, heldUntil, holdReason, next, learnedRate, refusedShare, refusalCause, maxRunning } =
+      engine;
     const requestBudget = engine.budgetOf('requests');
     const tokenBudget = engine.budgetOf('tokens');
     return {
@@ -246,7 +260,10 @@ export class AdaptiveRateLimiter {
       ...(heldUntil !== undefined && { heldUntil }),
       ...(holdReason && { holdReason }),
       ...(next && { next }),
+      refusedShare,
+      ...(refusalCause && { refusalCause }),
       ...(learnedRate > 0 && { learnedRate }),
+      ...(maxRunning < Infinity && { maxRunning }),
       budgets: engine.budgets,
       ...(requestBudget && { requests: requestBudget }),
       ...(tokenBudget && { tokens: tokenBudget }),

@@ -265,12 +265,8 @@ export class AdmissionQueue {
     }
   }
 
-  /**
-   * Starts everything that may start now, and arranges to be woken when the next one may.
-   *
-   * @param recently a time that was read so recently that it may count as now where nothing is paced; not for tickets
-   */
-  drain(recently?: number): void {
+  /** Starts everything that may start now, and arranges to be woken when the next one may. */
+  drain(): void {
     if (this.#draining) {
       this.#drainAgain = true;
       return;
@@ -278,10 +274,7 @@ export class AdmissionQueue {
     this.#draining = true;
     try {
       // What a start does may change what is next, or ask for another round.
-      while (this.#hopeless.tell(this.#expire) || this.#startNext(recently) || this.#takeDrainAgain()) {
-        // A call may take its time in being made.
-        recently = undefined;
-      }
+      while (this.#hopeless.tell(this.#expire) || this.#startNext() || this.#takeDrainAgain());
     } finally {
       this.#draining = false;
     }
@@ -293,7 +286,7 @@ export class AdmissionQueue {
     return again;
   }
 
-  #startNext(recently?: number): boolean {
+  #startNext(): boolean {
     const paid = this.#lines.paid.waiting > 0 ? this.#lines.paid.next() : undefined;
     const unpaid = this.#lines.unpaid.waiting > 0 ? this.#lines.unpaid.next() : undefined;
     if (!paid && !unpaid) {
@@ -304,7 +297,7 @@ export class AdmissionQueue {
     if (opens === isDone) {
       return true;
     }
-    const opensUnpaid = unpaid ? this.#tryStart(unpaid, paid !== undefined, recently) : Infinity;
+    const opensUnpaid = unpaid ? this.#tryStart(unpaid, paid !== undefined) : Infinity;
     if (opensUnpaid === isDone) {
       return true;
     }
@@ -317,12 +310,11 @@ export class AdmissionQueue {
    *
    * @param isBehindPaid whether one that has paid waits for its start
    */
-  #tryStart(leaf: Leaf, isBehindPaid: boolean, recently?: number): number {
+  #tryStart(leaf: Leaf, isBehindPaid: boolean): number {
     const { rank, isNew } = leaf.lane.priorityClass;
     const ticket = leaf.firstTicket();
     const gate = this.#gate;
-    const isOpen = recently !== undefined && !ticket && (!gate || gate.isOpenAt(recently));
-    const now = isOpen ? recently : this.#clock.now();
+    const now = this.#clock.now();
     if (ticket && endOf(ticket, leaf.pool, this.walls) < now) {
       this.#expire(ticket, overdueError(ticket, now));
       return isDone;
@@ -332,7 +324,7 @@ export class AdmissionQueue {
       // Starts of others would push the start that is paid for farther and farther away.
       return Infinity;
     }
-    const opens = isOpen || !gate ? now : gate.opensAt(rank, ticket?.tokens, asks, now, ticket?.id);
+    const opens = gate ? gate.opensAt(rank, ticket?.tokens, asks, now, ticket?.id) : now;
     if (opens <= now) {
       this.#serve(leaf, ticket, rank, asks, now);
       return isDone;

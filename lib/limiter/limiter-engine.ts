@@ -1,21 +1,20 @@
 import type { ProviderFeedback } from '../core/call';
 import type { Clock } from '../core/clock';
-import type { CallEvent } from '../core/events';
-import { prioritiesByRank, waitMultipliers, type PriorityRank } from '../core/priority';
+import type { CallEvent, RefusalCause, RefusalsExplainedEvent } from '../core/events';
+import type { PriorityRank } from '../core/priority';
 import type { Asks } from '../core/ticket';
 import { classifyError, type ErrorClassification, type ErrorClassifier } from '../provider/classify-error';
 import { statedLimitsOf, type LimitedDimension, type StatedLimit } from '../provider/rate-limit-headers';
 import { AdmissionQueue, type StartGate } from './admission-queue';
 import { Budgets, type Receipt } from './budgets';
 import type { BudgetState } from './limit-budget';
-import { reasonOf, type GateName, type NextStart } from './next-start';
+import { everySlotTaken, type NextStart } from './next-start';
 import { OutageBreaker } from './outage-breaker';
-import { RateController } from './rate-controller';
 import { RateMeter } from './rate-meter';
 import { Receipts } from './receipts';
-import { RefusalHold } from './refusal-hold';
+import { RefusalCauses } from './refusal-causes';
 import { SlidingWindowBudget, type KnownLimit } from './sliding-window-budget';
-import { StartLog } from './start-log';
+import { StartGates } from './start-gates';
 import { StatedHold, type Closure } from './stated-hold';
 import type { Walls } from './walls';
 
@@ -24,6 +23,8 @@ export interface EngineSettings {
   readonly min: number;
   readonly max: number;
   readonly adaptive: boolean;
+  /** Whether a few calls may start at once after a time of quiet. */
+  readonly hasBurst?: boolean;
   /** Limits that the user gives. */
   readonly budgets: readonly KnownLimit[];
   readonly classifyError: ErrorClassifier | undefined;
@@ -44,11 +45,10 @@ export interface FailureVerdict {
 export class LimiterEngine implements StartGate, Walls {
   readonly clock: Clock;
   readonly queue: AdmissionQueue;
-  readonly #starts = new StartLog();
-  readonly #controller: RateController;
+  readonly #gates: StartGates;
+  readonly #causes: RefusalCauses;
   readonly #meter = new RateMeter();
-  readonly #budgets = new Budgets(this.#starts);
-  readonly #hold = new RefusalHold();
+  readonly #budgets = new Budgets();
   readonly #breaker = new OutageBreaker();
   readonly #classify: ErrorClassifier;
   /** What the calls that run have taken; each one is numbered as it is among the starts. */
@@ -56,18 +56,14 @@ export class LimiterEngine implements StartGate, Walls {
   readonly #statedHold = new StatedHold();
   /** What the last call was refused with. */
   #lastRefusal: unknown;
-  #lastPermitAt = -Infinity;
-  #lastStartAt = -Infinity;
-  #holdReason: HoldReason | undefined;
-  #isPaused = false;
+  #toldCause: RefusalCause | undefined;
+  #toldRunning = Infinity;
   #isDrainDue = false;
-  /** The last answer of `opensAt`, and what it came from. */
-  #opens = -Infinity;
-  #gate: GateName | undefined;
 
   constructor(settings: EngineSettings, clock: Clock) {
     this.clock = clock;
-    this.#controller = new RateController(settings, this.#starts);
+    this.#causes = new RefusalCauses(settings);
+    this.#gates = new StartGates(settings, this.#causes, this.#budgets, this.#breaker);
     this.#classify = settings.classifyError ?? classifyError;
     for (const known of settings.budgets) {
       this.#budgets.add(new SlidingWindowBudget(known));
@@ -76,19 +72,19 @@ export class LimiterEngine implements StartGate, Walls {
   }
 
   get isPaused(): boolean {
-    return this.#isPaused;
+    return this.#gates.isPaused;
   }
 
   set isPaused(paused: boolean) {
-    if (this.#isPaused && this.queue.waiting > 0) {
-      this.#controller.activeUntil(this.clock.now());
+    if (this.#gates.isPaused && this.queue.waiting > 0) {
+      this.#gates.pace.activeUntil(this.clock.now());
     }
-    this.#isPaused = paused;
+    this.#gates.isPaused = paused;
     this.queue.drain();
   }
 
   get currentInterval(): number {
-    return this.#controller.interval(this.clock.now());
+    return Math.max(this.#gates.pace.interval(this.clock.now()), this.#causes.learned.spacing);
   }
 
   /** Permits whose calls have not ended, as far as it has heard. */
@@ -102,13 +98,44 @@ export class LimiterEngine implements StartGate, Walls {
 
   /** Starts per second that refusals have taught; 0 for none. */
   get learnedRate(): number {
-    return this.#controller.learned.perSecond;
+    return this.#causes.learned.perSecond;
+  }
+
+  /** The share of calls that is refused whatever the pace. */
+  get refusedShare(): number {
+    return this.#causes.expectedShare;
+  }
+
+  /** What the last refusals were put down to. */
+  get refusalCause(): RefusalCause | undefined {
+    return this.#causes.cause;
+  }
+
+  /** Calls that may run at once, as refusals taught; `Infinity` for no bound. */
+  get maxRunning(): number {
+    return this.#causes.maxRunning;
+  }
+
+  /** The opinion about refusals if it has changed since it was last taken. */
+  takeExplanation(): Omit<RefusalsExplainedEvent, 'type' | 'at'> | undefined {
+    const { refusalCause: cause, maxRunning, learnedRate } = this;
+    if (!cause || (cause === this.#toldCause && maxRunning === this.#toldRunning)) {
+      return undefined;
+    }
+    this.#toldCause = cause;
+    this.#toldRunning = maxRunning;
+    return {
+      cause,
+      share: this.refusedShare,
+      ...(learnedRate > 0 && { learnedRate }),
+      ...(maxRunning < Infinity && { maxRunning }),
+    };
   }
 
   get heldUntil(): number | undefined {
     const now = this.clock.now();
-    if (this.#hold.until > now) {
-      return this.#hold.until;
+    if (this.#causes.heldUntil(now) > now) {
+      return this.#causes.heldUntil(now);
     }
     const probeAt = this.#breaker.isOpen ? this.#breaker.opensAt(now) : now;
     return probeAt > now && probeAt < Infinity ? probeAt : undefined;
@@ -116,8 +143,8 @@ export class LimiterEngine implements StartGate, Walls {
 
   get holdReason(): HoldReason | undefined {
     const now = this.clock.now();
-    if (this.#hold.until > now) {
-      return this.#holdReason;
+    if (this.#causes.heldUntil(now) > now) {
+      return 'rate-limited';
     }
     return this.#breaker.isOpen ? 'overloaded' : undefined;
   }
@@ -140,34 +167,8 @@ export class LimiterEngine implements StartGate, Walls {
     return tightest;
   }
 
-  isOpenAt(now: number): boolean {
-    return (
-      this.#controller.interval(now) === 0 &&
-      !this.#controller.learned.isKnown &&
-      this.#budgets.isEmpty &&
-      this.#hold.until <= now &&
-      !this.#breaker.isOpen &&
-      !this.#isPaused
-    );
-  }
-
   opensAt(rank: PriorityRank, tokens: number | undefined, asks: Asks, now: number, id?: number): number {
-    this.#controller.active(now);
-    const opens = this.#opensAt(rank, tokens, asks, now, id);
-    if (opens > now) {
-      if (this.#gate === 'pace') {
-        this.#controller.paceHeld(now);
-      } else if (this.#gate === 'learned-rate') {
-        this.#controller.learnedHeld(now);
-      } else if (this.#gate === 'budget' && !this.#budgets.binding!.countsByWindows) {
-        this.#controller.budgetHeld(this.#budgets.spacing, now);
-      }
-    }
-    if (opens !== Infinity) {
-      // Whoever waits for this is no sign of quiet, however long it takes.
-      this.#controller.activeUntil(opens);
-    }
-    return opens;
+    return this.#gates.opensAt({ rank, tokens, asks, receipt: this.#receiptOf(id) }, now);
   }
 
   /** What the next request waits for; undefined where none waits, or none has to. */
@@ -176,52 +177,25 @@ export class LimiterEngine implements StartGate, Walls {
     if (!head) {
       return undefined;
     }
-    const now = this.clock.now();
-    const { rank, tokens, asks, id } =
-      head === 'no-slot'
-        ? { rank: 0 as const, tokens: undefined, asks: 'start' as const, id: undefined }
-        : head;
-    const opensAt = this.#opensAt(rank, tokens, asks, now, id);
-    const gate = head === 'no-slot' ? 'slots' : opensAt > now ? this.#gate : undefined;
-    if (!gate) {
-      return undefined;
+    if (head === 'no-slot') {
+      return everySlotTaken;
     }
-    const budget = gate === 'budget' ? this.#budgets.binding : undefined;
-    const reason = reasonOf(gate, {
-      rank,
-      wait: opensAt - now,
-      interval: this.#controller.interval(now),
-      learnedRate: this.learnedRate,
-      isOverloaded: this.#holdReason === 'overloaded',
-      budget: budget?.state(now),
-      cost: budget ? this.#budgets.costIn(budget, tokens) : 0,
-    });
-    const hasTime = gate !== 'slots' && opensAt < Infinity;
-    return {
-      gate,
-      ...(gate !== 'slots' && { priority: prioritiesByRank[rank] }),
-      ...(hasTime && { opensAt }),
-      reason,
-    };
+    return this.#gates.explain({ ...head, receipt: this.#receiptOf(head.id) }, this.clock.now());
   }
 
   pass(_rank: PriorityRank, tokens: number | undefined, asks: Asks, now: number, id: number): void {
-    this.#controller.activeUntil(now);
+    this.#gates.passed(asks, now);
     if (asks !== 'permit') {
-      this.#lastStartAt = now;
       this.#breaker.started(id, now);
-      this.#hold.started(now);
-      if (asks === 'start') {
-        const receipt = this.#running.get(id);
-        if (receipt) {
-          this.#budgets.started(receipt, now);
-        }
-      }
+      this.#causes.started(id, now);
     }
-    if (asks !== 'start') {
-      this.#lastPermitAt = now;
+    if (asks === 'start') {
+      const receipt = this.#running.get(id);
+      if (receipt) {
+        this.#budgets.started(receipt, now);
+      }
+    } else {
       this.#meter.add(now);
-      this.#controller.learned.take(now);
       // Which also notes it among the starts.
       this.#running.set(id, this.#budgets.take(tokens, now, asks !== 'permit'));
     }
@@ -270,10 +244,8 @@ export class LimiterEngine implements StartGate, Walls {
   /** Learns, and starts nothing: the caller drains when it has told everybody who may react. */
   succeeded(id: number, startedAt: number, now: number): void {
     this.#breaker.succeeded(id);
-    this.#hold.admitted(startedAt);
-    if (this.queue.waiting > 0) {
-      this.#controller.succeeded(startedAt, now);
-    }
+    this.#gates.isHeard = true;
+    this.#causes.letThrough(id, startedAt, now);
     // What it reserved is the best that is known of what it used, if it did not report that.
     this.#end(id);
   }
@@ -289,7 +261,8 @@ export class LimiterEngine implements StartGate, Walls {
         break;
       case 'overloaded':
       case 'transient':
-        this.#broke(id, classification, startedAt, now);
+        this.#gates.isHeard = true;
+        this.#breaker.failed(id, now);
         break;
       case 'stop':
         // Whoever says no is there.
@@ -301,7 +274,7 @@ export class LimiterEngine implements StartGate, Walls {
     if (classification.kind === 'wait' || classification.kind === 'overloaded') {
       this.#noteRefusal(classification, error, now);
     }
-    return { expectedRefusals: 0, wasProbe };
+    return { expectedRefusals: this.#causes.expectedRefusals, wasProbe };
   }
 
   // --- What refusals mean for those who wait -------------------------------------------------------------------------
@@ -311,17 +284,19 @@ export class LimiterEngine implements StartGate, Walls {
   }
 
   get closure(): Closure | undefined {
-    return this.#statedHold.closure(this.clock);
+    const closure = this.#statedHold.closure(this.clock);
+    // A call that is let through all the same proves what was said wrong.
+    return closure && closure.until <= this.#causes.heldUntil(this.clock.now()) ? closure : undefined;
   }
 
   get wall(): { since: number; cause: unknown } | undefined {
-    const { since } = this.#hold;
+    const { since } = this.#causes.wall;
     return since === undefined ? undefined : { since, cause: this.#lastRefusal };
   }
 
   #noteRefusal({ retryAfter }: ErrorClassification, error: unknown, now: number): void {
     this.#lastRefusal = error;
-    if (retryAfter !== undefined) {
+    if (retryAfter !== undefined && this.#causes.wall.isStated) {
       this.#statedHold.asked(now, retryAfter, error);
     }
     this.queue.giveUpHopeless();
@@ -355,42 +330,12 @@ export class LimiterEngine implements StartGate, Walls {
 
   #end(id: number): void {
     this.#running.delete(id);
+    this.#causes.ended(id);
     this.#breaker.forget(id);
   }
 
-  #opensAt(rank: PriorityRank, tokens: number | undefined, asks: Asks, now: number, id?: number): number {
-    this.#gate = undefined;
-    if (this.#isPaused) {
-      this.#gate = 'pause';
-      return Infinity;
-    }
-    this.#opens = -Infinity;
-    const wait = this.#controller.interval(now) * waitMultipliers[rank];
-    if (asks !== 'permit') {
-      this.#consider('outage', this.#breaker.opensAt(now));
-      this.#consider('pace', this.#lastStartAt + wait);
-      if (asks === 'start') {
-        this.#consider('learned-rate', this.#lastStartAt + this.#controller.learned.spacing);
-        const receipt = id === undefined ? undefined : this.#running.get(id);
-        if (receipt) {
-          this.#consider('budget', this.#budgets.paidOpensAt(receipt, now));
-        }
-      }
-    }
-    if (asks !== 'start') {
-      this.#consider('pace', this.#lastPermitAt + wait);
-      this.#consider('learned-rate', this.#controller.learned.opensAt(now));
-      this.#consider('budget', this.#budgets.opensAt(tokens, now));
-    }
-    this.#consider('hold', this.#hold.until);
-    return this.#opens;
-  }
-
-  #consider(gate: GateName, time: number): void {
-    if (time > this.#opens) {
-      this.#opens = time;
-      this.#gate = gate;
-    }
+  #receiptOf(id: number | undefined): Receipt | undefined {
+    return id === undefined ? undefined : this.#running.get(id);
   }
 
   #refused(id: number, classification: ErrorClassification, startedAt: number, now: number): void {
@@ -398,44 +343,9 @@ export class LimiterEngine implements StartGate, Walls {
     const receipt = this.#running.get(id);
     this.#stated(limits, receipt, startedAt, now);
     this.#breaker.succeeded(id);
-    const controller = this.#controller;
-    this.#holdReason = 'rate-limited';
-    const startNumber = receipt?.number;
-    if (!controller.isNewEpisode(startedAt, startNumber)) {
-      controller.refusedAgain();
-      if (retryAfter !== undefined) {
-        // The same episode, but perhaps the longer hint.
-        this.#hold.extend(now, retryAfter);
-      }
-      return;
-    }
-    this.#hold.refused(now, now - startedAt, retryAfter, controller.admittedSince(startNumber), period);
-    const refusal = {
-      startedAt,
-      startNumber,
-      isExplained: this.#budgets.isSpent(limits),
-      statedSpacing: this.#budgets.spacing,
-      countsByWindows: this.#hold.countsByWindows,
-      holdEnd: this.#hold.until,
-    };
-    controller.cut(refusal, now);
-    controller.activeUntil(this.#hold.until);
-  }
-
-  #broke(id: number, classification: ErrorClassification, startedAt: number, now: number): void {
-    const { kind, retryAfter } = classification;
-    const isOutage = this.#breaker.failed(id, now);
-    const startNumber = this.#running.get(id)?.number;
-    if (kind === 'overloaded' && retryAfter !== undefined) {
-      this.#holdReason = 'overloaded';
-      this.#hold.extend(now, retryAfter);
-      this.#controller.activeUntil(this.#hold.until);
-    }
-    if (isOutage || (kind === 'overloaded' && retryAfter !== undefined)) {
-      if (this.#controller.isNewEpisode(startedAt, startNumber)) {
-        this.#controller.slowDown(now);
-      }
-    }
+    this.#gates.isHeard = true;
+    this.#causes.refused({ id, startedAt, retryAfter, period, statedSpacing: this.#budgets.spacing }, now);
+    this.#gates.pace.activeUntil(this.#causes.wall.until);
   }
 
   #stated(
@@ -446,7 +356,9 @@ export class LimiterEngine implements StartGate, Walls {
   ): void {
     if (limits.length > 0) {
       if (this.#budgets.stated(limits, startedAt, receipt, now)) {
-        this.#controller.stated(this.#budgets.spacing, now);
+        if (this.#gates.pace.stated(this.#budgets.spacing)) {
+          this.#causes.forget();
+        }
       }
     }
   }

@@ -3,9 +3,9 @@ import type { BudgetState } from './limit-budget';
 
 /**
  * What may hold a request back:
- * - `slots`: every slot of its pipeline is taken;
+ * - `slots`: every slot of its pipeline is taken, or as many calls run as refusals taught that the provider takes at once;
  * - `pause`: the limiter is paused;
- * - `hold`: a refusal holds everybody;
+ * - `hold`: nothing is let through at the moment, so everybody waits;
  * - `outage`: most calls failed, and only a probe is let through now and then;
  * - `pace`: the last start is less than the interval times the priority's multiplier ago;
  * - `learned-rate`: refusals taught that the provider takes no more;
@@ -25,6 +25,12 @@ export interface NextStart {
   readonly reason: string;
 }
 
+/** No request can start, as none has a free slot. */
+export const everySlotTaken: NextStart = {
+  gate: 'slots',
+  reason: 'Every slot is taken (maxConcurrent): one of the running calls must end first.',
+};
+
 /** What a gate is explained by. */
 export interface GateFigures {
   readonly rank: PriorityRank;
@@ -32,7 +38,8 @@ export interface GateFigures {
   readonly wait: number;
   readonly interval: number;
   readonly learnedRate: number;
-  readonly isOverloaded: boolean;
+  /** Calls that may run at once, as refusals taught. */
+  readonly maxRunning: number;
   readonly budget: BudgetState | undefined;
   /** What the next call may take of the budget. */
   readonly cost: number;
@@ -40,16 +47,14 @@ export interface GateFigures {
 
 /** Says in a sentence what a gate waits for. */
 export function reasonOf(gate: GateName, figures: GateFigures): string {
-  const { rank, wait, interval, learnedRate, isOverloaded, budget, cost } = figures;
+  const { rank, wait, interval, learnedRate, maxRunning, budget, cost } = figures;
   switch (gate) {
     case 'slots':
-      return 'Every slot is taken (maxConcurrent): one of the running calls must end first.';
+      return `Refusals taught that the provider takes ${maxRunning} calls at once: one of them must end first.`;
     case 'pause':
       return 'The limiter is paused: resume() lets requests start again.';
     case 'hold':
-      return isOverloaded
-        ? `The provider has no room and asked to wait: ${seconds(wait)} are left.`
-        : `The provider refused a call (429), so everybody waits: ${seconds(wait)} are left.`;
+      return `The provider lets nothing through (429), so everybody waits: ${seconds(wait)} are left.`;
     case 'outage':
       return 'Most of the last calls failed: only a few probes are let through until they succeed.';
     case 'pace':
@@ -58,6 +63,9 @@ export function reasonOf(gate: GateName, figures: GateFigures): string {
         'it quickens while calls succeed and others wait.'
       );
     case 'learned-rate':
+      if (learnedRate === 0) {
+        return 'Most calls are refused: for long, no more than twice as many are tried as are let through.';
+      }
       return (
         `Refusals taught that the provider takes about ${learnedRate.toFixed(2)} calls a second; ` +
         'more is tried from time to time.'

@@ -3,8 +3,6 @@ import type { Asks } from '../core/ticket';
 
 /** What decides, besides slots, whether a request may start: the pace, a hold, the budgets. */
 export interface StartGate {
-  /** Whether everything may start at that time, and whenever it is, as nothing is paced, held or bounded. */
-  isOpenAt(now: number): boolean;
   /** When a start may happen: now or earlier means at once, `Infinity` that a change will be told by `drain()`. */
   opensAt(rank: PriorityRank, tokens: number | undefined, asks: Asks, now: number, id?: number): number;
   /** Takes note of a start. */

@@ -1,7 +1,5 @@
 import type { Clock } from '../core/clock';
-
-/** Milliseconds: windows of everyday limits are a minute, so that a longer wait means a quota that is spent for long. */
-const everydayWindow = 60_000;
+import { everydayWindow } from './wall';
 
 /** The provider says that it serves nothing until some time. */
 export interface Closure {

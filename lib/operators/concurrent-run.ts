@@ -77,9 +77,6 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, MissCalls
   #isSourceDone = false;
   #isClosed = false;
   #lastIndex = 0;
-  #lastSuccessAt = -Infinity;
-  /** Successes up to the last one whose calls, and the time between them, took less than a millisecond each. */
-  #quickInARow = 0;
   readonly #order: SourceOrder<CallOutcome<R, V>>;
 
   constructor(
@@ -393,12 +390,12 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, MissCalls
     }
     const { events, limiter, queue } = this.#settings;
     const now = this.#release(call);
-    this.#noteSuccess(call, now);
     // As with mergeMap, a call is cleaned up before the next one starts in its place.
     call.stopWork();
     limiter?.engine.succeeded(call.id, call.startedAt, now);
     if (events) {
       tellFinished(events, call, 'succeeded', now);
+      this.#tellExplanation(events, now);
     }
     if (this.#isClosed || call.ticket?.cancelled) {
       this.#abandoned(call);
@@ -421,22 +418,8 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, MissCalls
       this.#yield(outcome, call.id, call.ticket, now);
     }
     // Only now, so that no call is started that the outcome made superfluous (take).
-    queue.drain(this.#isBrisk ? now : undefined);
+    queue.drain();
     this.#completeIfDone();
-  }
-
-  #noteSuccess({ startedAt }: RunningCall, now: number): void {
-    this.#quickInARow = now - startedAt < 1 && now - this.#lastSuccessAt < 1 ? this.#quickInARow + 1 : 0;
-    this.#lastSuccessAt = now;
-  }
-
-  /**
-   * Whether one call after the other resolves at once, and what happens in between takes no time to speak of: then the
-   * next one starts in the time that was read for the end of this one, as a reading costs a tenth of such a call. Where
-   * the subscriber then takes long over an outcome, one latency is told that much too long, which must not time it out.
-   */
-  get #isBrisk(): boolean {
-    return this.#quickInARow > quickBeforeSharing && this.#settings.timeout === Infinity;
   }
 
   failed(call: RunningCall, error: unknown): void {
@@ -451,6 +434,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, MissCalls
     const verdict = limiter?.engine.failed(call.id, error, call.startedAt);
     if (events) {
       tellFinished(events, call, 'failed', now, error);
+      this.#tellExplanation(events, now);
     }
     if (this.#isClosed || call.ticket?.cancelled) {
       this.#abandoned(call);
@@ -731,6 +715,14 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, MissCalls
     }
   }
 
+  /** Tells what the limiter puts refusals down to, if a call has changed that. */
+  #tellExplanation(events: CallEventListener, at: number): void {
+    const explanation = this.#settings.limiter?.engine.takeExplanation();
+    if (explanation) {
+      tell(events, { type: 'refusals-explained', at, ...explanation });
+    }
+  }
+
   /** Ends a call that nobody waits for. */
   #gaveUp(call: RunningCall): void {
     const { events, limiter } = this.#settings;
@@ -795,9 +787,6 @@ interface DroppedRequest {
 interface Room {
   readonly dropped?: DroppedRequest;
 }
-
-/** How many calls must have resolved at once, one after the other, before the next shares a reading of the clock. */
-const quickBeforeSharing = 16;
 
 /** Why a call is stopped. */
 const hasLeft = 'The subscriber left before this call had ended.';

@@ -59,7 +59,7 @@ export type LLMCall<R, V> = (request: R, context: CallContext) => ObservableInpu
 
 /** The config of an {@link LLMCallOptimizer}. */
 export interface OptimizerConfig {
-  /** Milliseconds between starts at first. Default 1000. */
+  /** Milliseconds between starts at first. Default 50, and four requests may start at once before it counts. */
   readonly baseInterval?: number;
   /** Milliseconds; the interval never shrinks below it. Default 0. */
   readonly minInterval?: number;

@@ -3,8 +3,8 @@ import type { StatedLimit } from './stated-limit';
 /**
  * What an error of a call means for what comes next.
  * - `stop`: it cannot succeed (bad key, bad request, spent quota): never retried.
- * - `wait`: the provider refused for now (429): everybody who shares the limiter waits, then it is retried.
- * - `overloaded`: the provider is short of capacity (503, 529): like `wait`.
+ * - `wait`: the provider refused for now (429): the limiter learns from it, and it is retried.
+ * - `overloaded`: the provider is short of capacity (503, 529): it is retried, and if most calls fail, all wait.
  * - `transient`: this call failed (5xx, a lost connection, a timeout): retried a bounded number of times.
  * - `unknown`: not an error rxllm knows: not retried.
  */

@@ -3,71 +3,46 @@ import { AdmissionQueue, type StartGate } from '../../lib/limiter/admission-queu
 import { SlotPool } from '../../lib/limiter/slot-pool';
 
 describe('AdmissionQueue', () => {
-  describe('told of a time that was read a moment ago', () => {
-    /** What starts where the clock says 7 and 5 was read a moment ago, and the time that each start is told. */
-    const startsOf = (add: (queue: AdmissionQueue, pool: SlotPool) => void, gate?: StartGate) => {
-      const clock = { now: () => 7, schedule: () => () => undefined };
-      const starts: unknown[] = [];
-      const queue = new AdmissionQueue(clock, gate);
-      const pool = new SlotPool(3, {
-        startPlain: (request, _arrivedAt, _id, _rank, now) => starts.push([request, now]),
-      });
-      add(queue, pool);
-      queue.drain(5);
-      return starts;
+  it('tells the gate and each start the time at which it starts', () => {
+    let time = 0;
+    const clock = { now: () => ++time, schedule: () => () => undefined };
+    const passed: number[] = [];
+    const starts: unknown[] = [];
+    const gate: StartGate = {
+      opensAt: (_rank, _tokens, _asks, now) => now,
+      pass: (_rank, _tokens, _asks, now) => passed.push(now),
     };
-    const addPlain = (queue: AdmissionQueue, pool: SlotPool) => {
-      queue.addPlain(pool, 'a', 1, 1, 1);
-      queue.addPlain(pool, 'b', 1, 2, 1);
+    const queue = new AdmissionQueue(clock, gate);
+    const pool = new SlotPool(3, {
+      startPlain: (request, _arrivedAt, _id, _rank, now) => starts.push([request, now]),
+    });
+    queue.addPlain(pool, 'a', 1, 1, 1);
+    queue.addPlain(pool, 'b', 1, 2, 1);
+    queue.drain();
+    expect(starts).toEqual([
+      ['a', passed[0]],
+      ['b', passed[1]],
+    ]);
+    expect(passed[1]).toBeGreaterThan(passed[0]!);
+  });
+
+  it('starts no ticket that is overdue', () => {
+    const told: unknown[] = [];
+    const owner: TicketOwner = {
+      start: (_ticket, now) => told.push(['started', now]),
+      expired: () => told.push('expired'),
+      cancelled: () => undefined,
+      raised: () => undefined,
     };
-
-    it('starts the first plain request in it, and reads the clock for the next', () => {
-      expect(startsOf(addPlain)).toEqual([
-        ['a', 5],
-        ['b', 7],
-      ]);
-    });
-
-    it.each([
-      ['reads the clock where a gate decides by the time', false, 7, [7, 7, 7, 7]],
-      ['reads it not where the gate is open, whatever the time', true, 5, [5, 7, 7]],
-    ])('%s', (_name, isOpen, first, times) => {
-      const asked: number[] = [];
-      const gate: StartGate = {
-        isOpenAt: (now) => {
-          expect(now).toBe(5);
-          return isOpen;
-        },
-        opensAt: (_rank, _tokens, _asks, now) => {
-          asked.push(now);
-          return now;
-        },
-        pass: (_rank, _tokens, _asks, now) => asked.push(now),
-      };
-      expect(startsOf(addPlain, gate)).toEqual([
-        ['a', first],
-        ['b', 7],
-      ]);
-      expect(asked).toEqual(times);
-    });
-
-    it('reads the clock for a ticket, which may be overdue', () => {
-      const told: unknown[] = [];
-      const owner: TicketOwner = {
-        start: (_ticket, now) => told.push(['started', now]),
-        expired: () => told.push('expired'),
-        cancelled: () => undefined,
-        raised: () => undefined,
-      };
-      startsOf((queue, pool) => {
-        for (const deadline of [6, 8]) {
-          const ticket = new Ticket('a', 1);
-          ticket.deadline = deadline;
-          queue.add(ticket, pool, owner, 1);
-        }
-      });
-      expect(told).toEqual(['expired', ['started', 7]]);
-    });
+    const queue = new AdmissionQueue({ now: () => 7, schedule: () => () => undefined });
+    const pool = new SlotPool(3);
+    for (const deadline of [6, 8]) {
+      const ticket = new Ticket('a', 1);
+      ticket.deadline = deadline;
+      queue.add(ticket, pool, owner, 1);
+    }
+    queue.drain();
+    expect(told).toEqual(['expired', ['started', 7]]);
   });
 
   describe('a class that comes while others wait', () => {

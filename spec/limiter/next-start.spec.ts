@@ -128,18 +128,6 @@ describe('what the next request waits for', () => {
     });
   });
 
-  it('is the hold that a provider without room asked for, which is told apart', () => {
-    world({}, ({ limiter, ask }) => {
-      limiter.observe(failed(503, { 'retry-after': '7' }));
-      ask();
-      const { next, holdReason } = limiter.state;
-      expect(next).toMatchObject({ gate: 'hold', opensAt: 7000 });
-      expect(next!.reason).toContain('no room');
-      expect(next!.reason).not.toContain('429');
-      expect(holdReason).toBe('overloaded');
-    });
-  });
-
   it('is an outage, until a probe may start, and until the probe has ended', () => {
     world({ baseInterval: 0 }, ({ limiter, ask, at, startedAt }) => {
       for (let id = 1; id <= 16; id++) {
@@ -162,28 +150,38 @@ describe('what the next request waits for', () => {
   });
 
   it('is the rate that refusals taught, with the figure', () => {
-    world({ baseInterval: 0 }, ({ limiter, ask, permits, at }) => {
-      for (let count = 0; count <= 40; count++) {
-        at(count * 50, () => ask(CallPriority.CRITICAL));
-      }
-      at(2050, () => {
-        const error = Object.assign(new Error('refused'), {
-          status: 429,
-          headers: { 'retry-after-ms': '10' },
-        });
-        permits.at(-1)!.report({ error });
-        for (let count = 0; count < 5; count++) {
-          ask(CallPriority.CRITICAL);
-        }
-      });
-      at(2061, () => {
+    inVirtualTime((scheduler) => {
+      const limiter = new AdaptiveRateLimiter({ baseInterval: 0, scheduler });
+      let room = 5;
+      let filledAt = 0;
+      const subscription = range(0, 1000)
+        .pipe(
+          mergeWithConcurrency(
+            () => {
+              room = Math.min(5, room + (scheduler.now() - filledAt) / 200);
+              filledAt = scheduler.now();
+              if (room < 1) {
+                throw Object.assign(new Error('refused'), { status: 429 });
+              }
+              room--;
+              return of(1);
+            },
+            { limiter, retry: true },
+          ),
+        )
+        .subscribe({ error: rethrow });
+      scheduler.schedule(() => {
         const { next, learnedRate } = limiter.state;
-        expect(next).toMatchObject({ gate: 'learned-rate', priority: 'critical' });
-        expect(next!.opensAt).toBeGreaterThan(2061);
-        expect(next!.opensAt).toBeLessThanOrEqual(2061 + 1000 / learnedRate!);
+        expect(learnedRate).toBeGreaterThan(4);
+        expect(learnedRate).toBeLessThan(6);
+        expect(next).toMatchObject({ gate: 'learned-rate' });
+        expect(next!.opensAt).toBeLessThanOrEqual(30_000 + 1000 / learnedRate!);
         expect(next!.reason).toContain(`${learnedRate!.toFixed(2)} calls a second`);
-      });
+        subscription.unsubscribe();
+      }, 30_000);
+      scheduler.flush();
     });
+    expect.assertions(5);
   });
 
   it('is a limit that is spent: how much there is, what is left, and what the next call may take', () => {
@@ -242,7 +240,7 @@ describe('what the next request waits for', () => {
       wait: 350,
       interval: 100,
       learnedRate: 0,
-      isOverloaded: false,
+      maxRunning: Infinity,
       cost: 1,
     };
     const reason = reasonOf('budget', { ...figures, budget });

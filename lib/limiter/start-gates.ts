@@ -1,0 +1,142 @@
+import { prioritiesByRank, waitMultipliers, type PriorityRank } from '../core/priority';
+import type { Asks } from '../core/ticket';
+import type { Budgets, Receipt } from './budgets';
+import { reasonOf, type GateName, type NextStart } from './next-start';
+import type { OutageBreaker } from './outage-breaker';
+import { Pace, type PaceSettings } from './pace';
+import type { RefusalCauses } from './refusal-causes';
+
+/** What a request that is next asks for. */
+export interface StartRequest {
+  readonly rank: PriorityRank;
+  readonly tokens: number | undefined;
+  readonly asks: Asks;
+  /** What it has paid already, by a throttle. */
+  readonly receipt: Receipt | undefined;
+}
+
+/** All gates of a limiter: the next start may happen when the last of them opens. */
+export class StartGates {
+  readonly pace: Pace;
+  readonly #causes: RefusalCauses;
+  readonly #budgets: Budgets;
+  readonly #breaker: OutageBreaker;
+  isPaused = false;
+  /** Whether anything was heard of the calls, as silence teaches no pace. */
+  isHeard = false;
+  #lastPermitAt = -Infinity;
+  #lastStartAt = -Infinity;
+  /** The last answer of `opensAt`, and the gate that it came from. */
+  #opens = -Infinity;
+  #gate: GateName | undefined;
+  /** What held the request that is next, and since when. */
+  #heldBy: GateName | undefined;
+  #heldFrom = 0;
+
+  constructor(settings: PaceSettings, causes: RefusalCauses, budgets: Budgets, breaker: OutageBreaker) {
+    this.pace = new Pace(settings);
+    this.#causes = causes;
+    this.#budgets = budgets;
+    this.#breaker = breaker;
+  }
+
+  /** When the next start may happen; `Infinity` if that hangs on something else than time. */
+  opensAt(request: StartRequest, now: number): number {
+    this.pace.activeUntil(now);
+    const opens = this.#lastToOpen(request, now);
+    if (opens > now) {
+      this.#giveWay(now);
+      this.#heldBy = this.#gate;
+      this.#heldFrom = now;
+    }
+    if (opens !== Infinity) {
+      // Whoever waits for this is no sign of quiet, however long it takes.
+      this.pace.activeUntil(opens);
+    }
+    return opens;
+  }
+
+  /** Takes note of a start, or of a permit for one. */
+  passed(asks: Asks, now: number): void {
+    this.pace.activeUntil(now);
+    this.#giveWay(now);
+    if (asks !== 'permit') {
+      this.#lastStartAt = now;
+      this.pace.started();
+    }
+    if (asks !== 'start') {
+      this.#lastPermitAt = now;
+    }
+  }
+
+  /** Which gate holds a request, until when, and why; undefined if none does. */
+  explain(request: StartRequest, now: number): NextStart | undefined {
+    const opensAt = this.#lastToOpen(request, now);
+    const gate = this.#gate;
+    if (opensAt <= now || !gate) {
+      return undefined;
+    }
+    const { rank, tokens } = request;
+    const budget = gate === 'budget' ? this.#budgets.binding : undefined;
+    const reason = reasonOf(gate, {
+      rank,
+      wait: opensAt - now,
+      interval: this.pace.interval(now),
+      learnedRate: this.#causes.learned.perSecond,
+      maxRunning: this.#causes.maxRunning,
+      budget: budget?.state(now),
+      cost: budget ? this.#budgets.costIn(budget, tokens) : 0,
+    });
+    return { gate, priority: prioritiesByRank[rank], ...(opensAt < Infinity && { opensAt }), reason };
+  }
+
+  /** A request was held until now: what held it gives way by and by, as long as nothing speaks against it. */
+  #giveWay(now: number): void {
+    const held = this.#heldBy;
+    this.#heldBy = undefined;
+    if (!held || !this.isHeard || !this.#causes.isCalm) {
+      return;
+    }
+    const time = now - this.#heldFrom;
+    if (held === 'learned-rate') {
+      this.#causes.grow(time, now);
+    } else if (held === 'pace') {
+      this.pace.quicken(time, this.#causes.learned.isKnown);
+    } else if (held === 'budget' && !this.#budgets.binding?.countsByWindows) {
+      this.pace.relax(this.#budgets.spacing, time);
+    }
+  }
+
+  #lastToOpen({ rank, tokens, asks, receipt }: StartRequest, now: number): number {
+    this.#gate = undefined;
+    if (this.isPaused) {
+      this.#gate = 'pause';
+      return Infinity;
+    }
+    this.#opens = -Infinity;
+    const isBurst = this.pace.hasBurst(now);
+    const wait = this.pace.interval(now) * waitMultipliers[rank];
+    if (asks !== 'permit') {
+      this.#consider('outage', this.#breaker.opensAt(now));
+      this.#consider('learned-rate', this.#causes.opensAt(now));
+      this.#consider('slots', this.#causes.isFull(now) ? Infinity : -Infinity);
+      this.#consider('pace', isBurst ? -Infinity : this.#lastStartAt + wait);
+      if (asks === 'start' && receipt) {
+        this.#consider('budget', this.#budgets.paidOpensAt(receipt, now));
+      }
+    }
+    if (asks !== 'start') {
+      this.#consider('pace', isBurst ? -Infinity : this.#lastPermitAt + wait);
+      this.#consider('budget', this.#budgets.opensAt(tokens, now));
+    }
+    this.#consider('hold', this.#causes.heldUntil(now));
+    return this.#opens;
+  }
+
+  #consider(gate: GateName, time: number): void {
+    if (time > this.#opens) {
+      this.#opens = time;
+      this.#gate = gate;
+    }
+  }
+}
