@@ -20,7 +20,10 @@ export class RefusalAllowance {
 
   /** Takes note of what became of a call. */
   count(isRefused: boolean, now: number): void {
-    this.#fade(now);
+    const rest = this.#restAt(now);
+    this.#through *= rest;
+    this.#refused *= rest;
+    this.#countedAt = now;
     if (isRefused) {
       this.#refused++;
     } else {
@@ -30,15 +33,13 @@ export class RefusalAllowance {
 
   /** When the next call may start: now or earlier means at once. */
   opensAt(now: number): number {
-    this.#fade(now);
-    const isTooMuch = this.#refused > this.#through + fewest;
+    const isTooMuch = (this.#refused - this.#through) * this.#restAt(now) > fewest;
+    // As of the last verdict: a time that moved with the clock would be waited for again and again.
     return isTooMuch ? this.#startedAt + minute / (2 * this.#through + fewest) : -Infinity;
   }
 
-  #fade(now: number): void {
-    const rest = Math.exp((this.#countedAt - now) / minute);
-    this.#through *= rest;
-    this.#refused *= rest;
-    this.#countedAt = now;
+  /** The weight that the counts still have. */
+  #restAt(now: number): number {
+    return Math.exp((this.#countedAt - now) / minute);
   }
 }

@@ -23,6 +23,16 @@ describe('RefusalAllowance', () => {
     expect(allowance.opensAt(0)).toBeCloseTo(1000);
   });
 
+  it('is open at the time that it names', () => {
+    count(50, false);
+    count(200, true);
+    for (const now of [0, 10, 100, 250]) {
+      const opensAt = allowance.opensAt(now);
+      expect(opensAt).toBeGreaterThan(now);
+      expect(allowance.opensAt(opensAt)).toBeLessThanOrEqual(opensAt);
+    }
+  });
+
   it('opens again when more are let through', () => {
     count(70, true);
     expect(allowance.opensAt(0)).toBeGreaterThan(0);
