@@ -18,6 +18,10 @@ const second = 1000;
 const fewest = 4;
 const shortest = 50;
 
+/** So many starts fill their second, and no more are counted. */
+const many = 20;
+const mostMeasured = 1000;
+
 /** Requests refused before that are remembered. */
 const mostRefused = 10_000;
 
@@ -82,6 +86,10 @@ export class Attempts {
     return this.#running.size;
   }
 
+  get lastStartAt(): number {
+    return this.#lastStartAt;
+  }
+
   /** When all that has been started is decided. */
   get decidedAt(): number {
     return this.#lastStartAt + this.patience;
@@ -97,13 +105,13 @@ export class Attempts {
     const timeOf = (other: number): number => this.#times[other & (remembered - 1)]!;
     const until = timeOf(number);
     let first = number;
-    while (first > 1 && number - first < remembered - 24 && timeOf(first - 1) > until - second) {
+    while (first > 1 && number - first < mostMeasured && timeOf(first - 1) > until - second) {
       first--;
     }
     const count = number - first;
     if (count >= fewest) {
       // A few starts do not fill their second, but for the time between them.
-      return (second * count) / (count < 20 ? Math.max(shortest, until - timeOf(first)) : second);
+      return (second * count) / (count < many ? Math.max(shortest, until - timeOf(first)) : second);
     }
     // After a hold, the usual gap tells more than the longest one does.
     const gaps: number[] = [];
@@ -185,10 +193,7 @@ export class Attempts {
     this.#slowest = Math.max(now - attempt.startedAt, this.#slowest / 2);
     attempt.verdict = 'refused';
     const before = this.#refused.get(id);
-    this.#refused.set(id, {
-      count: (before?.count ?? 0) + 1,
-      at: now,
-    });
+    this.#refused.set(id, { count: (before?.count ?? 0) + 1, at: now });
     if (this.#refused.size > mostRefused) {
       const [oldest] = this.#refused.keys();
       this.#refused.delete(oldest!);

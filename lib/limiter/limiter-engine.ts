@@ -354,12 +354,9 @@ export class LimiterEngine implements StartGate, Walls {
     startedAt: number,
     now: number,
   ): void {
-    if (limits.length > 0) {
-      if (this.#budgets.stated(limits, startedAt, receipt, now)) {
-        if (this.#gates.pace.stated(this.#budgets.spacing)) {
-          this.#causes.forget();
-        }
-      }
+    const isNews = limits.length > 0 && this.#budgets.stated(limits, startedAt, receipt, now);
+    if (isNews && this.#gates.pace.stated(this.#budgets.spacing)) {
+      this.#causes.forget();
     }
   }
 

@@ -50,7 +50,7 @@ export function reasonOf(gate: GateName, figures: GateFigures): string {
   const { rank, wait, interval, learnedRate, maxRunning, budget, cost } = figures;
   switch (gate) {
     case 'slots':
-      return `Refusals taught that the provider takes ${maxRunning} calls at once: one of them must end first.`;
+      return `Refusals taught that the provider takes ${maxRunning} calls at once: one must end first, or a minute pass.`;
     case 'pause':
       return 'The limiter is paused: resume() lets requests start again.';
     case 'hold':

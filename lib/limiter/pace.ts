@@ -6,7 +6,7 @@ const quickening = 2;
 const carefulQuickening = 1.35;
 
 /** Starts that a fresh limiter lets through at once. */
-const burst = 4;
+export const burst = 4;
 
 /** What a pace is made of; times are milliseconds. */
 export interface PaceSettings {
@@ -86,12 +86,6 @@ export class Pace {
     this.#interval = this.#clamp(spacing);
     this.#burstLeft = 0;
     return true;
-  }
-
-  slow(interval: number): void {
-    if (this.#adaptive) {
-      this.#interval = this.#clamp(Math.max(this.#interval, interval));
-    }
   }
 
   #clamp(interval: number): number {

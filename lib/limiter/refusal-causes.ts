@@ -6,6 +6,7 @@ import { ExpectedShare } from './expected-share';
 import { GrowthTrials } from './growth-trials';
 import { LearnedRate } from './learned-rate';
 import { LetThrough, type MeasuredRate } from './let-through';
+import { burst } from './pace';
 import { RefusalAllowance } from './refusal-allowance';
 import { RunningBound } from './running-bound';
 import { changePoint, isSurprising } from './surprise';
@@ -27,9 +28,6 @@ const farAway = 4;
 
 /** A stated rate counts as measured with so many calls: nobody knows it better. */
 const stated = 1000;
-
-/** The first attempts, of which no pace can be measured yet: they count as made within a second. */
-const burst = 4;
 
 /** How much faster than the stated rate a pace must be to break it. */
 const tooFast = 1.02;
@@ -103,9 +101,10 @@ export class RefusalCauses implements VerdictListener {
     return this.#bound.bound;
   }
 
-  /** Whether as many calls run as may at once. */
-  isFull(now: number): boolean {
-    return this.#attempts.running >= this.#bound.limit(now);
+  /** When the next call may start, by the number of those that run. */
+  slotOpensAt(now: number): number {
+    const { running, lastStartAt } = this.#attempts;
+    return this.#bound.opensAt(running, lastStartAt, now);
   }
 
   /** When the next call may start, by what refusals taught. */
@@ -260,6 +259,7 @@ export class RefusalCauses implements VerdictListener {
       this.#cause = 'at-once';
       return;
     }
+    // Of the first attempts no pace can be measured yet: they count as made within a second.
     const least = first.number <= burst ? burst : slowestTest;
     const pace = Math.max(least, this.#attempts.rateBefore(first.number));
     const isAllowed = this.#statedRate > 0 && pace <= tooFast * this.#statedRate;

@@ -31,6 +31,14 @@ export class RunningBound {
     return now >= this.#tryAt ? this.#bound + this.#step : this.#bound;
   }
 
+  /**
+   * When the next call may start while so many run. A call may have ended without a word: so that the bound stops nobody
+   * for ever, one is tried when none was started for a time.
+   */
+  opensAt(running: number, lastStartAt: number, now: number): number {
+    return running < this.limit(now) ? -Infinity : lastStartAt + longestTrial;
+  }
+
   letThrough(running: number, now: number): void {
     this.#letThroughAt[running] = now;
     this.#letThrough++;

@@ -119,7 +119,7 @@ export class StartGates {
     if (asks !== 'permit') {
       this.#consider('outage', this.#breaker.opensAt(now));
       this.#consider('learned-rate', this.#causes.opensAt(now));
-      this.#consider('slots', this.#causes.isFull(now) ? Infinity : -Infinity);
+      this.#consider('slots', this.#causes.slotOpensAt(now));
       this.#consider('pace', isBurst ? -Infinity : this.#lastStartAt + wait);
       if (asks === 'start' && receipt) {
         this.#consider('budget', this.#budgets.paidOpensAt(receipt, now));

@@ -174,6 +174,35 @@ describe('a hold', () => {
   });
 });
 
+describe('a learned bound on the calls that run', () => {
+  it('stops nobody for ever when permits are not given back', () => {
+    inVirtualTime((scheduler) => {
+      const limiter = new AdaptiveRateLimiter({ scheduler, baseInterval: 100 });
+      let running = 0;
+      const startedAt: number[] = [];
+      const ask = () =>
+        limiter.acquire().subscribe({
+          next: (permit) => {
+            startedAt.push(scheduler.now());
+            const isRefused = running >= 3;
+            const error = Object.assign(new Error('429'), { status: 429 });
+            scheduler.schedule(() => isRefused && permit.report({ error }), 50);
+            if (!isRefused) {
+              running++;
+              scheduler.schedule(() => running--, 5000);
+            }
+          },
+          error: rethrow,
+        });
+      for (let index = 0; index < 60; index++) {
+        ask();
+      }
+      scheduler.flush();
+      expect(startedAt).toHaveLength(60);
+    });
+  });
+});
+
 describe('a token budget', () => {
   it.each([
     [
