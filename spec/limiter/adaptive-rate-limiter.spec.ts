@@ -127,7 +127,7 @@ describe('AdaptiveRateLimiter', () => {
                 room--;
                 return of(1);
               },
-              { limiter, retry: true },
+              { limiter, retry: { random: () => 0.5 } },
             ),
           )
           .subscribe({ error: rethrow });

@@ -166,7 +166,7 @@ describe('what the next request waits for', () => {
               room--;
               return of(1);
             },
-            { limiter, retry: true },
+            { limiter, retry: { random: () => 0.5 } },
           ),
         )
         .subscribe({ error: rethrow });
