@@ -3,6 +3,7 @@ import type { CallEventListener } from './events';
 import type { Alarm } from './alarms';
 import type { Member } from './members';
 import { defaultRank, type PriorityRank } from './priority';
+import { textLength } from './text-length';
 
 let lastId = 0;
 
@@ -116,6 +117,7 @@ export class Ticket<R = unknown> implements Queued, Member {
   passedOnBy: object | undefined;
   /** Those that had emitted it before that one, if there were any. */
   #passedOnBefore: object[] | undefined;
+  #textLength: number | undefined;
 
   /** What its call used up so far, as far as the provider told. */
   usage: TokenUsage | undefined;
@@ -150,6 +152,11 @@ export class Ticket<R = unknown> implements Queued, Member {
 
   get ticket(): this {
     return this;
+  }
+
+  /** Characters of the request's text. */
+  get textLength(): number {
+    return (this.#textLength ??= textLength(this.request));
   }
 
   unfold(): void {

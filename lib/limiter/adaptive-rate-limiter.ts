@@ -205,7 +205,7 @@ export class AdaptiveRateLimiter {
       };
       const isFull =
         engine.queue.waiting >= this.maxQueue &&
-        !engine.queue.wouldStart(this.#permits, rank, ticket.tokens, ticket.asks);
+        !engine.queue.wouldStart(this.#permits, rank, ticket, ticket.asks);
       if (isFull && !this.#makeRoom(rank)) {
         subscriber.error(new QueueOverflowError(this.maxQueue));
         return;

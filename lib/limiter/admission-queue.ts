@@ -1,3 +1,5 @@
+import { textLength } from '../core/text-length';
+import type { Sized } from './token-estimate';
 import { Alarms } from '../core/alarms';
 import type { Clock } from '../core/clock';
 import type { PriorityRank } from '../core/priority';
@@ -88,26 +90,25 @@ export class AdmissionQueue {
 
   /** The request that is next: what it asks for, or that no slot is free for any. */
   get head():
-    | { rank: PriorityRank; tokens: number | undefined; asks: Asks; id: number | undefined }
-    | 'no-slot'
-    | undefined {
+    { rank: PriorityRank; request: Sized; asks: Asks; id: number | undefined } | 'no-slot' | undefined {
     const leaf = this.#lines.paid.next() ?? this.#lines.unpaid.next();
     if (!leaf) {
       return this.waiting > 0 ? 'no-slot' : undefined;
     }
     const ticket = leaf.firstTicket();
     const { rank } = leaf.lane.priorityClass;
-    return { rank, tokens: ticket?.tokens, asks: ticket?.asks ?? 'permit-and-start', id: ticket?.id };
+    const request = sizeOf(ticket, leaf.queue.first(), leaf.queue.firstId());
+    return { rank, request, asks: ticket?.asks ?? 'permit-and-start', id: ticket?.id };
   }
 
   /** Whether a request of this pool that arrived now would start at once. */
-  wouldStart(pool: SlotPool, rank: PriorityRank, tokens: number | undefined, asks: Asks): boolean {
+  wouldStart(pool: SlotPool, rank: PriorityRank, request: Sized, asks: Asks): boolean {
     // Those who wait for a slot of another pool are in nobody's way.
     if (!pool.hasFreeSlot || this.#lines.lineOf(asks).next()) {
       return false;
     }
     const now = this.#clock.now();
-    return !this.#gate || this.#gate.opensAt(rank, tokens, asks, now) <= now;
+    return !this.#gate || this.#gate.opensAt(rank, request, asks, now) <= now;
   }
 
   /** Puts a request without a ticket at the end of its class. Its pool starts it. */
@@ -324,7 +325,8 @@ export class AdmissionQueue {
       // Starts of others would push the start that is paid for farther and farther away.
       return Infinity;
     }
-    const opens = gate ? gate.opensAt(rank, ticket?.tokens, asks, now, ticket?.id) : now;
+    const size = sizeOf(ticket, leaf.queue.first(), leaf.queue.firstId());
+    const opens = gate ? gate.opensAt(rank, size, asks, now, ticket?.id) : now;
     if (opens <= now) {
       this.#serve(leaf, ticket, rank, asks, now);
       return isDone;
@@ -340,7 +342,7 @@ export class AdmissionQueue {
     const { arrivedAt, id } = queue;
     priorityClass.served(leaf);
     pool.active++;
-    this.#gate?.pass(rank, ticket?.tokens, asks, now, numberOf(item, id));
+    this.#gate?.pass(rank, sizeOf(ticket, item, id), asks, now, numberOf(item, id));
     if (ticket) {
       ticket.place = undefined;
       this.#stopWatching(ticket);
@@ -417,4 +419,14 @@ export class AdmissionQueue {
     this.#backOff(ticket, { pool, until: Infinity });
     this.#hopeless.add({ ticket, error });
   }
+}
+
+/** A request without a ticket has announced nothing. */
+export function sizeOf(ticket: Ticket | undefined, item: unknown, id: number | undefined): Sized {
+  return (
+    ticket ?? {
+      tokens: undefined,
+      textLength: textLength(id === noNumber ? (item as { request?: unknown }).request : item),
+    }
+  );
 }

@@ -36,6 +36,12 @@ export interface Attempt {
   readonly startedAt: number;
   /** Calls that ran when it had started, itself included. */
   readonly running: number;
+  /** Whether its request had been refused before. */
+  readonly isRetry: boolean;
+  /** How large it is, next to the usual call. */
+  readonly size: number;
+  /** What it takes of a limit: 1, or its size if the limit is on tokens. */
+  readonly weight: number;
   /** Whether its request had been refused again and again while others passed: its refusals say nothing of the others. */
   readonly isAlone: boolean;
   verdict: 'let-through' | 'refused' | undefined;
@@ -65,8 +71,10 @@ export class Attempts {
   #undecided: Attempt[] = [];
   #next = 0;
   readonly #refused = new Map<number, RefusedRequest>();
-  /** When the newest call was started that was let through. */
-  #passedAt = -Infinity;
+  /** Calls that were let through, each heavier than all that were started later. */
+  #passed: Attempt[] = [];
+  /** Whether calls are counted by their size. */
+  isBySize = false;
   #slowest = unknownLatency;
   #count = 0;
   #lastStartAt = -Infinity;
@@ -122,19 +130,23 @@ export class Attempts {
     return gaps.length === 0 ? 1 : second / Math.max(shortest, gaps[gaps.length >> 1]!);
   }
 
-  started(id: number, now: number): void {
+  started(id: number, now: number, size = 1): void {
     this.#running.delete(id);
-    this.#add(id, now);
+    this.#add(id, now, size);
   }
 
-  #add(id: number, startedAt: number): Attempt {
+  #add(id: number, startedAt: number, size = 1): Attempt {
+    const weight = this.weightOf(size);
     const before = this.#refused.get(id);
     const attempt: Attempt = {
       id,
       number: ++this.#count,
       startedAt,
       running: this.#running.size + 1,
-      isAlone: before !== undefined && before.count >= mostCounted && this.#passedAt > before.at,
+      isRetry: before !== undefined,
+      size,
+      weight,
+      isAlone: before !== undefined && before.count >= mostCounted && this.#passedAt(weight) > before.at,
       verdict: undefined,
     };
     this.#lastStartAt = Math.max(this.#lastStartAt, startedAt);
@@ -203,8 +215,30 @@ export class Attempts {
 
   #pass(attempt: Attempt, now: number): void {
     attempt.verdict = 'let-through';
-    this.#passedAt = Math.max(this.#passedAt, attempt.startedAt);
+    this.#notePassed(attempt);
     this.#listener.decided(attempt, now);
+  }
+
+  weightOf(size: number): number {
+    return this.isBySize ? size : 1;
+  }
+
+  #notePassed(attempt: Attempt): void {
+    const { startedAt, weight } = attempt;
+    const later = this.#passed.filter((other) => other.startedAt > startedAt);
+    if (later.every((other) => other.weight < weight)) {
+      this.#passed = [
+        ...this.#passed.filter((other) => other.startedAt <= startedAt && other.weight > weight),
+        attempt,
+        ...later,
+      ];
+    }
+  }
+
+  /** When the newest call of at least that weight was started that was let through. */
+  #passedAt(weight: number): number {
+    const last = this.#passed.filter((passed) => passed.weight >= weight).at(-1);
+    return last?.startedAt ?? -Infinity;
   }
 
   /** The call is over. */

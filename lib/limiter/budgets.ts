@@ -3,10 +3,16 @@ import type { LimitedDimension, StatedLimit } from '../provider/stated-limit';
 import { Budget } from './budget';
 import type { BudgetState, LimitBudget } from './limit-budget';
 import { StartLog } from './start-log';
-import { costIn, noTokens, TokenEstimate, type TokenCost } from './token-estimate';
+import { costIn, noTokens, TokenEstimate, type Sized, type TokenCost } from './token-estimate';
 
 /** Largest share of a token budget's depth that is waited for in case a call of unknown cost is dear. */
 const largestCaution = 0.25;
+
+/** Calls over which sizes are averaged: a few very large ones must not move the mean. */
+const averaged = 1000;
+
+/** The smallest size of a call next to the usual one: a call costs something whatever its text. */
+const smallest = 0.01;
 
 /** What a call has taken of the budgets, to settle it and to read its headers rightly. */
 export class Receipt {
@@ -21,7 +27,32 @@ export class Receipt {
     public takenAt: number,
     /** Whether its call has started; else it only holds a permit. */
     public isStarted: boolean,
+    /** Characters of its request. */
+    readonly textLength?: number,
   ) {}
+}
+
+/** The means of what the last requests announced, and of the lengths of their texts. */
+class UsualSize {
+  #announcing = 0;
+  #tokens = 0;
+  #reading = 0;
+  #textLength = 0;
+
+  add({ tokens, textLength }: Sized): void {
+    if (tokens === undefined) {
+      this.#reading = Math.min(averaged, this.#reading + 1);
+      this.#textLength += (textLength - this.#textLength) / this.#reading;
+    } else {
+      this.#announcing = Math.min(averaged, this.#announcing + 1);
+      this.#tokens += (tokens - this.#tokens) / this.#announcing;
+    }
+  }
+
+  /** A usual request that tells of itself what this one does. */
+  like({ tokens }: Sized): Sized {
+    return { tokens: tokens === undefined ? undefined : this.#tokens, textLength: this.#textLength };
+  }
 }
 
 /** All limits that are known or stated: a start must find room in every one of them. */
@@ -30,6 +61,7 @@ export class Budgets {
   readonly #estimate = new TokenEstimate();
   readonly #starts: StartLog;
   #binding: LimitBudget | undefined;
+  readonly #usual = new UsualSize();
 
   /** @param starts takes note of every start */
   constructor(starts = new StartLog()) {
@@ -50,12 +82,12 @@ export class Budgets {
     return this.#binding;
   }
 
-  /** When every budget has room for a call of so many announced tokens. */
-  opensAt(tokens: number | undefined, now: number): number {
+  /** When every budget has room for a call. */
+  opensAt(request: Sized, now: number): number {
     if (this.#all.some((budget) => budget.isForgotten(now))) {
       this.#all = this.#all.filter((budget) => !budget.isForgotten(now));
     }
-    return this.#latest((budget) => budget.opensAt(this.costIn(budget, tokens), now));
+    return this.#latest((budget) => budget.opensAt(this.costIn(budget, request), now));
   }
 
   /** The same for a call that has paid: what it had reserved may have left a window since. */
@@ -63,20 +95,28 @@ export class Budgets {
     return this.#latest((budget) => budget.paidOpensAt(counted(budget, cost), number, now));
   }
 
-  /** What must be there of a budget before a call of so many announced tokens starts. */
-  costIn(budget: LimitBudget, tokens: number | undefined): number {
-    const expected = counted(budget, this.#estimate.expected(tokens));
-    if (tokens !== undefined || budget.dimension === 'requests') {
+  /** What must be there of a budget before a call starts. */
+  costIn(budget: LimitBudget, request: Sized): number {
+    const expected = counted(budget, this.#estimate.expected(request));
+    if (request.tokens !== undefined || budget.dimension === 'requests') {
       return expected;
     }
-    const possible = counted(budget, this.#estimate.possible(undefined));
+    const possible = counted(budget, this.#estimate.possible(request));
     return Math.max(expected, Math.min(possible, budget.depth * largestCaution));
   }
 
+  /** How large a call is, next to the usual one. */
+  relativeSize(request: Sized): number {
+    const usual = this.#estimate.expected(this.#usual.like(request)).total;
+    const { total } = this.#estimate.expected(request);
+    return total > 0 && usual > 0 ? Math.max(smallest, total / usual) : 1;
+  }
+
   /** Reserves what a call will probably cost. */
-  take(tokens: number | undefined, now: number, isStarted = true): Receipt {
-    const cost = this.#estimate.expected(tokens);
-    return new Receipt(this.#reserve(cost, now), cost, now, isStarted);
+  take(request: Sized, now: number, isStarted = true): Receipt {
+    const cost = this.#estimate.expected(request);
+    this.#usual.add(request);
+    return new Receipt(this.#reserve(cost, now), cost, now, isStarted, request.textLength);
   }
 
   /** A call that has paid before starts now: what it takes counts from now on. */
@@ -129,7 +169,7 @@ export class Budgets {
 
   /** Learns what a call has used, and puts that in place of what was reserved for it. */
   used(usage: TokenUsage, receipt: Receipt | undefined, startedAt: number): void {
-    this.#estimate.learn(usage);
+    this.#estimate.learn(usage, receipt?.textLength);
     if (!receipt) {
       return;
     }
@@ -150,23 +190,14 @@ export class Budgets {
     }
   }
 
-  /** Whether a refusal that states these limits says itself which of them is spent. */
-  isSpent(limits: readonly StatedLimit[]): boolean {
-    const possible = this.#estimate.possible(undefined);
-    return limits.some(
-      ({ dimension, remaining }) =>
-        remaining !== undefined && remaining < Math.max(1, 2 * costIn(dimension, possible)),
-    );
-  }
-
   /** Milliseconds between starts that the tightest limit of a minute or less refills for; 0 where there is none. */
   get spacing(): number {
-    const expected = this.#estimate.expected(undefined);
+    const { mean } = this.#estimate;
     let spacing = 0;
     for (const budget of this.#all) {
       // A day's limit says how much there is, not how fast it may be spent; one that the user gives says the same.
       if (budget instanceof Budget && budget.window <= 60_000) {
-        spacing = Math.max(spacing, (counted(budget, expected) * 60_000) / budget.perMinute);
+        spacing = Math.max(spacing, (counted(budget, mean) * 60_000) / budget.perMinute);
       }
     }
     return spacing;

@@ -1,3 +1,6 @@
+/** Calls a millisecond: no timer spaces them. */
+const unfelt = 10;
+
 /** Milliseconds of starts that a late timer may catch up. */
 const lateness = 20;
 
@@ -68,19 +71,20 @@ export class LearnedRate {
     this.#tries = 1 / (1 - share);
   }
 
-  opensAt(now: number): number {
+  /** @param weight what the next call takes, next to the usual one */
+  opensAt(now: number, weight = 1): number {
     if (this.#rate === 0) {
       return -Infinity;
     }
-    this.#refill(now);
+    this.#refill(now, weight);
     // Rounding must not leave a start a hair's breadth short of its own time.
-    return this.#level >= 1 - 1e-9 ? now : now + (1 - this.#level) / this.#attempts;
+    return this.#level >= weight - 1e-9 ? now : now + (weight - this.#level) / this.#attempts;
   }
 
-  take(now: number): void {
+  take(now: number, weight = 1): void {
     if (this.#rate > 0) {
-      this.#refill(now);
-      this.#level--;
+      this.#refill(now, weight);
+      this.#level -= weight;
     }
   }
 
@@ -114,6 +118,9 @@ export class LearnedRate {
       this.#refill(now);
       const growth = excess < 0 ? this.#growth - excess / 2 : this.#growth * (1 + (excess / near) ** 2);
       this.#rate *= Math.exp(Math.min(leap, (growth * duration) / 1000));
+      if (this.#rate > unfelt) {
+        this.forget();
+      }
     }
   }
 
@@ -121,8 +128,8 @@ export class LearnedRate {
     return this.#rate * this.#tries;
   }
 
-  #refill(now: number): void {
-    const depth = 1 + this.#attempts * lateness;
+  #refill(now: number, weight = 1): void {
+    const depth = weight + this.#attempts * lateness;
     this.#level = Math.min(depth, this.#level + (now - this.#at) * this.#attempts);
     this.#at = now;
   }

@@ -21,8 +21,8 @@ export class LetThrough {
     this.#from ??= now;
   }
 
-  add(): void {
-    this.#count++;
+  add(weight: number): void {
+    this.#count += weight;
   }
 
   /**

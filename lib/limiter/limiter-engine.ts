@@ -16,6 +16,7 @@ import { RefusalCauses } from './refusal-causes';
 import { SlidingWindowBudget, type KnownLimit } from './sliding-window-budget';
 import { StartGates } from './start-gates';
 import { StatedHold, type Closure } from './stated-hold';
+import type { Sized } from './token-estimate';
 import type { Walls } from './walls';
 
 export interface EngineSettings {
@@ -167,8 +168,8 @@ export class LimiterEngine implements StartGate, Walls {
     return tightest;
   }
 
-  opensAt(rank: PriorityRank, tokens: number | undefined, asks: Asks, now: number, id?: number): number {
-    return this.#gates.opensAt({ rank, tokens, asks, receipt: this.#receiptOf(id) }, now);
+  opensAt(rank: PriorityRank, request: Sized, asks: Asks, now: number, id?: number): number {
+    return this.#gates.opensAt({ rank, request, asks, receipt: this.#receiptOf(id) }, now);
   }
 
   /** What the next request waits for; undefined where none waits, or none has to. */
@@ -183,11 +184,11 @@ export class LimiterEngine implements StartGate, Walls {
     return this.#gates.explain({ ...head, receipt: this.#receiptOf(head.id) }, this.clock.now());
   }
 
-  pass(_rank: PriorityRank, tokens: number | undefined, asks: Asks, now: number, id: number): void {
+  pass(_rank: PriorityRank, request: Sized, asks: Asks, now: number, id: number): void {
     this.#gates.passed(asks, now);
     if (asks !== 'permit') {
       this.#breaker.started(id, now);
-      this.#causes.started(id, now);
+      this.#causes.started(id, this.#budgets.relativeSize(request), now);
     }
     if (asks === 'start') {
       const receipt = this.#running.get(id);
@@ -197,7 +198,7 @@ export class LimiterEngine implements StartGate, Walls {
     } else {
       this.#meter.add(now);
       // Which also notes it among the starts.
-      this.#running.set(id, this.#budgets.take(tokens, now, asks !== 'permit'));
+      this.#running.set(id, this.#budgets.take(request, now, asks !== 'permit'));
     }
   }
 

@@ -9,6 +9,7 @@ import { LetThrough, type MeasuredRate } from './let-through';
 import { burst } from './pace';
 import { RefusalAllowance } from './refusal-allowance';
 import { RunningBound } from './running-bound';
+import { SizeEvidence } from './size-evidence';
 import { changePoint, isSurprising } from './surprise';
 import { everydayWindow, Wall } from './wall';
 
@@ -25,6 +26,9 @@ const manyMissed = 24;
 /** A measured rate needs so many calls, and says nothing of a pace that is so many times faster. */
 const measured = 10;
 const farAway = 4;
+
+/** A rate measured with so many calls is off by a tenth at the most, and is measured anew to follow the limit. */
+const longRun = 100;
 
 /** A stated rate counts as measured with so many calls: nobody knows it better. */
 const stated = 1000;
@@ -54,6 +58,7 @@ export class RefusalCauses implements VerdictListener {
   readonly #attempts = new Attempts(this);
   readonly #allowance = new RefusalAllowance();
   readonly #growth = new GrowthTrials();
+  readonly #sizes = new SizeEvidence();
   readonly #share = new ExpectedShare();
   readonly #letThrough = new LetThrough();
   readonly #adaptive: boolean;
@@ -108,8 +113,8 @@ export class RefusalCauses implements VerdictListener {
   }
 
   /** When the next call may start, by what refusals taught. */
-  opensAt(now: number): number {
-    return Math.max(this.learned.opensAt(now), this.#allowance.opensAt(now));
+  opensAt(size: number, now: number): number {
+    return Math.max(this.learned.opensAt(now, this.#attempts.weightOf(size)), this.#allowance.opensAt(now));
   }
 
   /** Until when everybody is held. */
@@ -126,10 +131,10 @@ export class RefusalCauses implements VerdictListener {
     }
   }
 
-  started(id: number, now: number): void {
+  started(id: number, size: number, now: number): void {
     this.#letThrough.started(now);
-    this.#attempts.started(id, now);
-    this.learned.take(now);
+    this.#attempts.started(id, now, size);
+    this.learned.take(now, this.#attempts.weightOf(size));
     this.#allowance.started(now);
     if (this.#phase === 'walled') {
       this.wall.probed(this.#attempts.decidedAt);
@@ -176,7 +181,7 @@ export class RefusalCauses implements VerdictListener {
 
   decided(attempt: Attempt, now: number): void {
     this.#allowance.count(false, now);
-    this.#letThrough.add();
+    this.#letThrough.add(attempt.weight);
     this.#bound.letThrough(attempt.running, now);
     this.#count(attempt, now);
   }
@@ -194,6 +199,14 @@ export class RefusalCauses implements VerdictListener {
   #count(attempt: Attempt, now: number): void {
     const isRefused = attempt.verdict === 'refused';
     this.#growth.count(isRefused, this.#share.value);
+    if (!attempt.isRetry && !this.#attempts.isBySize) {
+      this.#sizes.count(isRefused, attempt.size);
+      if (this.#sizes.isBySize) {
+        this.#attempts.isBySize = true;
+        this.#limitedBySize(now);
+        this.#letThrough.ranDry(now, 0);
+      }
+    }
     if (!this.#episode) {
       this.#compare(attempt, isRefused, now);
     } else if (attempt.number < this.#episode.first) {
@@ -255,6 +268,10 @@ export class RefusalCauses implements VerdictListener {
     this.#recent = [];
     const isSpent = this.#isSpent(now);
     const fewest = Math.min(...refused.map(({ running }) => running));
+    if (!isSpent && this.#attempts.isBySize && since.length > refused.length) {
+      this.#limitedBySize(now);
+      return;
+    }
     if (!isSpent && this.#bound.isLearnedFrom(fewest, refused.length, now)) {
       this.#cause = 'at-once';
       return;
@@ -281,6 +298,22 @@ export class RefusalCauses implements VerdictListener {
     } else {
       this.#judge(episode, now);
     }
+  }
+
+  /** A limit on tokens is reached: what was let through since it was reached first is its rate. */
+  #limitedBySize(now: number): void {
+    const { rate, count } = this.#letThrough.rateUntil(now, 0);
+    this.#cause = 'pace';
+    if (count >= measured) {
+      this.learned.set(hair * rate, rate, now, longRun);
+      this.#growth.limited(now);
+    }
+    if (count >= longRun) {
+      this.#letThrough.ranDry(now, 0);
+    }
+    this.#share.believe(0);
+    this.learned.expect(0);
+    this.#calm();
   }
 
   /** The rate that the provider states, or that was let through since the limit was last reached. */
@@ -319,6 +352,10 @@ export class RefusalCauses implements VerdictListener {
   #judge(episode: Episode, now: number): void {
     if (!this.#adaptive) {
       this.#calm();
+      return;
+    }
+    if (this.#attempts.isBySize) {
+      this.#limitedBySize(now);
       return;
     }
     const { opinion, cause, test } = episode.judge(now);

@@ -5,11 +5,12 @@ import { reasonOf, type GateName, type NextStart } from './next-start';
 import type { OutageBreaker } from './outage-breaker';
 import { Pace, type PaceSettings } from './pace';
 import type { RefusalCauses } from './refusal-causes';
+import type { Sized } from './token-estimate';
 
 /** What a request that is next asks for. */
 export interface StartRequest {
   readonly rank: PriorityRank;
-  readonly tokens: number | undefined;
+  readonly request: Sized;
   readonly asks: Asks;
   /** What it has paid already, by a throttle. */
   readonly receipt: Receipt | undefined;
@@ -70,13 +71,13 @@ export class StartGates {
   }
 
   /** Which gate holds a request, until when, and why; undefined if none does. */
-  explain(request: StartRequest, now: number): NextStart | undefined {
-    const opensAt = this.#lastToOpen(request, now);
+  explain(start: StartRequest, now: number): NextStart | undefined {
+    const opensAt = this.#lastToOpen(start, now);
     const gate = this.#gate;
     if (opensAt <= now || !gate) {
       return undefined;
     }
-    const { rank, tokens } = request;
+    const { rank, request } = start;
     const budget = gate === 'budget' ? this.#budgets.binding : undefined;
     const reason = reasonOf(gate, {
       rank,
@@ -85,7 +86,7 @@ export class StartGates {
       learnedRate: this.#causes.learned.perSecond,
       maxRunning: this.#causes.maxRunning,
       budget: budget?.state(now),
-      cost: budget ? this.#budgets.costIn(budget, tokens) : 0,
+      cost: budget ? this.#budgets.costIn(budget, request) : 0,
     });
     return { gate, priority: prioritiesByRank[rank], ...(opensAt < Infinity && { opensAt }), reason };
   }
@@ -107,7 +108,7 @@ export class StartGates {
     }
   }
 
-  #lastToOpen({ rank, tokens, asks, receipt }: StartRequest, now: number): number {
+  #lastToOpen({ rank, request, asks, receipt }: StartRequest, now: number): number {
     this.#gate = undefined;
     if (this.isPaused) {
       this.#gate = 'pause';
@@ -118,7 +119,7 @@ export class StartGates {
     const wait = this.pace.interval(now) * waitMultipliers[rank];
     if (asks !== 'permit') {
       this.#consider('outage', this.#breaker.opensAt(now));
-      this.#consider('learned-rate', this.#causes.opensAt(now));
+      this.#consider('learned-rate', this.#causes.opensAt(this.#budgets.relativeSize(request), now));
       this.#consider('slots', this.#causes.slotOpensAt(now));
       this.#consider('pace', isBurst ? -Infinity : this.#lastStartAt + wait);
       if (asks === 'start' && receipt) {
@@ -127,7 +128,7 @@ export class StartGates {
     }
     if (asks !== 'start') {
       this.#consider('pace', isBurst ? -Infinity : this.#lastPermitAt + wait);
-      this.#consider('budget', this.#budgets.opensAt(tokens, now));
+      this.#consider('budget', this.#budgets.opensAt(request, now));
     }
     this.#consider('hold', this.#causes.heldUntil(now));
     return this.#opens;

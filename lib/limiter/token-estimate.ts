@@ -7,6 +7,12 @@ const smoothing = 0.1;
 /** Calls whose dearest tells what the next one may cost. */
 const remembered = 100;
 
+/** Tokens of a character before it is known: four characters are one token of English (platform.openai.com/tokenizer). */
+const perCharacter = 1 / 4;
+
+/** Calls without which that is not judged. */
+const fewest = 10;
+
 /** Tokens that a call takes or may take, by what the limits count. */
 export interface TokenCost {
   readonly total: number;
@@ -30,34 +36,76 @@ export function costIn(dimension: LimitedDimension, tokens: TokenCost): number {
   }
 }
 
-/** Learns from usage what calls cost whose requests do not say it. */
+/** A request, as far as it tells what its call will cost. */
+export interface Sized {
+  /** Tokens that its traits announce. */
+  readonly tokens: number | undefined;
+  /** Characters of its text. */
+  readonly textLength: number;
+}
+
+/**
+ * Learns from usage what calls cost whose requests do not say it: a straight line through the tokens of prompts over the
+ * lengths of their texts (least squares), and the mean of the answers.
+ */
 export class TokenEstimate {
-  /** Mean tokens of a prompt and of an answer. */
+  #count = 0;
+  /** Running means: characters of a text, tokens of its prompt and of its answer. */
+  #text = 0;
   #input = 0;
   #output = 0;
-  readonly #recent = new Float64Array(remembered);
-  #count = 0;
+  /** Running means of the square of the first, and of its product with the second, both from their means. */
+  #variance = 0;
+  #covariance = 0;
+  /** What the last calls cost, and the lengths of their texts. */
+  readonly #costs: number[] = [];
+  readonly #texts: number[] = [];
 
-  learn(usage: TokenUsage): void {
+  /** @param text characters of the request; undefined if that is not known */
+  learn(usage: TokenUsage, text = this.#text): void {
     const input = amount(usage.inputTokens);
     const output = amount(usage.outputTokens);
     if (input + output > 0) {
-      this.#recent[this.#count++ % remembered] = input + output;
+      this.#costs[this.#count % remembered] = input + output;
+      this.#texts[this.#count++ % remembered] = text;
       // The plain mean until there are enough calls for a running one.
       const weight = Math.max(smoothing, 1 / this.#count);
-      this.#input += weight * (input - this.#input);
+      const longer = text - this.#text;
+      const dearer = input - this.#input;
+      this.#text += weight * longer;
+      this.#input += weight * dearer;
       this.#output += weight * (output - this.#output);
+      this.#variance = (1 - weight) * (this.#variance + weight * longer * longer);
+      this.#covariance = (1 - weight) * (this.#covariance + weight * longer * dearer);
     }
   }
 
-  /** What a call will probably cost: what its traits announce, else the mean. */
-  expected(announced: number | undefined): TokenCost {
-    return this.#split(announced ?? this.#input + this.#output);
+  /** What a call costs on average. */
+  get mean(): TokenCost {
+    return { total: this.#input + this.#output, input: this.#input, output: this.#output };
   }
 
-  /** What a call may cost: what its traits announce, else as much as the dearest of the last calls. */
-  possible(announced: number | undefined): TokenCost {
-    return this.#split(announced ?? Math.max(...this.#recent));
+  /** What a call will probably cost: what its traits announce, else what calls of such texts do. */
+  expected({ tokens, textLength }: Sized): TokenCost {
+    return tokens === undefined ? this.#ofText(textLength) : this.#split(tokens);
+  }
+
+  /** What a call may cost: what its traits announce, else as much beyond what is expected as any of the last calls. */
+  possible(request: Sized): TokenCost {
+    const excess = this.#costs.map((cost, index) => cost - this.#ofText(this.#texts[index]!).total);
+    return this.#split(request.tokens ?? this.expected(request).total + Math.max(0, ...excess));
+  }
+
+  #ofText(text: number): TokenCost {
+    const input = Math.max(0, this.#input + this.#perCharacter * (text - this.#text));
+    return { total: input + this.#output, input, output: this.#output };
+  }
+
+  get #perCharacter(): number {
+    if (this.#count < fewest) {
+      return perCharacter;
+    }
+    return this.#variance > 0 ? Math.max(0, this.#covariance / this.#variance) : 0;
   }
 
   /** Splits a total as usage was split so far; before any usage, all of it may be either. */

@@ -113,8 +113,7 @@ class ThrottleRun<R> implements TicketOwner {
     }
     const { queue } = this.#limiter[engineOf];
     const isFull =
-      queue.waiting >= this.#limiter.maxQueue &&
-      !queue.wouldStart(this.#pool, ticket.rank, ticket.tokens, 'permit');
+      queue.waiting >= this.#limiter.maxQueue && !queue.wouldStart(this.#pool, ticket.rank, ticket, 'permit');
     const hasRoom = !isFull || this.#makeRoom(ticket.rank);
     if (this.#destination.closed) {
       // Whoever heard of this request, or of one that was dropped for it, has left.

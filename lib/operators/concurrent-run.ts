@@ -582,7 +582,10 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, MissCalls
     const isFull = waiting >= maxQueue;
     // The limiter's bound is for those who wait for its permit.
     const isLimiterFull = limiter !== undefined && asks !== 'start' && queue.waiting >= limiter.maxQueue;
-    if ((!isFull && !isLimiterFull) || queue.wouldStart(this.pool, rank, ticket?.tokens, asks)) {
+    if (
+      (!isFull && !isLimiterFull) ||
+      queue.wouldStart(this.pool, rank, ticket ?? { tokens: undefined, textLength: 0 }, asks)
+    ) {
       return justRoom;
     }
     const dropsOldest = (isFull ? overflow : limiter!.overflow) === 'drop-oldest';

@@ -105,4 +105,35 @@ describe('Attempts', () => {
     attempts.started(11, 60_000);
     expect(attempts.rateBefore(11)).toBeCloseTo(10);
   });
+
+  describe('of a request that is refused again and again', () => {
+    function isAloneAfter(bySize: boolean, sizePassed: number): boolean {
+      let isAlone = false;
+      attempts = new Attempts({
+        decided: () => undefined,
+        settled: ({ id, isAlone: alone }) => {
+          if (id === 1) isAlone = alone;
+        },
+      });
+      attempts.isBySize = bySize;
+      for (const at of [0, 100]) {
+        attempts.started(1, at, 5);
+        attempts.refused(1, at, at + 10);
+      }
+      attempts.started(2, 200, sizePassed);
+      attempts.letThrough(2, 200, 300);
+      attempts.started(1, 400, 5);
+      attempts.refused(1, 400, 410);
+      attempts.advance(1000);
+      return isAlone;
+    }
+
+    it.each([
+      ['say nothing of the others after another passed', false, 1, true],
+      ['say something if only smaller ones passed and sizes count', true, 1, false],
+      ['say nothing if a larger one passed and sizes count', true, 6, true],
+    ])('verdicts %s', (_, bySize, sizePassed, isAlone) => {
+      expect(isAloneAfter(bySize, sizePassed)).toBe(isAlone);
+    });
+  });
 });

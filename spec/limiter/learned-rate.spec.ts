@@ -21,6 +21,15 @@ describe('LearnedRate', () => {
     expect(rate.opensAt(1100)).toBeCloseTo(1200);
   });
 
+  it('lets a heavier call wait until there is room for it, and those behind it as long again', () => {
+    rate.set(10, 10, 0);
+    rate.take(100);
+    expect(rate.opensAt(100, 5)).toBeCloseTo(600);
+    expect(rate.opensAt(600, 5)).toBeCloseTo(600);
+    rate.take(600, 5);
+    expect(rate.opensAt(600)).toBeCloseTo(700);
+  });
+
   it('lets a late timer catch up with a few starts, and no more', () => {
     rate.set(1000, 1000, 0);
     let starts = 0;

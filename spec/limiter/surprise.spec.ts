@@ -47,6 +47,9 @@ function attemptsOf(verdicts: string): Attempt[] {
     startedAt: 100 * index,
     running: 1,
     isAlone: false,
+    isRetry: false,
+    size: 1,
+    weight: 1,
     verdict: verdict === 'x' ? 'refused' : 'let-through',
   }));
 }
