@@ -54,6 +54,7 @@ export class Episode {
   #refused: number;
   /** Refused since one was let through, and the share that seemed to be shed then. */
   #run: number;
+  #walls = 0;
   #share = 0;
 
   /**
@@ -118,6 +119,11 @@ export class Episode {
     return this.#run >= blockedRun && Math.max(share, this.#share) ** this.#run < unlikely;
   }
 
+  /** Nothing is let through any more: if that was so before, the test was too fast, as refused calls may count. */
+  blocked(): void {
+    this.#walls++;
+  }
+
   /** Calls are started at another pace from that one on. */
   slowDown(first: number, at: number): void {
     this.#slower ??= { first, at };
@@ -142,7 +148,8 @@ export class Episode {
     }
     const slow = known ? below * Math.min(known.rate, rate) : Math.min(cautious * rate, low);
     const fast = cautious * this.pace;
-    return { opinion, test: Math.max(slowestTest, slow ** limited * fast ** (1 - limited)) };
+    const slowest = slowestTest / 2 ** Math.max(0, this.#walls - 1);
+    return { opinion, test: Math.max(slowest, slow ** limited * fast ** (1 - limited)) };
   }
 
   #hasTested(now: number): boolean {

@@ -330,6 +330,7 @@ export class RefusalCauses implements VerdictListener {
   #block(episode: Episode, startedAt: number, now: number): void {
     this.#cause = 'wall';
     this.#phase = 'walled';
+    episode.blocked();
     this.wall.begin(episode.through === 0 ? episode.at : startedAt);
     this.wall.hold(now, startedAt, this.#hintLeft(now), this.#period);
   }
@@ -365,7 +366,8 @@ export class RefusalCauses implements VerdictListener {
       this.#limited(episode, opinion, now);
     } else if (test !== undefined) {
       episode.slowDown(this.#attempts.count + 1, now);
-      this.learned.set(test, test, now);
+      const served = test * (1 - this.#share.value);
+      this.learned.set(served, served, now);
     }
   }
 
