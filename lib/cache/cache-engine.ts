@@ -8,7 +8,7 @@ import { KeptEntry, KeptFailure, noTags, withValue, type CacheEntry } from './ca
 import type { CacheStore } from './cache-store';
 import { Departures } from './departures';
 import { explained, timesOf, type CacheExplanation } from './explanation';
-import { Flights, type Flight, type Landing, type PlainFlight } from './flights';
+import { Flights, type Flight } from './flights';
 import { freezeAnswer } from './freeze';
 import { HitWindow } from './hit-window';
 import { KeyTable } from './key-table';
@@ -77,7 +77,7 @@ const usualPause = 1000;
 /** The work of an LLMResultCache: its tiers, its flights and its rules of what is kept, for how long, and why not. */
 export class CacheEngine {
   readonly clock: Clock;
-  readonly #table = new KeyTable<PlainFlight>();
+  readonly #table = new KeyTable<Flight>();
   readonly flights = new Flights(this.#table);
   readonly memory: MemoryTier;
   readonly store: StoreTier | undefined;
@@ -137,14 +137,9 @@ export class CacheEngine {
     return this.#window.rate(this.clock.now());
   }
 
-  /** What there is of a key, to look up in or to tell that there is nothing: its entry, or a flight that may be joined. */
-  known(key: string): KeptEntry | PlainFlight | undefined {
-    return this.#table.of(key);
-  }
-
   /** What memory holds for a look-up: a fresh answer, or a stale one that may be given while a call renews it. */
-  find(known: KeptEntry | PlainFlight, now: number): CacheEntry | undefined {
-    const entry = known instanceof KeptEntry ? this.memory.use(known, now) : undefined;
+  find(key: string, now: number): CacheEntry | undefined {
+    const entry = this.memory.get(key, now);
     const found = entry && this.#isOfUse(entry, now) ? this.#taken(entry) : undefined;
     if (found) {
       this.countHit(found, now);
@@ -226,15 +221,15 @@ export class CacheEngine {
   }
 
   /** Keeps the answer of a call, or says why not. */
-  keep(landing: Landing, value: unknown, latency: number, now: number): NotKeptReason | undefined {
-    const key = landing.key!;
-    const refused = this.#keep(landing, key, value, latency, now);
+  keep(flight: Flight, value: unknown, latency: number, now: number): NotKeptReason | undefined {
+    const key = flight.key!;
+    const refused = this.#keep(flight, key, value, latency, now);
     if (refused === undefined) {
-      this.flights.overtake(landing);
+      this.flights.overtake(flight);
       return undefined;
     }
     this.#departures.note(key, refused, now);
-    if (landing.isRenewal && refused !== 'fenced') {
+    if (flight.isRenewal && refused !== 'fenced') {
       this.#pauseRenewals(key, now + usualPause);
     }
     return refused;
@@ -440,29 +435,29 @@ export class CacheEngine {
   }
 
   #keep(
-    landing: Landing,
+    flight: Flight,
     key: string,
     value: unknown,
     latency: number,
     now: number,
   ): NotKeptReason | undefined {
-    if (!mayWrite(landing)) {
+    if (!mayWrite(flight)) {
       return 'fenced';
     }
     let ttl: number;
     let entry: KeptEntry;
     try {
-      if (!this.#settings.shouldCache(value, landing.request)) {
+      if (!this.#settings.shouldCache(value, flight.request)) {
         return 'should-cache';
       }
-      ttl = this.#ttl(landing.ttl, value, landing.request);
-      entry = this.#entryOf(key, this.#copied(value), now, ttl, landing.usage, latency, landing.tags);
+      ttl = this.#ttl(flight.ttl, value, flight.request);
+      entry = this.#entryOf(key, this.#copied(value), now, ttl, flight.usage, latency, flight.tags);
     } catch {
       return 'unusable';
     }
-    const isInvalidated = landing.landingChecks !== undefined && isAffected(entry, landing.landingChecks);
+    const isInvalidated = flight.landingChecks !== undefined && isAffected(entry, flight.landingChecks);
     // Callbacks of the user's ran: the key may have been deleted meanwhile.
-    if (!mayWrite(landing) || isInvalidated) {
+    if (!mayWrite(flight) || isInvalidated) {
       return 'fenced';
     }
     if (ttl <= 0) {
@@ -471,7 +466,7 @@ export class CacheEngine {
       this.store?.delete(key);
       return 'ttl';
     }
-    return this.#write(entry, ttl, now, landing);
+    return this.#write(entry, ttl, now, flight);
   }
 
   #entryOf(
@@ -489,9 +484,9 @@ export class CacheEngine {
   }
 
   /** Why it is kept nowhere, if so. */
-  #write(entry: KeptEntry, ttl: number, now: number, landing?: Landing): NotKeptReason | undefined {
+  #write(entry: KeptEntry, ttl: number, now: number, flight?: Flight): NotKeptReason | undefined {
     const { key } = entry;
-    const refused = this.memory.set(entry, now, landing);
+    const refused = this.memory.set(entry, now, flight);
     // Whoever heard what left for it may have deleted or replaced it.
     if (this.store && (refused !== undefined || this.memory.peek(key) === entry)) {
       const usefulFor = ttl + this.#grace;
@@ -552,8 +547,8 @@ export class CacheEngine {
 }
 
 /** Asked anew, as callbacks of the user's may have had the key deleted. */
-function mayWrite(landing: Landing): boolean {
-  return landing.mayWrite;
+function mayWrite(flight: Flight): boolean {
+  return flight.mayWrite;
 }
 
 function found(entry: CacheEntry | undefined, tier: FoundEntry['tier']): FoundEntry | undefined {
@@ -561,6 +556,6 @@ function found(entry: CacheEntry | undefined, tier: FoundEntry['tier']): FoundEn
 }
 
 /** Whether what was forgotten while a call or a look-up in the store ran applies to what it brought. */
-function isAffected(entry: CacheEntry, checks: NonNullable<Landing['landingChecks']>): boolean {
+function isAffected(entry: CacheEntry, checks: NonNullable<Flight['landingChecks']>): boolean {
   return checks.some((applies) => applies(entry));
 }

@@ -41,33 +41,8 @@ export interface FlightCarrier<R = unknown, V = unknown> {
 /** What an answer must not match to be kept: what was invalidated while its call ran. */
 export type LandingCheck = (entry: CacheEntry) => boolean;
 
-/** What there is to know of a call whose answer is to be kept. */
-export interface Landing extends ListedFlight {
-  readonly request: unknown;
-  /** Milliseconds the answer may stay; undefined where that is left to the cache. */
-  readonly ttl?: number | undefined;
-  /** What the answer can be invalidated by. */
-  readonly tags?: readonly string[];
-  /** What the call used up, as far as the provider told. */
-  readonly usage: TokenUsage | undefined;
-  /** Where the call stands in the order of all starts. */
-  readonly startNumber: number;
-  readonly isRenewal?: boolean;
-  /** Whether nothing that came after it has made its answer one of before. */
-  readonly mayWrite: boolean;
-  readonly landingChecks: LandingCheck[] | undefined;
-  /** Whether those who ask for its key find it. */
-  readonly isListed: boolean;
-}
-
-/** A flight, or what stands in for one that nobody has asked for anything yet. */
-export interface PlainFlight extends Landing {
-  /** The flight itself; makes it, and has it listed in its own place, if need be. */
-  unfold(): Flight;
-}
-
 /** The one running call that all requests with one key share. */
-export class Flight<R = unknown, V = unknown> implements PlainFlight, Member {
+export class Flight<R = unknown, V = unknown> implements ListedFlight, Member {
   hash = 0;
   nextInBucket: Listed | undefined;
   carrier: FlightCarrier<R, V> | undefined;
@@ -136,10 +111,6 @@ export class Flight<R = unknown, V = unknown> implements PlainFlight, Member {
     const writer = [waiter, ...this.waiters()].find(({ writes }) => writes);
     this.writes = writer !== undefined;
     this.ttl = writer?.cacheTtl;
-  }
-
-  unfold(): this {
-    return this;
   }
 
   unlisted(): void {
@@ -228,14 +199,14 @@ export function abandonAll<R, V>(flights: readonly Flight<R, V>[]): void {
 
 /** The flights of a cache. */
 export class Flights {
-  readonly #table: KeyTable<PlainFlight>;
+  readonly #table: KeyTable<Flight>;
   /**
    * Those that nobody may join, as they share nothing, or their answer may be invalid, or another has their key. They
    * can be fenced all the same.
    */
   readonly #alone = new Map<string, Set<Flight>>();
 
-  constructor(table: KeyTable<PlainFlight>) {
+  constructor(table: KeyTable<Flight>) {
     this.#table = table;
   }
 
@@ -246,29 +217,7 @@ export class Flights {
 
   /** The flight that a request with this key may join. */
   get(key: string): Flight | undefined {
-    return this.#table.flightOf(key)?.unfold();
-  }
-
-  /** Lists what stands in for the flight of a key of which nothing is known. */
-  addPlain(plain: PlainFlight): void {
-    this.#table.addNew(plain);
-  }
-
-  /** Lists a flight in the place of what stood in for it. */
-  replacePlain(plain: PlainFlight, flight: Flight): void {
-    if (plain.isListed) {
-      this.#table.replace(plain, flight);
-      plain.unlisted();
-      flight.isListed = true;
-    }
-  }
-
-  /** Takes off what stands in for the flight of a key, if it still does. */
-  removePlain(plain: PlainFlight): void {
-    if (plain.isListed) {
-      this.#table.remove(plain);
-      plain.unlisted();
-    }
+    return this.#table.flightOf(key);
   }
 
   add(flight: Flight): void {
@@ -316,13 +265,7 @@ export class Flights {
   }
 
   /** The answer of a call is kept: what calls bring that began before it is older. */
-  overtake(landing: Landing): void {
-    if (this.#alone.size > 0) {
-      this.#overtakeBy(landing);
-    }
-  }
-
-  #overtakeBy({ key, startNumber }: Landing): void {
+  overtake({ key, startNumber }: Flight): void {
     for (const other of this.#of(key!)) {
       other.isOvertaken ||= other.ticket.hasBegun && other.startNumber < startNumber;
     }
@@ -343,8 +286,7 @@ export class Flights {
 
   /** All flights that have a key: those that may be joined, in the order of their requests, then the others. */
   all(): Flight[] {
-    const listed = this.#table.flights().map((flight) => flight.unfold());
-    listed.sort((one, other) => one.ticket.id - other.ticket.id);
+    const listed = this.#table.flights().sort((one, other) => one.ticket.id - other.ticket.id);
     return [...listed, ...[...this.#alone.values()].flatMap((flights) => [...flights])];
   }
 

@@ -2,14 +2,14 @@ import type { Cancel, Clock } from '../core/clock';
 import type { EvictionReason, NotKeptReason } from '../core/events';
 import { sizeOfAnswer } from './answer-size';
 import { KeptFailure, type CacheEntry, type KeptEntry } from './cache-entry';
-import type { Landing, PlainFlight } from './flights';
+import type { Flight } from './flights';
 import type { KeyTable } from './key-table';
 
 /** What a {@link MemoryTier} works with. */
 export interface MemoryTierSettings {
   readonly clock: Clock;
   /** Where the entries stand by their keys. */
-  readonly table: KeyTable<PlainFlight>;
+  readonly table: KeyTable<Flight>;
   /** Entries kept at most. */
   readonly maxSize: number;
   /** Bytes kept at most; `Infinity` where they are not counted. */
@@ -55,11 +55,9 @@ export class MemoryTier {
   /** The entry of a key, which is now the most recently used one; an expired one for as long as it is of use. */
   get(key: string, now: number): KeptEntry | undefined {
     const entry = this.#settings.table.entryOf(key);
-    return entry && this.use(entry, now);
-  }
-
-  /** The entry, which is now the most recently used one; undefined, and it leaves, if it has expired and is of no use. */
-  use(entry: KeptEntry, now: number): KeptEntry | undefined {
+    if (!entry) {
+      return undefined;
+    }
     if (now >= entry.freshUntil && this.#isDead(entry, now)) {
       this.#unlist(entry);
       this.#tellOf(entry.key, 'expired', now);
@@ -81,16 +79,16 @@ export class MemoryTier {
    * Why it is not kept, if so: the entry alone is larger than all may be, or cannot be measured. Then what stood under
    * its key has left.
    *
-   * @param landing the call that brought it
+   * @param flight the call that brought it
    */
-  set(entry: KeptEntry, now: number, landing?: Landing): NotKeptReason | undefined {
+  set(entry: KeptEntry, now: number, flight?: Flight): NotKeptReason | undefined {
     const { maxBytes, maxSize } = this.#settings;
     const { bytes } = entry;
     if (!(bytes <= maxBytes)) {
       this.delete(entry.key, 'bytes', now);
       return Number.isNaN(bytes) ? 'unusable' : 'bytes';
     }
-    const replaced = this.#list(entry, landing);
+    const replaced = this.#list(entry, flight);
     if (replaced) {
       this.#unlink(replaced);
       this.#size--;
@@ -152,10 +150,10 @@ export class MemoryTier {
   }
 
   /** Lists an entry in the place of the flight that has brought it, and of an older one, which it returns. */
-  #list(entry: KeptEntry, landing: Landing | undefined): KeptEntry | undefined {
+  #list(entry: KeptEntry, flight: Flight | undefined): KeptEntry | undefined {
     const { table } = this.#settings;
-    if (landing?.isListed) {
-      return table.land(landing, entry);
+    if (flight?.isListed) {
+      return table.land(flight, entry);
     }
     const older = table.entryOf(entry.key);
     if (older) {
