@@ -1,6 +1,7 @@
 import { textSetting } from '../core/settings';
 import type { CallTraits } from '../core/traits';
-import { bareKey, composeKey, keyOfRequest } from './request-key';
+import { UnreadableValueError } from './plain-json';
+import { composeKey, keyOfRequest } from './request-key';
 
 /** What a key holds besides what is read off the request. */
 export interface KeySpace {
@@ -27,51 +28,21 @@ export interface KeylessRequest {
 /** The key of a request in its key space, or why it has none. */
 export function identify(
   request: unknown,
-  traits: CallTraits,
-  keySpace: KeySpace,
-  readsTraitsByName: boolean,
-): string | KeylessRequest {
-  const { cacheKey, cacheScope, sample } = traits;
-  const hasParts = cacheScope !== undefined || sample !== undefined;
-  return typeof cacheKey === 'string' && !hasParts && isEmpty(keySpace)
-    ? bareKey(cacheKey)
-    : identifyInParts(request, traits, keySpace, readsTraitsByName);
-}
-
-function identifyInParts(
-  request: unknown,
-  { cacheKey, cacheScope, sample }: CallTraits,
-  keySpace: KeySpace,
+  { cacheKey, cacheScope: scope, sample }: CallTraits,
+  { namespace, version }: KeySpace,
   readsTraitsByName: boolean,
 ): string | KeylessRequest {
   if (cacheKey === false) {
     return { reason: 'cacheKey is false' };
   }
-  let key = cacheKey;
-  if (key === undefined) {
-    try {
-      key = keyOfRequest(request, readsTraitsByName);
-    } catch (error) {
-      const path = (error as { readonly path?: unknown } | null)?.path;
-      return {
-        reason: error instanceof Error ? error.message : 'its content cannot be read',
-        ...(typeof path === 'string' && { path }),
-      };
-    }
+  try {
+    const key = cacheKey ?? keyOfRequest(request, readsTraitsByName);
+    return composeKey({ namespace, version, scope, sample }, key);
+  } catch (error) {
+    const path = error instanceof UnreadableValueError ? error.path : undefined;
+    return {
+      reason: error instanceof Error ? error.message : 'its content cannot be read',
+      ...(path !== undefined && { path }),
+    };
   }
-  if (cacheScope === undefined && sample === undefined) {
-    return composeKey(keySpace, key);
-  }
-  return composeKey(
-    {
-      ...keySpace,
-      ...(cacheScope !== undefined && { scope: cacheScope }),
-      ...(sample !== undefined && { sample }),
-    },
-    key,
-  );
-}
-
-function isEmpty({ namespace, version }: KeySpace): boolean {
-  return namespace === undefined && version === undefined;
 }

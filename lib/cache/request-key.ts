@@ -1,5 +1,6 @@
+import stringify from 'fast-json-stable-stringify';
 import { isTrait } from '../core/traits';
-import { canonicalText } from './plain-data';
+import { plainJson, type CopyOptions } from './plain-json';
 import { sha256 } from './sha256';
 
 /** What else, besides a key, tells answers apart in one cache; an absent part is none of its values. */
@@ -44,18 +45,19 @@ export function generateKey(prompt: unknown, params?: unknown): string {
   return `v1:${sha256(`${canonicalText(prompt, 'prompt')} with ${canonicalText(params, 'params')}`)}`;
 }
 
+/** Writes a value as a text that no other value has, whatever the order of its fields. */
+function canonicalText(value: unknown, root: string, leaveOut?: CopyOptions['leaveOut']): string {
+  return stringify(plainJson(value, root, { isForKey: true, leaveOut }));
+}
+
 /** In the order in which they stand in a key. */
 const partNames = ['namespace', 'version', 'scope', 'sample'] as const;
 
 /** Where each part may stand, the next one from where the last one ended. */
 const partBeginnings = partNames.map((name) => [name, new RegExp(`${name}\\((\\d+)\\):`, 'y')] as const);
 
-/** How a part begins, and what stands before a key that begins as if it were one. */
+/** The beginning of a part, and the mark of a key that begins like a part. */
 const beginsLikePart = /^(?:namespace|version|scope|sample|key)\(/;
-const letterK = 0x6b;
-const letterN = 0x6e;
-const letterS = 0x73;
-const letterV = 0x76;
 const escapedKey = 'key():';
 
 /**
@@ -63,30 +65,12 @@ const escapedKey = 'key():';
  * part tells where it ends, as in `namespace(6):titles:sample(1):2:v1:…`. A key without parts stays as it is, unless
  * it begins like one with parts.
  */
-export function composeKey(parts: KeyParts, key: string): string {
-  // In the order of `partNames`.
-  const { namespace, version, scope, sample } = parts;
-  const own = bareKey(key);
-  if (namespace === undefined && version === undefined && scope === undefined && sample === undefined) {
-    return own;
-  }
-  return (
-    partText('namespace', namespace) +
-    partText('version', version) +
-    partText('scope', scope) +
-    partText('sample', sample) +
-    own
-  );
-}
-
-/** A key without parts. */
-export function bareKey(key: string): string {
-  return mayBeginLikePart(key.charCodeAt(0)) && beginsLikePart.test(key) ? escapedKey + key : key;
-}
-
-/** Most keys are told by their first letter, which takes a tenth of the time. */
-function mayBeginLikePart(first: number): boolean {
-  return first === letterK || first === letterN || first === letterS || first === letterV;
+export function composeKey(
+  parts: { readonly [Name in keyof KeyParts]: KeyParts[Name] | undefined },
+  key: string,
+): string {
+  const texts = partNames.map((name) => partText(name, parts[name]));
+  return texts.join('') + (beginsLikePart.test(key) ? escapedKey + key : key);
 }
 
 function partText(name: keyof KeyParts, part: string | number | undefined): string {
@@ -142,8 +126,6 @@ function leaveOutSteeringAndTraits(fields: Record<string, unknown>): void {
 
 function leaveOut(fields: Record<string, unknown>, names: readonly string[]): void {
   for (const name of names) {
-    if (fields[name] !== undefined) {
-      fields[name] = undefined;
-    }
+    fields[name] = undefined;
   }
 }
