@@ -1,16 +1,22 @@
+import { LRUCache } from 'lru-cache';
 import type { TokenUsage } from '../core/call';
 import type { Clock } from '../core/clock';
 import { reportUnhandled } from '../core/scheduler-clock';
 import type { CallEvent, CallEventListener, EvictionReason, NotKeptReason } from '../core/events';
 import { counterOf } from '../core/steps';
+import { SlidingCounts } from '../core/sliding-counts';
 import { tokenCount } from '../core/token-count';
 import { KeptEntry, KeptFailure, noTags, withValue, type CacheEntry } from './cache-entry';
 import type { CacheStore } from './cache-store';
-import { Departures } from './departures';
-import { explained, timesOf, type CacheExplanation } from './explanation';
+import {
+  explained,
+  timesOf,
+  type CacheExplanation,
+  type Departure,
+  type DepartureReason,
+} from './explanation';
 import { Flights, type Flight, type Landing, type PlainFlight } from './flights';
 import { freezeAnswer } from './freeze';
-import { HitWindow } from './hit-window';
 import { KeyTable } from './key-table';
 import { MemoryTier } from './memory-tier';
 import type { KeylessRequest } from './request-identity';
@@ -71,6 +77,12 @@ const mostLandingChecks = 100;
 /** So many failed renewals are remembered. */
 const mostPauses = 1000;
 
+/** The seconds of `recentHitRate`. */
+const recentSeconds = 60;
+
+/** Bounded by `max`, an LRUCache takes all of its room in advance; bounded by the size of entries it does not. */
+const one = () => 1;
+
 /** Milliseconds until a renewal that failed is tried again, where `errorTtl` does not say. */
 const usualPause = 1000;
 
@@ -98,10 +110,11 @@ export class CacheEngine {
   readonly #settings: CacheEngineSettings;
   /** Milliseconds an expired answer is still of use. */
   readonly #grace: number;
-  readonly #departures: Departures;
-  readonly #window = new HitWindow();
+  readonly #departures: LRUCache<string, Departure>;
+  readonly #recentHits = new SlidingCounts(recentSeconds);
+  readonly #recentMisses = new SlidingCounts(recentSeconds);
   /** Until when the answers of keys are not renewed. */
-  readonly #renewalPauses = new Map<string, number>();
+  readonly #renewalPauses = new LRUCache<string, number>({ maxSize: mostPauses, sizeCalculation: one });
 
   constructor(settings: CacheEngineSettings) {
     this.#settings = settings;
@@ -110,7 +123,7 @@ export class CacheEngine {
     this.keepAlive = settings.keepAlive;
     this.sharedCallTimeout = settings.sharedCallTimeout;
     this.#grace = Math.max(staleIfError, staleWhileRevalidate);
-    this.#departures = new Departures(Math.min(maxSize, mostDepartures));
+    this.#departures = new LRUCache({ maxSize: Math.min(maxSize, mostDepartures), sizeCalculation: one });
     this.memory = new MemoryTier({
       clock,
       table: this.#table,
@@ -134,7 +147,10 @@ export class CacheEngine {
 
   /** Hits over look-ups of the last minute. */
   get recentHitRate(): number {
-    return this.#window.rate(this.clock.now());
+    const now = this.clock.now();
+    const hits = this.#recentHits.total(now);
+    const lookUps = hits + this.#recentMisses.total(now);
+    return lookUps === 0 ? 0 : hits / lookUps;
   }
 
   /** What there is of a key, to look up in or to tell that there is nothing: its entry, or a flight that may be joined. */
@@ -192,7 +208,7 @@ export class CacheEngine {
   /** A request was given this entry. */
   countHit({ usage, latency, freshUntil }: CacheEntry, now: number): void {
     this.hits++;
-    this.#window.add(now, true);
+    this.#recentHits.add(now);
     if (now >= freshUntil) {
       this.staleHits++;
     }
@@ -204,7 +220,7 @@ export class CacheEngine {
 
   countMiss(now: number): void {
     this.misses++;
-    this.#window.add(now, false);
+    this.#recentMisses.add(now);
   }
 
   /** An expired answer that may be given because the call for it failed. */
@@ -233,16 +249,16 @@ export class CacheEngine {
       this.flights.overtake(landing);
       return undefined;
     }
-    this.#departures.note(key, refused, now);
+    this.#noteDeparture(key, refused, now);
     if (landing.isRenewal && refused !== 'fenced') {
-      this.#pauseRenewals(key, now + usualPause);
+      this.#renewalPauses.set(key, now + usualPause);
     }
     return refused;
   }
 
   /** Whether a stale answer may be renewed now: a renewal that failed is not tried again at once. */
   mayRenew(key: string, now: number): boolean {
-    return now >= (this.#renewalPauses.get(key) ?? -Infinity);
+    return now >= (this.#renewalPauses.peek(key) ?? -Infinity);
   }
 
   /** Notes that a call failed, and keeps the failure where that is asked for and no answer stands in its place. */
@@ -253,7 +269,7 @@ export class CacheEngine {
       return;
     }
     if (flight.isRenewal) {
-      this.#pauseRenewals(key, now + (errorTtl || usualPause));
+      this.#renewalPauses.set(key, now + (errorTtl || usualPause));
     }
     const standing = this.memory.peek(key);
     if (standing && !(standing.value instanceof KeptFailure) && now < standing.freshUntil + this.#grace) {
@@ -267,7 +283,7 @@ export class CacheEngine {
         now,
       );
     }
-    this.#departures.note(key, 'failed', now);
+    this.#noteDeparture(key, 'failed', now);
   }
 
   /** Keeps an answer that a user gives, whatever it is. */
@@ -277,7 +293,7 @@ export class CacheEngine {
     const ttl = this.#ttl(details.ttl, value, undefined);
     if (ttl <= 0) {
       this.delete(key);
-      this.#departures.note(key, 'ttl', this.clock.now());
+      this.#noteDeparture(key, 'ttl', this.clock.now());
       return;
     }
     const { usage, latency, tags } = details;
@@ -285,7 +301,7 @@ export class CacheEngine {
     const now = this.clock.now();
     const refused = this.#write(this.#entryOf(key, copy, now, ttl, usage, latency, tags), ttl, now);
     if (refused !== undefined) {
-      this.#departures.note(key, refused, now);
+      this.#noteDeparture(key, refused, now);
     }
   }
 
@@ -294,7 +310,7 @@ export class CacheEngine {
     const now = this.clock.now();
     const wasKept = this.memory.delete(key, 'deleted', now);
     if (!wasKept) {
-      this.#departures.note(key, 'deleted', now);
+      this.#noteDeparture(key, 'deleted', now);
     }
     this.store?.delete(key);
     return wasKept;
@@ -408,7 +424,7 @@ export class CacheEngine {
     if (entry && !(entry.value instanceof KeptFailure)) {
       return explained('expired', key, false, { at: entry.freshUntil, ...timesOf(entry, now) });
     }
-    const departure = this.#departures.get(key);
+    const departure = this.#departures.peek(key);
     return departure
       ? explained(departure.reason, key, false, { at: departure.at })
       : explained('never-seen', key, false);
@@ -521,18 +537,13 @@ export class CacheEngine {
     return ttl * (1 - ttlJitter * chance);
   }
 
-  #pauseRenewals(key: string, until: number): void {
-    this.#renewalPauses.delete(key);
-    this.#renewalPauses.set(key, until);
-    if (this.#renewalPauses.size > mostPauses) {
-      const [oldest] = this.#renewalPauses.keys();
-      this.#renewalPauses.delete(oldest!);
-    }
+  #noteDeparture(key: string, reason: DepartureReason, at: number): void {
+    this.#departures.set(key, { reason, at });
   }
 
   #left(key: string, reason: EvictionReason, at: number): void {
     this.evictions[reason]++;
-    this.#departures.note(key, reason, at);
+    this.#noteDeparture(key, reason, at);
     const { events } = this.#settings;
     const counter = events && counterOf(events);
     if (counter) {

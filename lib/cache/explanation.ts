@@ -1,5 +1,15 @@
+import type { EvictionReason, NotKeptReason } from '../core/events';
 import type { CacheEntry } from './cache-entry';
-import type { DepartureReason } from './departures';
+
+/** Why an answer is not in the cache any more, or was not kept. */
+export type DepartureReason = EvictionReason | NotKeptReason | 'failed';
+
+/** The moment when an answer left the cache, or was not kept, and the reason. */
+export interface Departure {
+  readonly reason: DepartureReason;
+  /** Milliseconds on the clock of the cache. */
+  readonly at: number;
+}
 
 /**
  * Why a request would be answered from the cache, or not: `fresh`, `stale` (it would be, while a call renews the
