@@ -4,32 +4,23 @@ import type { Clock } from '../core/clock';
 import { reportUnhandled } from '../core/scheduler-clock';
 import type { CallEvent, CallEventListener, EvictionReason, NotKeptReason } from '../core/events';
 import { counterOf } from '../core/steps';
-import { SlidingCounts } from '../core/sliding-counts';
-import { tokenCount } from '../core/token-count';
 import { KeptEntry, KeptFailure, noTags, withValue, type CacheEntry } from './cache-entry';
 import type { CacheStore } from './cache-store';
-import {
-  explained,
-  timesOf,
-  type CacheExplanation,
-  type Departure,
-  type DepartureReason,
-} from './explanation';
+import { CacheUsage } from './cache-usage';
+import { explain, type CacheExplanation, type Departure, type DepartureReason } from './explanation';
 import { Flights, type Flight, type Landing, type PlainFlight } from './flights';
 import { freezeAnswer } from './freeze';
+import { invalidate } from './invalidation';
 import { KeyTable } from './key-table';
 import { MemoryTier } from './memory-tier';
 import type { KeylessRequest } from './request-identity';
-import { ruleOf, type CacheSelection } from './selection';
+import type { CacheSelection } from './selection';
 import { StoreTier } from './store-tier';
+import { timeToLive, type TimeToLiveSettings } from './time-to-live';
 
 /** The checked settings of a cache; times are milliseconds. */
-export interface CacheEngineSettings {
+export interface CacheEngineSettings extends TimeToLiveSettings {
   readonly clock: Clock;
-  readonly defaultTtl: number | ((value: unknown, request: unknown) => number);
-  /** Share of a TTL, 0 to 1, that chance may take off it. */
-  readonly ttlJitter: number;
-  readonly random: () => number;
   readonly staleWhileRevalidate: number;
   readonly staleIfError: number;
   readonly errorTtl: number;
@@ -71,14 +62,8 @@ const longestLatency = 2 ** 31 - 1;
 /** So many departures are remembered, or as many as entries may be kept, if that is fewer. */
 const mostDepartures = 10_000;
 
-/** So many selections are remembered for a call that runs. */
-const mostLandingChecks = 100;
-
 /** So many failed renewals are remembered. */
 const mostPauses = 1000;
-
-/** The seconds of `recentHitRate`. */
-const recentSeconds = 60;
 
 /** Bounded by `max`, an LRUCache takes all of its room in advance; bounded by the size of entries it does not. */
 const one = () => 1;
@@ -95,24 +80,11 @@ export class CacheEngine {
   readonly store: StoreTier | undefined;
   readonly keepAlive: boolean;
   readonly sharedCallTimeout: number;
-  readonly evictions: Record<EvictionReason, number> = {
-    expired: 0,
-    size: 0,
-    bytes: 0,
-    deleted: 0,
-    invalidated: 0,
-  };
-  hits = 0;
-  misses = 0;
-  staleHits = 0;
-  savedTokens = 0;
-  savedLatency = 0;
+  readonly usage = new CacheUsage();
   readonly #settings: CacheEngineSettings;
   /** Milliseconds an expired answer is still of use. */
   readonly #grace: number;
   readonly #departures: LRUCache<string, Departure>;
-  readonly #recentHits = new SlidingCounts(recentSeconds);
-  readonly #recentMisses = new SlidingCounts(recentSeconds);
   /** Until when the answers of keys are not renewed. */
   readonly #renewalPauses = new LRUCache<string, number>({ maxSize: mostPauses, sizeCalculation: one });
 
@@ -143,14 +115,6 @@ export class CacheEngine {
         writeDeadline: Math.max(settings.storeDeadline, shortestWriteDeadline),
         notify: (event) => this.#tell(event),
       });
-  }
-
-  /** Hits over look-ups of the last minute. */
-  get recentHitRate(): number {
-    const now = this.clock.now();
-    const hits = this.#recentHits.total(now);
-    const lookUps = hits + this.#recentMisses.total(now);
-    return lookUps === 0 ? 0 : hits / lookUps;
   }
 
   /** What there is of a key, to look up in or to tell that there is nothing: its entry, or a flight that may be joined. */
@@ -205,22 +169,12 @@ export class CacheEngine {
     return this.#isOfUse(entry, now) ? found(this.#taken(entry), 'store') : undefined;
   }
 
-  /** A request was given this entry. */
-  countHit({ usage, latency, freshUntil }: CacheEntry, now: number): void {
-    this.hits++;
-    this.#recentHits.add(now);
-    if (now >= freshUntil) {
-      this.staleHits++;
-    }
-    this.savedLatency += latency;
-    if (usage) {
-      this.savedTokens += tokenCount(usage.inputTokens) + tokenCount(usage.outputTokens);
-    }
+  countHit(entry: CacheEntry, now: number): void {
+    this.usage.countHit(entry, now);
   }
 
   countMiss(now: number): void {
-    this.misses++;
-    this.#recentMisses.add(now);
+    this.usage.countMiss(now);
   }
 
   /** An expired answer that may be given because the call for it failed. */
@@ -289,8 +243,8 @@ export class CacheEngine {
   /** Keeps an answer that a user gives, whatever it is. */
   set(key: string, value: unknown, details: AnswerDetails): void {
     // What a call brings that began before is older.
-    this.flights.fence(key);
-    const ttl = this.#ttl(details.ttl, value, undefined);
+    this.flights.fenceKey(key);
+    const ttl = timeToLive(this.#settings, details.ttl, value, undefined);
     if (ttl <= 0) {
       this.delete(key);
       this.#noteDeparture(key, 'ttl', this.clock.now());
@@ -306,7 +260,7 @@ export class CacheEngine {
   }
 
   delete(key: string): boolean {
-    this.flights.fence(key);
+    this.flights.fenceKey(key);
     const now = this.clock.now();
     const wasKept = this.memory.delete(key, 'deleted', now);
     if (!wasKept) {
@@ -322,85 +276,20 @@ export class CacheEngine {
     this.store?.clear();
   }
 
-  /** Forgets what a selection applies to, and says how many answers in memory that were. */
+  /**
+   * Forgets the answers that a selection applies to.
+   *
+   * @returns how many answers left memory
+   */
   invalidate(selection: CacheSelection): number {
-    const rule = ruleOf(selection);
-    const judged = (
-      key: string,
-      tags: readonly string[],
-      entry: CacheEntry | undefined,
-      ifItThrows: boolean,
-    ) => {
-      try {
-        return rule.appliesTo(key, tags, entry);
-      } catch {
-        return ifItThrows;
-      }
-    };
-    // All are judged before any is touched: a predicate that throws has changed nothing.
-    const keys: string[] = [];
-    for (const entry of this.memory.entries()) {
-      const { key, tags, value } = entry;
-      // A kept failure has no answer to show, which a predicate may not expect.
-      const isSelected =
-        value instanceof KeptFailure
-          ? judged(key, tags, withValue(entry, undefined), false)
-          : rule.appliesTo(key, tags, entry);
-      if (isSelected) {
-        keys.push(key);
-      }
-    }
-    // Later there is nobody to tell of an error, and forgetting too much is harmless.
-    const judgedLater = (key: string, entry: CacheEntry) => judged(key, entry.tags, entry, true);
-    const covered = this.flights.all().filter((flight) => rule.covers(flight.key!, flight.tags));
-    const fenced = new Set(covered.filter(({ key, tags }) => judged(key!, tags, undefined, false)));
-    for (const flight of covered) {
-      if (!fenced.has(flight)) {
-        (flight.landingChecks ??= []).push((entry) => judgedLater(flight.key!, entry));
-        this.flights.close(flight);
-        if (flight.landingChecks.length > mostLandingChecks) {
-          // Not to keep one answer does less harm than to remember without end.
-          fenced.add(flight);
-        }
-      }
-    }
-    this.flights.fenceWhere((flight) => fenced.has(flight));
-    const now = this.clock.now();
-    for (const key of keys) {
-      this.memory.delete(key, 'invalidated', now);
-    }
-    this.store?.invalidate((entry, key) => judgedLater(key, entry));
-    return keys.length;
+    return invalidate(this, selection);
   }
 
   /** Why a request would be answered from the cache, or not. */
-  async explain(identity: string | KeylessRequest, skipsLookUp: boolean): Promise<CacheExplanation> {
-    if (typeof identity !== 'string') {
-      const { reason, path } = identity;
-      const text = `The request goes past the cache: ${reason}`;
-      return explained('bypassed', undefined, false, { text, ...(path !== undefined && { path }) });
-    }
-    if (skipsLookUp) {
-      const text = 'The request goes past the cache: bypass.lookUp is set';
-      return explained('bypassed', identity, false, { text });
-    }
-    const here = this.#explainMemory(identity);
-    if (here.wouldHit || here.reason === 'in-flight' || !this.store || this.store.isBypassed) {
-      return here;
-    }
-    const { store } = this;
-    const stored = await new Promise<CacheEntry | undefined>((resolve) => store.read(identity, resolve));
-    if (!stored) {
-      return here;
-    }
-    const now = this.clock.now();
-    const reason = now < stored.freshUntil ? 'fresh' : this.#isOfUse(stored, now) ? 'stale' : 'expired';
-    const isExpired = reason === 'expired';
-    return explained(reason, identity, !isExpired, {
-      tier: 'store',
-      ...(isExpired && { at: stored.freshUntil }),
-      ...timesOf(stored, now),
-    });
+  explain(identity: string | KeylessRequest, skipsLookUp: boolean): Promise<CacheExplanation> {
+    const { clock, memory, store, flights } = this;
+    const sources = { clock, memory, store, flights, departures: this.#departures };
+    return explain({ ...sources, isOfUse: this.#isOfUse }, identity, skipsLookUp);
   }
 
   /** Ends what would outlive the cache: its timers, the calls that only it wants, and what it holds in memory. */
@@ -410,32 +299,9 @@ export class CacheEngine {
     this.store?.close();
   }
 
-  #explainMemory(key: string): CacheExplanation {
-    const now = this.clock.now();
-    const entry = this.memory.peek(key);
-    if (entry && this.#isOfUse(entry, now)) {
-      const reason =
-        entry.value instanceof KeptFailure ? 'failure' : now < entry.freshUntil ? 'fresh' : 'stale';
-      return explained(reason, key, true, { tier: 'memory', ...timesOf(entry, now) });
-    }
-    if (this.flights.has(key)) {
-      return explained('in-flight', key, false);
-    }
-    if (entry && !(entry.value instanceof KeptFailure)) {
-      return explained('expired', key, false, { at: entry.freshUntil, ...timesOf(entry, now) });
-    }
-    const departure = this.#departures.peek(key);
-    return departure
-      ? explained(departure.reason, key, false, { at: departure.at })
-      : explained('never-seen', key, false);
-  }
-
-  #isOfUse({ value, freshUntil }: CacheEntry, now: number): boolean {
-    return (
-      now < freshUntil ||
-      (!(value instanceof KeptFailure) && now < freshUntil + this.#settings.staleWhileRevalidate)
-    );
-  }
+  readonly #isOfUse = ({ value, freshUntil }: CacheEntry, now: number): boolean =>
+    now < freshUntil ||
+    (!(value instanceof KeptFailure) && now < freshUntil + this.#settings.staleWhileRevalidate);
 
   /** The entry with an answer of its own where answers are copied; undefined where that fails, as if it were not there. */
   #taken(entry: CacheEntry): CacheEntry | undefined {
@@ -471,7 +337,7 @@ export class CacheEngine {
       if (!this.#settings.shouldCache(value, landing.request)) {
         return 'should-cache';
       }
-      ttl = this.#ttl(landing.ttl, value, landing.request);
+      ttl = timeToLive(this.#settings, landing.ttl, value, landing.request);
       entry = this.#entryOf(key, this.#copied(value), now, ttl, landing.usage, latency, landing.tags);
     } catch {
       return 'unusable';
@@ -516,33 +382,12 @@ export class CacheEngine {
     return this.store ? undefined : refused;
   }
 
-  /** @throws RangeError for a time that a function of the user's gave and that is none */
-  #ttl(given: number | undefined, value: unknown, request: unknown): number {
-    const { defaultTtl, ttlJitter } = this.#settings;
-    const ttl: unknown =
-      given ?? (typeof defaultTtl === 'function' ? defaultTtl(value, request) : defaultTtl);
-    if (typeof ttl !== 'number' || Number.isNaN(ttl)) {
-      throw new RangeError(`defaultTtl must give a number of milliseconds, but gave ${typeof ttl}.`);
-    }
-    return ttlJitter === 0 ? ttl : this.#jittered(ttl);
-  }
-
-  #jittered(ttl: number): number {
-    const { ttlJitter, random } = this.#settings;
-    if (ttl <= 0 || ttl === Infinity) {
-      return ttl;
-    }
-    // What is no share of 1 must neither make answers last longer nor keep them for ever.
-    const chance = Math.min(1, Math.max(0, random() || 0));
-    return ttl * (1 - ttlJitter * chance);
-  }
-
   #noteDeparture(key: string, reason: DepartureReason, at: number): void {
     this.#departures.set(key, { reason, at });
   }
 
   #left(key: string, reason: EvictionReason, at: number): void {
-    this.evictions[reason]++;
+    this.usage.evictions[reason]++;
     this.#noteDeparture(key, reason, at);
     const { events } = this.#settings;
     const counter = events && counterOf(events);

@@ -1,5 +1,11 @@
+import type { LRUCache } from 'lru-cache';
+import type { Clock } from '../core/clock';
 import type { EvictionReason, NotKeptReason } from '../core/events';
-import type { CacheEntry } from './cache-entry';
+import { KeptFailure, type CacheEntry } from './cache-entry';
+import type { Flights } from './flights';
+import type { MemoryTier } from './memory-tier';
+import type { KeylessRequest } from './request-identity';
+import type { StoreTier } from './store-tier';
 
 /** Why an answer is not in the cache any more, or was not kept. */
 export type DepartureReason = EvictionReason | NotKeptReason | 'failed';
@@ -61,17 +67,78 @@ const sentences: Readonly<Record<CacheExplanationReason, string>> = {
   failed: 'The last call for this key failed.',
 };
 
-/** An explanation in words. */
-export function explained(
-  reason: CacheExplanationReason,
-  key: string | undefined,
-  wouldHit: boolean,
-  details: Omit<Partial<CacheExplanation>, 'reason' | 'key' | 'wouldHit'> = {},
-): CacheExplanation {
-  return { wouldHit, reason, text: sentences[reason], key, ...details };
+/** What an explanation is read from. */
+export interface ExplainedCache {
+  readonly clock: Clock;
+  readonly memory: MemoryTier;
+  readonly store: StoreTier | undefined;
+  readonly flights: Flights;
+  /** The latest departure of each key. */
+  readonly departures: LRUCache<string, Departure>;
+  /** Whether a look-up takes an entry, fresh or stale. */
+  readonly isOfUse: (entry: CacheEntry, now: number) => boolean;
 }
 
-/** How old an entry is, and how long it stays fresh. */
-export function timesOf(entry: CacheEntry, now: number): { readonly age: number; readonly freshFor: number } {
+/** Explains why a request would be answered from a cache, or not. */
+export async function explain(
+  cache: ExplainedCache,
+  identity: string | KeylessRequest,
+  skipsLookUp: boolean,
+): Promise<CacheExplanation> {
+  if (typeof identity !== 'string') {
+    const { reason, path } = identity;
+    const text = `The request goes past the cache: ${reason}`;
+    return explained('bypassed', undefined, { text, ...(path !== undefined && { path }) });
+  }
+  if (skipsLookUp) {
+    return explained('bypassed', identity, {
+      text: 'The request goes past the cache: bypass.lookUp is set',
+    });
+  }
+  const inMemory = explainMemory(cache, identity);
+  const { store, clock, isOfUse } = cache;
+  if (inMemory.wouldHit || inMemory.reason === 'in-flight' || !store || store.isBypassed) {
+    return inMemory;
+  }
+  const stored = await new Promise<CacheEntry | undefined>((resolve) => store.read(identity, resolve));
+  if (!stored) {
+    return inMemory;
+  }
+  const now = clock.now();
+  const times = { tier: 'store', ...timesOf(stored, now) } as const;
+  if (isOfUse(stored, now)) {
+    return explained(now < stored.freshUntil ? 'fresh' : 'stale', identity, { wouldHit: true, ...times });
+  }
+  return explained('expired', identity, { at: stored.freshUntil, ...times });
+}
+
+function explainMemory(cache: ExplainedCache, key: string): CacheExplanation {
+  const { clock, memory, flights, departures, isOfUse } = cache;
+  const now = clock.now();
+  const entry = memory.peek(key);
+  const isFailure = entry?.value instanceof KeptFailure;
+  if (entry && isOfUse(entry, now)) {
+    const reason = isFailure ? 'failure' : now < entry.freshUntil ? 'fresh' : 'stale';
+    return explained(reason, key, { wouldHit: true, tier: 'memory', ...timesOf(entry, now) });
+  }
+  if (flights.has(key)) {
+    return explained('in-flight', key);
+  }
+  if (entry && !isFailure) {
+    return explained('expired', key, { at: entry.freshUntil, ...timesOf(entry, now) });
+  }
+  const departure = departures.peek(key);
+  return departure ? explained(departure.reason, key, { at: departure.at }) : explained('never-seen', key);
+}
+
+function explained(
+  reason: CacheExplanationReason,
+  key: string | undefined,
+  details: Omit<Partial<CacheExplanation>, 'reason' | 'key'> = {},
+): CacheExplanation {
+  return { wouldHit: false, reason, text: sentences[reason], key, ...details };
+}
+
+function timesOf(entry: CacheEntry, now: number): { readonly age: number; readonly freshFor: number } {
   return { age: now - entry.storedAt, freshFor: entry.freshUntil - now };
 }

@@ -328,17 +328,23 @@ export class Flights {
     }
   }
 
-  /** Fences the flights of a key: nobody joins them any more, and they write nothing. */
-  fence(key: string): void {
-    this.#fence(this.#of(key));
+  /** Fences flights: nobody joins them any more, and they write nothing. */
+  fence(flights: readonly Flight[]): void {
+    for (const flight of flights) {
+      flight.isFenced = true;
+      this.remove(flight);
+    }
+    // What nobody waits for only went on for the sake of the cache.
+    abandonAll(flights.filter((flight) => flight.waiting === 0));
   }
 
-  fenceWhere(applies: (flight: Flight) => boolean): void {
-    this.#fence(this.all().filter(applies));
+  /** Fences the flights of a key. */
+  fenceKey(key: string): void {
+    this.fence(this.#of(key));
   }
 
   fenceAll(): void {
-    this.#fence(this.all());
+    this.fence(this.all());
   }
 
   /** All flights that have a key: those that may be joined, in the order of their requests, then the others. */
@@ -361,14 +367,5 @@ export class Flights {
     const joinable = this.get(key);
     const alone = this.#alone.get(key) ?? [];
     return joinable ? [joinable, ...alone] : [...alone];
-  }
-
-  #fence(flights: readonly Flight[]): void {
-    for (const flight of flights) {
-      flight.isFenced = true;
-      this.remove(flight);
-    }
-    // What nobody waits for only went on for the sake of the cache.
-    abandonAll(flights.filter((flight) => flight.waiting === 0));
   }
 }

@@ -320,8 +320,8 @@ export class LLMResultCache {
 
   /** How the cache is used. */
   get stats(): CacheStatistics {
-    const { hits, misses, memory, staleHits, savedLatency, savedTokens, evictions, recentHitRate, store } =
-      this.#engine;
+    const { clock, memory, store, usage } = this.#engine;
+    const { hits, misses, staleHits, savedTokens, savedLatency, evictions } = usage;
     const totalAccesses = hits + misses;
     return {
       size: memory.size,
@@ -333,7 +333,7 @@ export class LLMResultCache {
       misses,
       staleHits,
       hitRate: totalAccesses === 0 ? 0 : hits / totalAccesses,
-      recentHitRate,
+      recentHitRate: usage.recentHitRate(clock.now()),
       savedTokens,
       savedLatency,
       evictions: { ...evictions },
