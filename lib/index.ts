@@ -34,7 +34,6 @@ export {
 export type { CacheExplanation, CacheExplanationReason, DepartureReason } from './cache/explanation';
 export type { CacheSelection, CachedAnswer } from './cache/selection';
 export type { CacheStore } from './cache/cache-store';
-
 export type { KeySpace } from './cache/request-identity';
 export type { StoreStatistics } from './cache/store-tier';
 export { isCacheable } from './cache/cacheable-answer';

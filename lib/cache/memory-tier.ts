@@ -47,6 +47,14 @@ export class MemoryTier {
     return this.#size;
   }
 
+  get maxSize(): number {
+    return this.#settings.maxSize;
+  }
+
+  get maxBytes(): number {
+    return this.#settings.maxBytes;
+  }
+
   /** Bytes of keys, values and entries; 0 where they are not counted. */
   get bytes(): number {
     return this.#bytes;
