@@ -1,4 +1,3 @@
-import type { LRUCache } from 'lru-cache';
 import type { Clock } from '../core/clock';
 import type { EvictionReason, NotKeptReason } from '../core/events';
 import { KeptFailure, type CacheEntry } from './cache-entry';
@@ -74,7 +73,7 @@ export interface ExplainedCache {
   readonly store: StoreTier | undefined;
   readonly flights: Flights;
   /** The latest departure of each key. */
-  readonly departures: LRUCache<string, Departure>;
+  readonly departures: { peek(key: string): Departure | undefined };
   /** Whether a look-up takes an entry, fresh or stale. */
   readonly isOfUse: (entry: CacheEntry, now: number) => boolean;
 }
