@@ -75,7 +75,7 @@ export interface ExplainedCache {
   /** The latest departure of each key. */
   readonly departures: { peek(key: string): Departure | undefined };
   /** Whether a look-up takes an entry, fresh or stale. */
-  readonly isOfUse: (entry: CacheEntry, now: number) => boolean;
+  isOfUse(entry: CacheEntry, now: number): boolean;
 }
 
 /** Explains why a request would be answered from a cache, or not. */
@@ -95,7 +95,7 @@ export async function explain(
     });
   }
   const inMemory = explainMemory(cache, identity);
-  const { store, clock, isOfUse } = cache;
+  const { store, clock } = cache;
   if (inMemory.wouldHit || inMemory.reason === 'in-flight' || !store || store.isBypassed) {
     return inMemory;
   }
@@ -105,18 +105,18 @@ export async function explain(
   }
   const now = clock.now();
   const times = { tier: 'store', ...timesOf(stored, now) } as const;
-  if (isOfUse(stored, now)) {
+  if (cache.isOfUse(stored, now)) {
     return explained(now < stored.freshUntil ? 'fresh' : 'stale', identity, { wouldHit: true, ...times });
   }
   return explained('expired', identity, { at: stored.freshUntil, ...times });
 }
 
 function explainMemory(cache: ExplainedCache, key: string): CacheExplanation {
-  const { clock, memory, flights, departures, isOfUse } = cache;
+  const { clock, memory, flights, departures } = cache;
   const now = clock.now();
   const entry = memory.peek(key);
   const isFailure = entry?.value instanceof KeptFailure;
-  if (entry && isOfUse(entry, now)) {
+  if (entry && cache.isOfUse(entry, now)) {
     const reason = isFailure ? 'failure' : now < entry.freshUntil ? 'fresh' : 'stale';
     return explained(reason, key, { wouldHit: true, tier: 'memory', ...timesOf(entry, now) });
   }

@@ -50,8 +50,8 @@ export function invalidate(cache: InvalidatedCache, selection: CacheSelection): 
 
 function selectedKeys(memory: MemoryTier, rule: SelectionRule): string[] {
   const keys: string[] = [];
-  for (const entry of memory.entries()) {
-    const { key, tags, value } = entry;
+  for (const [key, entry] of memory.entries()) {
+    const { tags, value } = entry;
     // A kept failure has no answer to show, which a predicate need not expect.
     const isKeySelected =
       value instanceof KeptFailure

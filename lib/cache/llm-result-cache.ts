@@ -1,4 +1,3 @@
-import type { TokenUsage } from '../core/call';
 import type { EvictionReason } from '../core/events';
 import { functionSetting, numberSetting } from '../core/settings';
 import { readTraits, validated, type TraitsReader } from '../core/traits';
@@ -6,23 +5,11 @@ import { CacheEngine } from './cache-engine';
 import type { CacheExplanation } from './explanation';
 import { identify, keySpaceOf, type KeylessRequest, type KeySpace } from './request-identity';
 import { generateKey } from './request-key';
-import { cacheSettings, timeSetting, type ResultCacheConfig } from './result-cache-config';
+import { cacheSettings, timeSetting, type ResultCacheConfig, type StoreOptions } from './result-cache-config';
 import type { CacheSelection } from './selection';
 import type { StoreStatistics } from './store-tier';
 
-export type { ResultCacheConfig } from './result-cache-config';
-
-/** What was stored with an answer, besides the answer. */
-export interface StoreOptions {
-  /** Milliseconds the answer stays fresh. Default: the cache's `defaultTtl`. */
-  readonly ttl?: number;
-  /** What the call had used up: what each hit saves. */
-  readonly usage?: TokenUsage;
-  /** Milliseconds the call had taken: what each hit saves. */
-  readonly latency?: number;
-  /** What the answer can be invalidated by. */
-  readonly tags?: readonly string[];
-}
+export type { ResultCacheConfig, StoreOptions } from './result-cache-config';
 
 /** Which request is meant: the key space it is asked in, and how its traits are read. */
 export interface RequestKeyOptions<R = unknown> extends KeySpace {
@@ -118,10 +105,10 @@ export class LLMResultCache {
    * texts; what `clone` or a `defaultTtl` function throws
    */
   set(key: string, value: unknown, options: StoreOptions = {}): void {
-    const { ttl, usage, latency, tags } = options;
+    const { ttl, latency, tags } = options;
     this.#engine.set(key, value, {
-      ttl: ttl === undefined ? undefined : timeSetting('ttl', ttl, 0),
-      usage,
+      ...options,
+      ...(ttl !== undefined && { ttl: timeSetting('ttl', ttl, 0) }),
       latency: numberSetting('latency', latency, 0),
       tags: tagsSetting(tags),
     });
@@ -209,8 +196,8 @@ function readerOf<R>({ traits }: RequestKeyOptions<R>): TraitsReader<R> {
   return validated(functionSetting('traits', traits));
 }
 
-function tagsSetting(tags: readonly string[] | undefined): readonly string[] | undefined {
-  if (tags !== undefined && !(Array.isArray(tags) && tags.every((tag) => typeof tag === 'string'))) {
+function tagsSetting(tags: readonly string[] = []): readonly string[] {
+  if (!Array.isArray(tags) || !tags.every((tag) => typeof tag === 'string')) {
     throw new TypeError('tags must be an array of strings.');
   }
   return tags;

@@ -1,4 +1,6 @@
 import type { SchedulerLike } from 'rxjs';
+import type { TokenUsage } from '../core/call';
+import type { Clock } from '../core/clock';
 import type { CallEventListener } from '../core/events';
 import { clockFrom } from '../core/scheduler-clock';
 import {
@@ -9,10 +11,11 @@ import {
   numberSetting,
   switchSetting,
 } from '../core/settings';
+import type { Clone } from './answer-copies';
 import { sizeOfAnswer } from './answer-size';
-import type { CacheEngineSettings } from './cache-engine';
 import type { CacheStore } from './cache-store';
 import { isCacheable } from './cacheable-answer';
+import type { TimeToLiveSettings } from './time-to-live';
 
 /** The config of an {@link LLMResultCache}; all times are milliseconds. */
 export interface ResultCacheConfig {
@@ -171,6 +174,49 @@ export interface ResultCacheConfig {
    * @defaultValue `asyncScheduler`
    */
   readonly scheduler?: SchedulerLike;
+}
+
+/** What is kept with an answer. */
+export interface StoreOptions {
+  /**
+   * Milliseconds the answer stays fresh.
+   *
+   * @defaultValue the `defaultTtl` of the cache
+   */
+  readonly ttl?: number;
+  /** The tokens that the call used: each hit saves them. */
+  readonly usage?: TokenUsage;
+  /**
+   * Milliseconds the call took: each hit saves them.
+   *
+   * @defaultValue 0
+   */
+  readonly latency?: number;
+  /**
+   * `cache.invalidate({ tag })` forgets the answer by these.
+   *
+   * @defaultValue none
+   */
+  readonly tags?: readonly string[];
+}
+
+/** The checked settings of a cache; times are milliseconds. */
+export interface CacheEngineSettings extends TimeToLiveSettings {
+  readonly clock: Clock;
+  readonly staleWhileRevalidate: number;
+  readonly staleIfError: number;
+  readonly errorTtl: number;
+  readonly maxSize: number;
+  readonly maxBytes: number;
+  readonly sizeOf: (value: unknown) => number;
+  readonly sweepInterval: number;
+  readonly keepAlive: boolean;
+  readonly sharedCallTimeout: number;
+  readonly shouldCache: (value: unknown, request: unknown) => boolean;
+  readonly clone: Clone | undefined;
+  readonly store: CacheStore | undefined;
+  readonly storeDeadline: number;
+  readonly events: CallEventListener | undefined;
 }
 
 /**

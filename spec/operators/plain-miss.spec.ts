@@ -1,5 +1,4 @@
 import { filter, map, of, Subject, takeUntil, throwError, timer } from 'rxjs';
-import { KeptEntry } from '../../lib/cache/cache-entry';
 import { internalsOf, LLMResultCache } from '../../lib/cache/llm-result-cache';
 import type { CallContext, CallOutcome } from '../../lib/core/call';
 import type { CallEvent } from '../../lib/core/events';
@@ -228,7 +227,7 @@ describe('a plain miss', () => {
         .pipe(optimizer.optimize(({ cacheKey }: Asked) => of(cacheKey)))
         .subscribe({ error: rethrow });
       const engine = optimizer.cache![internalsOf];
-      expect(engine.known('a')).toBeInstanceOf(KeptEntry);
+      expect(engine.memory.peek('a')?.value).toBe('a');
       expect(engine.flights.all()).toEqual([]);
     });
   });
