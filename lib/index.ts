@@ -31,7 +31,8 @@ export {
   type ResultCacheConfig,
   type StoreOptions,
 } from './cache/llm-result-cache';
-export type { CacheExplanation, CacheExplanationReason, DepartureReason } from './cache/explanation';
+export type { CacheExplanation, CacheExplanationReason } from './cache/explanation';
+export type { DepartureReason } from './cache/departures';
 export type { CacheSelection, CachedAnswer } from './cache/selection';
 export type { CacheStore } from './cache/cache-store';
 export type { KeySpace } from './cache/request-identity';

@@ -6,7 +6,8 @@ import { counterOf } from '../core/steps';
 import { AnswerCopies } from './answer-copies';
 import { KeptFailure, type CacheEntry } from './cache-entry';
 import { CacheUsage } from './cache-usage';
-import { explain, type CacheExplanation, type Departure, type DepartureReason } from './explanation';
+import { Departures } from './departures';
+import { explain, type CacheExplanation } from './explanation';
 import { Flights, type Flight, type LandingCheck } from './flights';
 import { invalidate } from './invalidation';
 import { MemoryTier } from './memory-tier';
@@ -54,8 +55,7 @@ export class CacheEngine {
   readonly memory: MemoryTier;
   readonly store: StoreTier | undefined;
   readonly usage = new CacheUsage();
-  /** The latest departure of each key. */
-  readonly departures: LRUCache<string, Departure>;
+  readonly departures: Departures;
   readonly #settings: CacheEngineSettings;
   readonly #copies: AnswerCopies;
   /** Milliseconds an expired answer is still of use. */
@@ -69,7 +69,7 @@ export class CacheEngine {
     this.clock = clock;
     this.#copies = new AnswerCopies(settings.clone);
     this.#grace = Math.max(staleIfError, staleWhileRevalidate);
-    this.departures = new LRUCache({ maxSize: Math.min(maxSize, mostDepartures), sizeCalculation: one });
+    this.departures = new Departures(Math.min(maxSize, mostDepartures));
     this.memory = new MemoryTier({
       ...settings,
       grace: this.#grace,
@@ -179,7 +179,7 @@ export class CacheEngine {
       this.flights.overtake(flight);
       return undefined;
     }
-    this.#noteDeparture(key, refused, now);
+    this.departures.note(key, refused, now);
     if (flight.isRenewal && refused !== 'fenced') {
       this.#renewalPauses.set(key, now + usualPause);
     }
@@ -213,7 +213,7 @@ export class CacheEngine {
       const entry: CacheEntry = { value, ...times, usage: undefined, tags: flight.tags };
       this.memory.set(key, entry, this.memory.measure(key, value), now);
     }
-    this.#noteDeparture(key, 'failed', now);
+    this.departures.note(key, 'failed', now);
   }
 
   /** Keeps an answer that a user gives. */
@@ -223,7 +223,7 @@ export class CacheEngine {
     const ttl = timeToLive(this.#settings, options.ttl, value, undefined);
     if (ttl <= 0) {
       this.delete(key);
-      this.#noteDeparture(key, 'ttl', this.clock.now());
+      this.departures.note(key, 'ttl', this.clock.now());
       return;
     }
     const { usage, latency = 0, tags = [] } = options;
@@ -232,7 +232,7 @@ export class CacheEngine {
     const entry = { value: copy, storedAt: now, freshUntil: now + ttl, usage, latency, tags };
     const refused = this.#write({ key, entry, ttl, bytes: this.memory.measure(key, copy) }, now);
     if (refused !== undefined) {
-      this.#noteDeparture(key, refused, now);
+      this.departures.note(key, refused, now);
     }
   }
 
@@ -241,7 +241,7 @@ export class CacheEngine {
     const now = this.clock.now();
     const wasKept = this.memory.delete(key, 'deleted', now);
     if (!wasKept) {
-      this.#noteDeparture(key, 'deleted', now);
+      this.departures.note(key, 'deleted', now);
     }
     this.store?.delete(key);
     return wasKept;
@@ -316,13 +316,9 @@ export class CacheEngine {
     return this.store ? undefined : refused;
   }
 
-  #noteDeparture(key: string, reason: DepartureReason, at: number): void {
-    this.departures.set(key, { reason, at });
-  }
-
   #left(key: string, reason: EvictionReason, at: number): void {
     this.usage.evictions[reason]++;
-    this.#noteDeparture(key, reason, at);
+    this.departures.note(key, reason, at);
     const { events } = this.#settings;
     const counter = events && counterOf(events);
     if (counter) {

@@ -1,20 +1,10 @@
 import type { Clock } from '../core/clock';
-import type { EvictionReason, NotKeptReason } from '../core/events';
 import { KeptFailure, type CacheEntry } from './cache-entry';
+import type { DepartureReason, Departures } from './departures';
 import type { Flights } from './flights';
 import type { MemoryTier } from './memory-tier';
 import type { KeylessRequest } from './request-identity';
 import type { StoreTier } from './store-tier';
-
-/** Why an answer is not in the cache any more, or was not kept. */
-export type DepartureReason = EvictionReason | NotKeptReason | 'failed';
-
-/** The moment when an answer left the cache, or was not kept, and the reason. */
-export interface Departure {
-  readonly reason: DepartureReason;
-  /** Milliseconds on the clock of the cache. */
-  readonly at: number;
-}
 
 /**
  * Why a request would be answered from the cache, or not: `fresh`, `stale` (it would be, while a call renews the
@@ -72,8 +62,7 @@ export interface ExplainedCache {
   readonly memory: MemoryTier;
   readonly store: StoreTier | undefined;
   readonly flights: Flights;
-  /** The latest departure of each key. */
-  readonly departures: { peek(key: string): Departure | undefined };
+  readonly departures: Departures;
   /** Whether a look-up takes an entry, fresh or stale. */
   isOfUse(entry: CacheEntry, now: number): boolean;
 }
@@ -126,7 +115,7 @@ function explainMemory(cache: ExplainedCache, key: string): CacheExplanation {
   if (entry && !isFailure) {
     return explained('expired', key, { at: entry.freshUntil, ...timesOf(entry, now) });
   }
-  const departure = departures.peek(key);
+  const departure = departures.get(key);
   return departure ? explained(departure.reason, key, { at: departure.at }) : explained('never-seen', key);
 }
 
