@@ -1,161 +1,119 @@
-import type { TokenUsage } from '../core/call';
+import { LRUCache } from 'lru-cache';
 import type { Clock } from '../core/clock';
 import { reportUnhandled } from '../core/scheduler-clock';
-import type { CallEvent, CallEventListener, EvictionReason, NotKeptReason } from '../core/events';
+import type { CallEvent, EvictionReason, NotKeptReason } from '../core/events';
 import { counterOf } from '../core/steps';
-import { tokenCount } from '../core/token-count';
-import { KeptEntry, KeptFailure, noTags, withValue, type CacheEntry } from './cache-entry';
-import type { CacheStore } from './cache-store';
+import { AnswerCopies } from './answer-copies';
+import { KeptFailure, type CacheEntry } from './cache-entry';
+import { CacheUsage } from './cache-usage';
 import { Departures } from './departures';
-import { explained, timesOf, type CacheExplanation } from './explanation';
-import { Flights, type Flight, type Landing, type PlainFlight } from './flights';
-import { freezeAnswer } from './freeze';
-import { HitWindow } from './hit-window';
-import { KeyTable } from './key-table';
+import { explain, type CacheExplanation } from './explanation';
+import { Flights, type Flight, type LandingCheck } from './flights';
+import { invalidate } from './invalidation';
 import { MemoryTier } from './memory-tier';
 import type { KeylessRequest } from './request-identity';
-import { ruleOf, type CacheSelection } from './selection';
+import type { CacheEngineSettings, StoreOptions } from './result-cache-config';
+import type { CacheSelection } from './selection';
 import { StoreTier } from './store-tier';
+import { timeToLive } from './time-to-live';
 
-/** The checked settings of a cache; times are milliseconds. */
-export interface CacheEngineSettings {
-  readonly clock: Clock;
-  readonly defaultTtl: number | ((value: unknown, request: unknown) => number);
-  /** Share of a TTL, 0 to 1, that chance may take off it. */
-  readonly ttlJitter: number;
-  readonly random: () => number;
-  readonly staleWhileRevalidate: number;
-  readonly staleIfError: number;
-  readonly errorTtl: number;
-  readonly maxSize: number;
-  readonly maxBytes: number;
-  readonly sizeOf: (value: unknown) => number;
-  readonly sweepInterval: number;
-  readonly keepAlive: boolean;
-  readonly sharedCallTimeout: number;
-  readonly shouldCache: (value: unknown, request: unknown) => boolean;
-  readonly clone: (<V>(value: V) => V) | undefined;
-  readonly store: CacheStore | undefined;
-  readonly storeDeadline: number;
-  readonly events: CallEventListener | undefined;
+/** An answer that is ready to be kept. */
+interface MeasuredAnswer {
+  readonly key: string;
+  readonly entry: CacheEntry;
+  /** Milliseconds. */
+  readonly ttl: number;
+  readonly bytes: number;
 }
 
-/** What is kept besides an answer. */
-export interface AnswerDetails {
-  /** Milliseconds; the cache's own default where undefined. */
-  readonly ttl: number | undefined;
-  readonly usage: TokenUsage | undefined;
-  readonly latency: number;
-  readonly tags: readonly string[] | undefined;
-}
-
-/** What a look-up in the store came to. */
+/** The result of a look-up in the store. */
 export interface FoundEntry {
   readonly entry: CacheEntry;
-  /** Where it was found: by now memory may hold it. */
+  /** The tier that has it: memory may hold it by the time that the store answers. */
   readonly tier: 'memory' | 'store';
 }
 
-/** Milliseconds: nobody waits for a write, and a disk that is busy with others may take seconds for one. */
+/** Writes run in the background, so they get a longer deadline (ms). */
 const shortestWriteDeadline = 10_000;
 
-/** Milliseconds. */
-const longestLatency = 2 ** 31 - 1;
-
-/** So many departures are remembered, or as many as entries may be kept, if that is fewer. */
+/** Departures that are remembered at most; a smaller cache remembers as many as it may keep entries. */
 const mostDepartures = 10_000;
 
-/** So many selections are remembered for a call that runs. */
-const mostLandingChecks = 100;
-
-/** So many failed renewals are remembered. */
+/** Keys whose renewals are paused at most. */
 const mostPauses = 1000;
 
-/** Milliseconds until a renewal that failed is tried again, where `errorTtl` does not say. */
+/** Milliseconds until a failed renewal is tried again, if there is no `errorTtl`. */
 const usualPause = 1000;
 
-/** The work of an LLMResultCache: its tiers, its flights and its rules of what is kept, for how long, and why not. */
+/** Bounded by `max`, an LRUCache takes room for all entries in advance; bounded by their sizes, it does not. */
+const one = () => 1;
+
+/** The work of an LLMResultCache: its tiers, its flights, and the rules by which an answer is kept. */
 export class CacheEngine {
   readonly clock: Clock;
-  readonly #table = new KeyTable<PlainFlight>();
-  readonly flights = new Flights(this.#table);
+  readonly flights = new Flights();
   readonly memory: MemoryTier;
   readonly store: StoreTier | undefined;
-  readonly keepAlive: boolean;
-  readonly sharedCallTimeout: number;
-  readonly evictions: Record<EvictionReason, number> = {
-    expired: 0,
-    size: 0,
-    bytes: 0,
-    deleted: 0,
-    invalidated: 0,
-  };
-  hits = 0;
-  misses = 0;
-  staleHits = 0;
-  savedTokens = 0;
-  savedLatency = 0;
+  readonly usage = new CacheUsage();
+  readonly departures: Departures;
   readonly #settings: CacheEngineSettings;
+  readonly #copies: AnswerCopies;
   /** Milliseconds an expired answer is still of use. */
   readonly #grace: number;
-  readonly #departures: Departures;
-  readonly #window = new HitWindow();
-  /** Until when the answers of keys are not renewed. */
-  readonly #renewalPauses = new Map<string, number>();
+  /** The moment from which the answer of a key may be renewed again. */
+  readonly #renewalPauses = new LRUCache<string, number>({ maxSize: mostPauses, sizeCalculation: one });
 
   constructor(settings: CacheEngineSettings) {
+    const { clock, maxSize, store, storeDeadline, staleIfError, staleWhileRevalidate } = settings;
     this.#settings = settings;
-    const { clock, maxSize, maxBytes, sizeOf, sweepInterval, staleIfError, staleWhileRevalidate } = settings;
     this.clock = clock;
-    this.keepAlive = settings.keepAlive;
-    this.sharedCallTimeout = settings.sharedCallTimeout;
+    this.#copies = new AnswerCopies(settings.clone);
     this.#grace = Math.max(staleIfError, staleWhileRevalidate);
-    this.#departures = new Departures(Math.min(maxSize, mostDepartures));
+    this.departures = new Departures(Math.min(maxSize, mostDepartures));
     this.memory = new MemoryTier({
-      clock,
-      table: this.#table,
-      maxSize,
-      maxBytes,
-      sizeOf,
-      sweepInterval,
+      ...settings,
       grace: this.#grace,
       left: (key, reason, at) => this.#left(key, reason, at),
     });
     this.store =
-      settings.store &&
+      store &&
       new StoreTier({
-        store: settings.store,
+        store,
         clock,
-        deadline: settings.storeDeadline,
-        writeDeadline: Math.max(settings.storeDeadline, shortestWriteDeadline),
+        deadline: storeDeadline,
+        writeDeadline: Math.max(storeDeadline, shortestWriteDeadline),
         notify: (event) => this.#tell(event),
       });
   }
 
-  /** Hits over look-ups of the last minute. */
-  get recentHitRate(): number {
-    return this.#window.rate(this.clock.now());
+  get keepAlive(): boolean {
+    return this.#settings.keepAlive;
   }
 
-  /** What there is of a key, to look up in or to tell that there is nothing: its entry, or a flight that may be joined. */
-  known(key: string): KeptEntry | PlainFlight | undefined {
-    return this.#table.of(key);
+  get sharedCallTimeout(): number {
+    return this.#settings.sharedCallTimeout;
   }
 
-  /** What memory holds for a look-up: a fresh answer, or a stale one that may be given while a call renews it. */
-  find(known: KeptEntry | PlainFlight, now: number): CacheEntry | undefined {
-    const entry = known instanceof KeptEntry ? this.memory.use(known, now) : undefined;
-    const found = entry && this.#isOfUse(entry, now) ? this.#taken(entry) : undefined;
+  /** Whether a look-up takes an entry, fresh or stale. */
+  isOfUse({ value, freshUntil }: CacheEntry, now: number): boolean {
+    const { staleWhileRevalidate } = this.#settings;
+    return now < freshUntil || (!(value instanceof KeptFailure) && now < freshUntil + staleWhileRevalidate);
+  }
+
+  /** Looks in memory for a request: a fresh answer, or a stale one that may be given while a call renews it. */
+  find(key: string, now: number): CacheEntry | undefined {
+    const entry = this.memory.get(key, now);
+    const found = entry && this.isOfUse(entry, now) ? this.#copies.toTake(entry) : undefined;
     if (found) {
       this.countHit(found, now);
     }
     return found;
   }
 
-  /** What memory holds for a user who asks by key. */
+  /** Looks in memory for a user who asks by key. */
   findFresh(key: string, now: number): CacheEntry | undefined {
     const entry = this.memory.get(key, now);
-    const found = entry && now < entry.freshUntil ? this.#taken(entry) : undefined;
+    const found = entry && now < entry.freshUntil ? this.#copies.toTake(entry) : undefined;
     if (found && !(found.value instanceof KeptFailure)) {
       this.countHit(found, now);
       return found;
@@ -165,87 +123,75 @@ export class CacheEngine {
   }
 
   /**
-   * What the store holds for a look-up that found nothing in memory; kept in memory from now on, unless the flight
-   * that it was read for was fenced. What memory holds by now comes first.
+   * Takes in the answer of the store to a look-up that found nothing in memory, and keeps it in memory unless the flight
+   * of the look-up was fenced. The answer that memory holds by now comes first.
    */
   adopt(stored: CacheEntry | undefined, flight: Flight, now: number): FoundEntry | undefined {
     const key = flight.key!;
-    const isInvalidated = stored && flight.landingChecks && isAffected(stored, flight.landingChecks);
-    // The call that is made now begins after all that.
+    const isInvalidated = stored && isAffected(stored, flight.landingChecks);
+    // If a call is made now, it begins after all invalidations so far.
     flight.landingChecks = undefined;
-    // A request that went past the look-up may have been answered meanwhile, or a user have set the answer.
+    // A user may have set the answer, or a request that skips the look-up may have brought it.
     const newer = this.memory.peek(key);
-    if (newer && !(newer.value instanceof KeptFailure) && this.#isOfUse(newer, now)) {
-      return found(this.#taken(newer), 'memory');
+    if (newer && !(newer.value instanceof KeptFailure) && this.isOfUse(newer, now)) {
+      return found(this.#copies.toTake(newer), 'memory');
     }
-    if (!stored || flight.isFenced || isInvalidated || now >= stored.freshUntil + this.#grace) {
+    if (!stored || isInvalidated || now >= stored.freshUntil + this.#grace) {
       return undefined;
     }
-    const value = this.#settings.clone ? stored.value : freezeAnswer(stored.value);
-    const { storedAt, freshUntil, usage, latency, tags } = stored;
-    const bytes = this.memory.measure(key, value);
-    const entry = new KeptEntry(key, value, storedAt, freshUntil - storedAt, usage, latency, tags, bytes);
-    this.memory.set(entry, now);
-    return this.#isOfUse(entry, now) ? found(this.#taken(entry), 'store') : undefined;
+    const entry = this.#copies.ofStored(stored);
+    const bytes = this.memory.measure(key, entry.value);
+    // Asked last: user code measured the answer, and may have had the key deleted.
+    if (flight.isFenced) {
+      return undefined;
+    }
+    this.memory.set(key, entry, bytes, now);
+    return this.isOfUse(entry, now) ? found(this.#copies.toTake(entry), 'store') : undefined;
   }
 
-  /** A request was given this entry. */
-  countHit({ usage, latency, freshUntil }: CacheEntry, now: number): void {
-    this.hits++;
-    this.#window.add(now, true);
-    if (now >= freshUntil) {
-      this.staleHits++;
-    }
-    this.savedLatency += latency;
-    if (usage) {
-      this.savedTokens += tokenCount(usage.inputTokens) + tokenCount(usage.outputTokens);
-    }
+  countHit(entry: CacheEntry, now: number): void {
+    this.usage.countHit(entry, now);
   }
 
   countMiss(now: number): void {
-    this.misses++;
-    this.#window.add(now, false);
+    this.usage.countMiss(now);
   }
 
-  /** An expired answer that may be given because the call for it failed. */
+  /** The expired answer that may stand in for a failed call. */
   fallback(key: string, now: number): CacheEntry | undefined {
     const { staleIfError } = this.#settings;
     const entry = staleIfError > 0 ? this.memory.peek(key) : undefined;
     return entry && !(entry.value instanceof KeptFailure) && now < entry.freshUntil + staleIfError
-      ? this.#taken(entry)
+      ? this.#copies.toTake(entry)
       : undefined;
   }
 
-  /** The answer as every waiter of a flight may have it. */
+  /** The answer of a flight as each of its waiters may have it. */
   share<V>(value: V): V {
-    try {
-      return this.#copied(value);
-    } catch {
-      return value;
-    }
+    return this.#copies.toShare(value);
   }
 
-  /** Keeps the answer of a call, or says why not. */
-  keep(landing: Landing, value: unknown, latency: number, now: number): NotKeptReason | undefined {
-    const key = landing.key!;
-    const refused = this.#keep(landing, key, value, latency, now);
+  /** Keeps the answer of a call; returns why not if it is not kept. */
+  keep(flight: Flight, value: unknown, latency: number, now: number): NotKeptReason | undefined {
+    const key = flight.key!;
+    const refused = this.#keep(flight, value, latency, now);
     if (refused === undefined) {
-      this.flights.overtake(landing);
+      this.flights.overtake(flight);
       return undefined;
     }
-    this.#departures.note(key, refused, now);
-    if (landing.isRenewal && refused !== 'fenced') {
-      this.#pauseRenewals(key, now + usualPause);
+    this.departures.note(key, refused, now);
+    if (flight.isRenewal && refused !== 'fenced') {
+      this.#renewalPauses.set(key, now + usualPause);
     }
     return refused;
   }
 
-  /** Whether a stale answer may be renewed now: a renewal that failed is not tried again at once. */
+  /** Whether a stale answer may be renewed now: a failed renewal is not repeated at once. */
   mayRenew(key: string, now: number): boolean {
-    return now >= (this.#renewalPauses.get(key) ?? -Infinity);
+    return now >= (this.#renewalPauses.peek(key) ?? -Infinity);
   }
 
-  /** Notes that a call failed, and keeps the failure where that is asked for and no answer stands in its place. */
+  /** Notes that a call failed. Keeps the failure if there is an `errorTtl` and no answer may stand in for it. */
   keepFailure(flight: Flight, error: unknown, isOfTheCall: boolean, now: number): void {
     const { errorTtl } = this.#settings;
     const key = flight.key!;
@@ -253,48 +199,49 @@ export class CacheEngine {
       return;
     }
     if (flight.isRenewal) {
-      this.#pauseRenewals(key, now + (errorTtl || usualPause));
+      this.#renewalPauses.set(key, now + (errorTtl || usualPause));
     }
     const standing = this.memory.peek(key);
     if (standing && !(standing.value instanceof KeptFailure) && now < standing.freshUntil + this.#grace) {
       return;
     }
-    // Where the store was not asked it may hold an answer.
+    // A store that was not asked may hold an answer.
     const mayHideAnswer = this.store !== undefined && !flight.wasRead;
     if (errorTtl > 0 && isOfTheCall && flight.writes && !mayHideAnswer) {
-      this.memory.set(
-        this.#entryOf(key, new KeptFailure(error), now, errorTtl, undefined, 0, flight.tags),
-        now,
-      );
+      const value = new KeptFailure(error);
+      const times = { storedAt: now, freshUntil: now + errorTtl, latency: 0 };
+      const entry: CacheEntry = { value, ...times, usage: undefined, tags: flight.tags };
+      this.memory.set(key, entry, this.memory.measure(key, value), now);
     }
-    this.#departures.note(key, 'failed', now);
+    this.departures.note(key, 'failed', now);
   }
 
-  /** Keeps an answer that a user gives, whatever it is. */
-  set(key: string, value: unknown, details: AnswerDetails): void {
-    // What a call brings that began before is older.
-    this.flights.fence(key);
-    const ttl = this.#ttl(details.ttl, value, undefined);
+  /** Keeps an answer that a user gives. */
+  set(key: string, value: unknown, options: StoreOptions): void {
+    // The answers of calls that run are older.
+    this.flights.fenceKey(key);
+    const ttl = timeToLive(this.#settings, options.ttl, value, undefined);
     if (ttl <= 0) {
       this.delete(key);
-      this.#departures.note(key, 'ttl', this.clock.now());
+      this.departures.note(key, 'ttl', this.clock.now());
       return;
     }
-    const { usage, latency, tags } = details;
-    const copy = this.#copied(value);
+    const { usage, latency = 0, tags = [] } = options;
+    const copy = this.#copies.toKeep(value);
     const now = this.clock.now();
-    const refused = this.#write(this.#entryOf(key, copy, now, ttl, usage, latency, tags), ttl, now);
+    const entry = { value: copy, storedAt: now, freshUntil: now + ttl, usage, latency, tags };
+    const refused = this.#write({ key, entry, ttl, bytes: this.memory.measure(key, copy) }, now);
     if (refused !== undefined) {
-      this.#departures.note(key, refused, now);
+      this.departures.note(key, refused, now);
     }
   }
 
   delete(key: string): boolean {
-    this.flights.fence(key);
+    this.flights.fenceKey(key);
     const now = this.clock.now();
     const wasKept = this.memory.delete(key, 'deleted', now);
     if (!wasKept) {
-      this.#departures.note(key, 'deleted', now);
+      this.departures.note(key, 'deleted', now);
     }
     this.store?.delete(key);
     return wasKept;
@@ -306,193 +253,62 @@ export class CacheEngine {
     this.store?.clear();
   }
 
-  /** Forgets what a selection applies to, and says how many answers in memory that were. */
+  /**
+   * Forgets the answers that a selection applies to.
+   *
+   * @returns how many answers left memory
+   */
   invalidate(selection: CacheSelection): number {
-    const rule = ruleOf(selection);
-    const judged = (
-      key: string,
-      tags: readonly string[],
-      entry: CacheEntry | undefined,
-      ifItThrows: boolean,
-    ) => {
-      try {
-        return rule.appliesTo(key, tags, entry);
-      } catch {
-        return ifItThrows;
-      }
-    };
-    // All are judged before any is touched: a predicate that throws has changed nothing.
-    const keys: string[] = [];
-    for (const entry of this.memory.entries()) {
-      const { key, tags, value } = entry;
-      // A kept failure has no answer to show, which a predicate may not expect.
-      const isSelected =
-        value instanceof KeptFailure
-          ? judged(key, tags, withValue(entry, undefined), false)
-          : rule.appliesTo(key, tags, entry);
-      if (isSelected) {
-        keys.push(key);
-      }
-    }
-    // Later there is nobody to tell of an error, and forgetting too much is harmless.
-    const judgedLater = (key: string, entry: CacheEntry) => judged(key, entry.tags, entry, true);
-    const covered = this.flights.all().filter((flight) => rule.covers(flight.key!, flight.tags));
-    const fenced = new Set(covered.filter(({ key, tags }) => judged(key!, tags, undefined, false)));
-    for (const flight of covered) {
-      if (!fenced.has(flight)) {
-        (flight.landingChecks ??= []).push((entry) => judgedLater(flight.key!, entry));
-        this.flights.close(flight);
-        if (flight.landingChecks.length > mostLandingChecks) {
-          // Not to keep one answer does less harm than to remember without end.
-          fenced.add(flight);
-        }
-      }
-    }
-    this.flights.fenceWhere((flight) => fenced.has(flight));
-    const now = this.clock.now();
-    for (const key of keys) {
-      this.memory.delete(key, 'invalidated', now);
-    }
-    this.store?.invalidate((entry, key) => judgedLater(key, entry));
-    return keys.length;
+    return invalidate(this, selection);
   }
 
-  /** Why a request would be answered from the cache, or not. */
-  async explain(identity: string | KeylessRequest, skipsLookUp: boolean): Promise<CacheExplanation> {
-    if (typeof identity !== 'string') {
-      const { reason, path } = identity;
-      const text = `The request goes past the cache: ${reason}`;
-      return explained('bypassed', undefined, false, { text, ...(path !== undefined && { path }) });
-    }
-    if (skipsLookUp) {
-      const text = 'The request goes past the cache: bypass.lookUp is set';
-      return explained('bypassed', identity, false, { text });
-    }
-    const here = this.#explainMemory(identity);
-    if (here.wouldHit || here.reason === 'in-flight' || !this.store || this.store.isBypassed) {
-      return here;
-    }
-    const { store } = this;
-    const stored = await new Promise<CacheEntry | undefined>((resolve) => store.read(identity, resolve));
-    if (!stored) {
-      return here;
-    }
-    const now = this.clock.now();
-    const reason = now < stored.freshUntil ? 'fresh' : this.#isOfUse(stored, now) ? 'stale' : 'expired';
-    const isExpired = reason === 'expired';
-    return explained(reason, identity, !isExpired, {
-      tier: 'store',
-      ...(isExpired && { at: stored.freshUntil }),
-      ...timesOf(stored, now),
-    });
+  /** Explains why a request would be answered from the cache, or not. */
+  explain(identity: string | KeylessRequest, skipsLookUp: boolean): Promise<CacheExplanation> {
+    return explain(this, identity, skipsLookUp);
   }
 
-  /** Ends what would outlive the cache: its timers, the calls that only it wants, and what it holds in memory. */
+  /** Cancels the timers and the calls that only the cache wants, and forgets memory. */
   close(): void {
     this.flights.fenceAll();
     this.memory.close();
     this.store?.close();
   }
 
-  #explainMemory(key: string): CacheExplanation {
-    const now = this.clock.now();
-    const entry = this.memory.peek(key);
-    if (entry && this.#isOfUse(entry, now)) {
-      const reason =
-        entry.value instanceof KeptFailure ? 'failure' : now < entry.freshUntil ? 'fresh' : 'stale';
-      return explained(reason, key, true, { tier: 'memory', ...timesOf(entry, now) });
-    }
-    if (this.flights.has(key)) {
-      return explained('in-flight', key, false);
-    }
-    if (entry && !(entry.value instanceof KeptFailure)) {
-      return explained('expired', key, false, { at: entry.freshUntil, ...timesOf(entry, now) });
-    }
-    const departure = this.#departures.get(key);
-    return departure
-      ? explained(departure.reason, key, false, { at: departure.at })
-      : explained('never-seen', key, false);
-  }
-
-  #isOfUse({ value, freshUntil }: CacheEntry, now: number): boolean {
-    return (
-      now < freshUntil ||
-      (!(value instanceof KeptFailure) && now < freshUntil + this.#settings.staleWhileRevalidate)
-    );
-  }
-
-  /** The entry with an answer of its own where answers are copied; undefined where that fails, as if it were not there. */
-  #taken(entry: CacheEntry): CacheEntry | undefined {
-    const { clone } = this.#settings;
-    if (!clone || entry.value instanceof KeptFailure) {
-      return entry;
-    }
-    try {
-      return withValue(entry, clone(entry.value));
-    } catch {
-      return undefined;
-    }
-  }
-
-  #copied<V>(value: V): V {
-    const { clone } = this.#settings;
-    return clone ? clone(value) : freezeAnswer(value);
-  }
-
-  #keep(
-    landing: Landing,
-    key: string,
-    value: unknown,
-    latency: number,
-    now: number,
-  ): NotKeptReason | undefined {
-    if (!mayWrite(landing)) {
+  #keep(flight: Flight, value: unknown, latency: number, now: number): NotKeptReason | undefined {
+    if (!this.flights.mayWrite(flight)) {
       return 'fenced';
     }
-    let ttl: number;
-    let entry: KeptEntry;
+    const { request, usage, tags } = flight;
+    const key = flight.key!;
+    let answer: MeasuredAnswer;
     try {
-      if (!this.#settings.shouldCache(value, landing.request)) {
+      if (!this.#settings.shouldCache(value, request)) {
         return 'should-cache';
       }
-      ttl = this.#ttl(landing.ttl, value, landing.request);
-      entry = this.#entryOf(key, this.#copied(value), now, ttl, landing.usage, latency, landing.tags);
+      const ttl = timeToLive(this.#settings, flight.ttl, value, request);
+      const copy = this.#copies.toKeep(value);
+      const entry = { value: copy, storedAt: now, freshUntil: now + ttl, usage, latency, tags };
+      answer = { key, entry, ttl, bytes: this.memory.measure(key, copy) };
     } catch {
       return 'unusable';
     }
-    const isInvalidated = landing.landingChecks !== undefined && isAffected(entry, landing.landingChecks);
-    // Callbacks of the user's ran: the key may have been deleted meanwhile.
-    if (!mayWrite(landing) || isInvalidated) {
+    // User code ran in between, and may have had the key deleted: ask again, the predicates first.
+    if (isAffected(answer.entry, flight.landingChecks) || !this.flights.mayWrite(flight)) {
       return 'fenced';
     }
-    if (ttl <= 0) {
+    if (answer.ttl <= 0) {
       // An older answer must not come back in its place.
       this.memory.delete(key, 'deleted', now);
       this.store?.delete(key);
       return 'ttl';
     }
-    return this.#write(entry, ttl, now, landing);
+    return this.#write(answer, now);
   }
 
-  #entryOf(
-    key: string,
-    value: unknown,
-    now: number,
-    ttl: number,
-    usage: TokenUsage | undefined,
-    latency: number,
-    tags: readonly string[] = noTags,
-  ): KeptEntry {
-    // As a small whole number it needs no box of its own, which would cost each entry 16 bytes.
-    const wholeLatency = Math.round(Math.min(latency, longestLatency)) | 0;
-    return new KeptEntry(key, value, now, ttl, usage, wholeLatency, tags, this.memory.measure(key, value));
-  }
-
-  /** Why it is kept nowhere, if so. */
-  #write(entry: KeptEntry, ttl: number, now: number, landing?: Landing): NotKeptReason | undefined {
-    const { key } = entry;
-    const refused = this.memory.set(entry, now, landing);
-    // Whoever heard what left for it may have deleted or replaced it.
+  /** Returns why an answer is kept nowhere; undefined if it is kept. */
+  #write({ key, entry, ttl, bytes }: MeasuredAnswer, now: number): NotKeptReason | undefined {
+    const refused = this.memory.set(key, entry, bytes, now);
+    // A listener hears which entries left for this one, and may have had it deleted or replaced.
     if (this.store && (refused !== undefined || this.memory.peek(key) === entry)) {
       const usefulFor = ttl + this.#grace;
       this.store.write(key, entry, usefulFor === Infinity ? undefined : usefulFor);
@@ -500,39 +316,9 @@ export class CacheEngine {
     return this.store ? undefined : refused;
   }
 
-  /** @throws RangeError for a time that a function of the user's gave and that is none */
-  #ttl(given: number | undefined, value: unknown, request: unknown): number {
-    const { defaultTtl, ttlJitter } = this.#settings;
-    const ttl: unknown =
-      given ?? (typeof defaultTtl === 'function' ? defaultTtl(value, request) : defaultTtl);
-    if (typeof ttl !== 'number' || Number.isNaN(ttl)) {
-      throw new RangeError(`defaultTtl must give a number of milliseconds, but gave ${typeof ttl}.`);
-    }
-    return ttlJitter === 0 ? ttl : this.#jittered(ttl);
-  }
-
-  #jittered(ttl: number): number {
-    const { ttlJitter, random } = this.#settings;
-    if (ttl <= 0 || ttl === Infinity) {
-      return ttl;
-    }
-    // What is no share of 1 must neither make answers last longer nor keep them for ever.
-    const chance = Math.min(1, Math.max(0, random() || 0));
-    return ttl * (1 - ttlJitter * chance);
-  }
-
-  #pauseRenewals(key: string, until: number): void {
-    this.#renewalPauses.delete(key);
-    this.#renewalPauses.set(key, until);
-    if (this.#renewalPauses.size > mostPauses) {
-      const [oldest] = this.#renewalPauses.keys();
-      this.#renewalPauses.delete(oldest!);
-    }
-  }
-
   #left(key: string, reason: EvictionReason, at: number): void {
-    this.evictions[reason]++;
-    this.#departures.note(key, reason, at);
+    this.usage.evictions[reason]++;
+    this.departures.note(key, reason, at);
     const { events } = this.#settings;
     const counter = events && counterOf(events);
     if (counter) {
@@ -551,16 +337,11 @@ export class CacheEngine {
   }
 }
 
-/** Asked anew, as callbacks of the user's may have had the key deleted. */
-function mayWrite(landing: Landing): boolean {
-  return landing.mayWrite;
-}
-
 function found(entry: CacheEntry | undefined, tier: FoundEntry['tier']): FoundEntry | undefined {
   return entry && { entry, tier };
 }
 
-/** Whether what was forgotten while a call or a look-up in the store ran applies to what it brought. */
-function isAffected(entry: CacheEntry, checks: NonNullable<Landing['landingChecks']>): boolean {
+/** Whether an invalidation during a call or a look-up applies to the answer that it brought. */
+function isAffected(entry: CacheEntry, checks: readonly LandingCheck[] = []): boolean {
   return checks.some((applies) => applies(entry));
 }

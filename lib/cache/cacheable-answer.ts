@@ -1,6 +1,6 @@
 type AnswerShape = Readonly<Record<string, unknown>>;
 
-/** Why an answer ended, in the words of the providers, if it was given to its end. */
+/** The providers' words for the end of an answer that is whole. */
 const wholeReasons: ReadonlySet<unknown> = new Set([
   // OpenAI and those that are compatible with it
   'stop',
@@ -17,7 +17,7 @@ const wholeReasons: ReadonlySet<unknown> = new Set([
   'STOP',
 ]);
 
-/** Parts that are no answer by themselves: thoughts, and what was looked up or listed on the way to one. */
+/** Types of parts that are no answer by themselves: thoughts, searches, and lists of tools. */
 const partsOnTheWay: ReadonlySet<unknown> = new Set([
   'reasoning',
   'reasoning-file',
@@ -47,13 +47,13 @@ const partsOnTheWay: ReadonlySet<unknown> = new Set([
   'tool-error',
 ]);
 
-/** Fields of a part of Gemini's that say something about it, where the other ones are it. */
+/** Fields of Gemini's parts that describe the part; the other fields are its content. */
 const fieldsAboutPart: ReadonlySet<string> = new Set(['thought', 'thoughtSignature', 'partMetadata']);
 
-/** What providers call the reason why an answer ended. */
+/** The providers' names for the field that says why an answer ended. */
 const reasonFields = ['finish_reason', 'finishReason', 'stop_reason', 'stopReason', 'done_reason'];
 
-/** Each knows the answers of one maker: whether one may be cached, or undefined where it is none of that maker. */
+/** Each judges the answers of one provider or SDK, and returns undefined for all others. */
 const judges: readonly ((answer: AnswerShape) => boolean | undefined)[] = [
   judgeReadOnce,
   judgeChoices,
@@ -65,14 +65,14 @@ const judges: readonly ((answer: AnswerShape) => boolean | undefined)[] = [
 ];
 
 /**
- * The default rule of what may be cached: an answer that is there, whole and can be given twice.
+ * Decides whether an answer may be cached: it must be present, whole, and readable twice. The default of `shouldCache`.
  *
  * It knows the answers of OpenAI (chat completions, completions, responses) and of those compatible with it, of
  * Anthropic (messages, completions), of Gemini (`generateContent`), the results of the AI SDK (`generateText`,
  * `generateObject`, `doGenerate`) and LangChain's messages. Those that are unfinished, cut off, filtered, refused or
  * empty are not cached; blank text is empty, and so is an answer that holds only reasoning, while tool calls without
- * text are an answer. Undefined, null, blank texts and what can be read only once (streams, a `Response`) are not
- * cached either. Everything else is: 0, false, [], {} and objects of shapes it does not know.
+ * text are an answer. Undefined, null, blank texts and values that can be read only once (streams, a `Response`) are
+ * not cached either. Everything else is: 0, false, [], {} and objects of shapes it does not know.
  *
  * It never throws: an answer that throws when it is looked at is not cached.
  */
@@ -99,13 +99,13 @@ export function isCacheable(value: unknown): boolean {
   }
 }
 
-/** Streams of the platform and the SDKs; a second reader would find them empty or locked. */
+/** Refuses streams of the platform and the SDKs: a second reader finds them empty or locked. */
 function judgeReadOnce(answer: AnswerShape): false | undefined {
   const isStream = Symbol.asyncIterator in answer || 'textStream' in answer || 'getReader' in answer;
   return isStream || ('bodyUsed' in answer && 'body' in answer) ? false : undefined;
 }
 
-/** OpenAI's chat completions and completions, and those of everybody compatible with them. */
+/** Judges OpenAI's chat completions and completions, and those of compatible providers. */
 function judgeChoices(answer: AnswerShape): boolean | undefined {
   const { object, choices } = answer;
   const isNamed = object === 'chat.completion' || object === 'text_completion';
@@ -144,9 +144,9 @@ function isWholeChoice(choice: unknown): boolean {
   );
 }
 
-/** OpenAI's responses. */
+/** Judges OpenAI's responses. */
 function judgeResponse(answer: AnswerShape): boolean | undefined {
-  // Nothing more is read of what is none: the output of an AI SDK result may be a getter that throws.
+  // Read nothing else of other answers: the output of an AI SDK result may be a getter that throws.
   if (answer['object'] !== 'response') {
     return undefined;
   }
@@ -164,7 +164,7 @@ function judgeResponse(answer: AnswerShape): boolean | undefined {
   return hasContent(parts) && !holdsRefusal(parts);
 }
 
-/** Anthropic's messages and completions. */
+/** Judges Anthropic's messages and completions. */
 function judgeMessage(answer: AnswerShape): boolean | undefined {
   const { type, role } = answer;
   if (!('stop_reason' in answer)) {
@@ -178,7 +178,7 @@ function judgeMessage(answer: AnswerShape): boolean | undefined {
     : undefined;
 }
 
-/** Gemini's `generateContent`. */
+/** Judges the answers of Gemini's `generateContent`. */
 function judgeCandidates(answer: AnswerShape): boolean | undefined {
   const { candidates, promptFeedback } = answer;
   if (isShape(promptFeedback) && promptFeedback['blockReason']) {
@@ -201,7 +201,7 @@ function isCandidate(candidate: unknown): candidate is AnswerShape {
   return 'finishReason' in candidate || (isShape(content) && Array.isArray(content['parts']));
 }
 
-/** LangChain's messages; each of its integrations passes on its provider's words. */
+/** Judges LangChain's messages; each integration passes on the words of its provider. */
 function judgeLangChainMessage(answer: AnswerShape): boolean | undefined {
   const { response_metadata: metadata } = answer;
   if (!isShape(metadata) || !('content' in answer)) {
@@ -222,7 +222,7 @@ function judgeLangChainMessage(answer: AnswerShape): boolean | undefined {
   );
 }
 
-/** What the AI SDK and its models give back. */
+/** Judges the results of the AI SDK and its models. */
 function judgeResult(answer: AnswerShape): boolean | undefined {
   const isResult =
     'finishReason' in answer && ['text', 'content', 'object', 'toolCalls'].some((field) => field in answer);
@@ -244,7 +244,7 @@ function judgeResult(answer: AnswerShape): boolean | undefined {
   return isObjectThere || [text, content, toolCalls, files].some(hasContent);
 }
 
-/** Undefined where none is stated, as in answers that were made by hand; null while an answer is being streamed. */
+/** The reason why an answer ended; undefined if none is stated, null while the answer is being streamed. */
 function reasonOf(shape: AnswerShape): unknown {
   const field = reasonFields.find((name) => shape[name] !== undefined);
   return field === undefined ? undefined : shape[field];
@@ -290,7 +290,6 @@ function isPartOfAnswer(part: unknown): boolean {
 
 const visible = /\S/;
 
-/** A look at a text for as long as it is blank; `trim` would copy it. */
 function hasText(text: string): boolean {
   return visible.test(text);
 }

@@ -1,49 +1,31 @@
+import { LRUCache } from 'lru-cache';
 import type { EvictionReason, NotKeptReason } from '../core/events';
 
-/** What became of an answer that is not kept. */
+/** Why an answer is not in the cache any more, or was not kept. */
 export type DepartureReason = EvictionReason | NotKeptReason | 'failed';
 
-/** When and why an answer left, or was not kept at all. */
+/** The moment when an answer left the cache, or was not kept, and the reason. */
 export interface Departure {
   readonly reason: DepartureReason;
   /** Milliseconds on the clock of the cache. */
   readonly at: number;
 }
 
-/**
- * Remembers the latest departures, so that a miss can be explained. In a ring, which is searched only when somebody asks:
- * a full cache notes one for each answer that it keeps.
- */
+/** Remembers the latest departure of each key, so that a miss can be explained. */
 export class Departures {
-  readonly #keys: string[] = [];
-  readonly #reasons: DepartureReason[] = [];
-  readonly #times: number[] = [];
-  #next = 0;
+  readonly #latest: LRUCache<string, Departure>;
 
-  /** @param most so many are remembered */
-  constructor(private readonly most: number) {}
+  /** @param most the departures that are remembered at most */
+  constructor(most: number) {
+    // Bounded by `max`, it takes room for all departures in advance.
+    this.#latest = new LRUCache({ maxSize: most, sizeCalculation: () => 1 });
+  }
 
   note(key: string, reason: DepartureReason, at: number): void {
-    const place = this.#next;
-    this.#keys[place] = key;
-    this.#reasons[place] = reason;
-    this.#times[place] = at;
-    this.#next = place + 1 === this.most ? 0 : place + 1;
+    this.#latest.set(key, { reason, at });
   }
 
-  /** The latest one of a key, which has not been kept since if it is not kept now. */
   get(key: string): Departure | undefined {
-    const place = this.#latestPlace(key);
-    return place < 0 ? undefined : { reason: this.#reasons[place]!, at: this.#times[place]! };
-  }
-
-  #latestPlace(key: string): number {
-    // What stands from `next` on is older than all before it.
-    const place = this.#next === 0 ? -1 : this.#keys.lastIndexOf(key, this.#next - 1);
-    if (place >= 0) {
-      return place;
-    }
-    const older = this.#keys.lastIndexOf(key);
-    return older >= this.#next ? older : -1;
+    return this.#latest.peek(key);
   }
 }

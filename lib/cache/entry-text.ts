@@ -1,6 +1,6 @@
 import type { TokenUsage } from '../core/call';
 import type { CacheEntry } from './cache-entry';
-import { decodeText, encodeText } from './plain-data';
+import { decodeText, encodeText } from './plain-json';
 import { sha256 } from './sha256';
 
 /** Raised whenever the text of an entry changes its shape: what was written in another one counts as absent. */

@@ -1,5 +1,10 @@
-import type { CacheEntry } from './cache-entry';
-import type { DepartureReason } from './departures';
+import type { Clock } from '../core/clock';
+import { KeptFailure, type CacheEntry } from './cache-entry';
+import type { DepartureReason, Departures } from './departures';
+import type { Flights } from './flights';
+import type { MemoryTier } from './memory-tier';
+import type { KeylessRequest } from './request-identity';
+import type { StoreTier } from './store-tier';
 
 /**
  * Why a request would be answered from the cache, or not: `fresh`, `stale` (it would be, while a call renews the
@@ -51,17 +56,77 @@ const sentences: Readonly<Record<CacheExplanationReason, string>> = {
   failed: 'The last call for this key failed.',
 };
 
-/** An explanation in words. */
-export function explained(
-  reason: CacheExplanationReason,
-  key: string | undefined,
-  wouldHit: boolean,
-  details: Omit<Partial<CacheExplanation>, 'reason' | 'key' | 'wouldHit'> = {},
-): CacheExplanation {
-  return { wouldHit, reason, text: sentences[reason], key, ...details };
+/** What an explanation is read from. */
+export interface ExplainedCache {
+  readonly clock: Clock;
+  readonly memory: MemoryTier;
+  readonly store: StoreTier | undefined;
+  readonly flights: Flights;
+  readonly departures: Departures;
+  /** Whether a look-up takes an entry, fresh or stale. */
+  isOfUse(entry: CacheEntry, now: number): boolean;
 }
 
-/** How old an entry is, and how long it stays fresh. */
-export function timesOf(entry: CacheEntry, now: number): { readonly age: number; readonly freshFor: number } {
+/** Explains why a request would be answered from a cache, or not. */
+export async function explain(
+  cache: ExplainedCache,
+  identity: string | KeylessRequest,
+  skipsLookUp: boolean,
+): Promise<CacheExplanation> {
+  if (typeof identity !== 'string') {
+    const { reason, path } = identity;
+    const text = `The request goes past the cache: ${reason}`;
+    return explained('bypassed', undefined, { text, ...(path !== undefined && { path }) });
+  }
+  if (skipsLookUp) {
+    return explained('bypassed', identity, {
+      text: 'The request goes past the cache: bypass.lookUp is set',
+    });
+  }
+  const inMemory = explainMemory(cache, identity);
+  const { store, clock } = cache;
+  if (inMemory.wouldHit || inMemory.reason === 'in-flight' || !store || store.isBypassed) {
+    return inMemory;
+  }
+  const stored = await new Promise<CacheEntry | undefined>((resolve) => store.read(identity, resolve));
+  if (!stored) {
+    return inMemory;
+  }
+  const now = clock.now();
+  const times = { tier: 'store', ...timesOf(stored, now) } as const;
+  if (cache.isOfUse(stored, now)) {
+    return explained(now < stored.freshUntil ? 'fresh' : 'stale', identity, { wouldHit: true, ...times });
+  }
+  return explained('expired', identity, { at: stored.freshUntil, ...times });
+}
+
+function explainMemory(cache: ExplainedCache, key: string): CacheExplanation {
+  const { clock, memory, flights, departures } = cache;
+  const now = clock.now();
+  const entry = memory.peek(key);
+  const isFailure = entry?.value instanceof KeptFailure;
+  if (entry && cache.isOfUse(entry, now)) {
+    const reason = isFailure ? 'failure' : now < entry.freshUntil ? 'fresh' : 'stale';
+    return explained(reason, key, { wouldHit: true, tier: 'memory', ...timesOf(entry, now) });
+  }
+  if (flights.has(key)) {
+    return explained('in-flight', key);
+  }
+  if (entry && !isFailure) {
+    return explained('expired', key, { at: entry.freshUntil, ...timesOf(entry, now) });
+  }
+  const departure = departures.get(key);
+  return departure ? explained(departure.reason, key, { at: departure.at }) : explained('never-seen', key);
+}
+
+function explained(
+  reason: CacheExplanationReason,
+  key: string | undefined,
+  details: Omit<Partial<CacheExplanation>, 'reason' | 'key'> = {},
+): CacheExplanation {
+  return { wouldHit: false, reason, text: sentences[reason], key, ...details };
+}
+
+function timesOf(entry: CacheEntry, now: number): { readonly age: number; readonly freshFor: number } {
   return { age: now - entry.storedAt, freshFor: entry.freshUntil - now };
 }

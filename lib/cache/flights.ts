@@ -3,104 +3,73 @@ import type { CallOutcome, TokenUsage } from '../core/call';
 import type { Cancel } from '../core/clock';
 import type { Member } from '../core/members';
 import type { Ticket } from '../core/ticket';
-import { noTags, type CacheEntry, type Listed } from './cache-entry';
-import type { KeyTable, ListedFlight } from './key-table';
+import { noTags, type CacheEntry } from './cache-entry';
 
-/** One request that waits for a flight. */
+/** A request that waits for a flight. */
 export interface Waiter<R = unknown, V = unknown> {
   readonly request: R;
   readonly ticket: Ticket<R>;
-  /** Whether it wants no kept answer, and so none in place of a failure either. */
+  /** Whether it takes no kept answer, and so none in place of a failure either. */
   readonly skipsLookUp: boolean;
-  /** Whether it wants the answer kept, and for how many milliseconds, if it says so. */
+  /** Whether it wants the answer kept. */
   readonly writes: boolean;
+  /** Milliseconds it wants the answer kept; undefined for the default of the cache. */
   readonly cacheTtl: number | undefined;
   /** Makes the call: nobody does yet, or the starter's own limits ended it. */
   startAnew(flight: Flight<R, V>): void;
-  /** The store held the answer after all, or memory does by now. */
+  /** Takes the answer that the store held, or that memory holds by now. */
   found(key: string, entry: CacheEntry, tier: 'memory' | 'store'): void;
-  /** Has the answer renewed that the store held, as it has expired. */
+  /** Has the answer of the store renewed, as it has expired. */
   renew(key: string): void;
-  /** The store did not hold it: a call is about to be asked for, or runs already. */
+  /** Hears that the store does not hold the answer: a call is about to be made, or runs already. */
   missed(joined: boolean): void;
-  /** Another call for its key runs already: joins that, or makes its own if that is over. */
+  /** Joins another call that runs for its key, or makes its own if that is over. */
   joinRunning(key: string): void;
-  /** The call has been asked for. */
+  /** Hears that the call has been sent. */
   departed(): void;
+  /** Takes the outcome of the flight. */
   settle(outcome: CallOutcome<R, V>, flight: Flight<R, V>, now: number): void;
 }
 
-/** Who makes the call of a flight at the moment, or reads its answer from a store. */
+/** Makes the call of a flight, or reads its answer from a store. */
 export interface FlightCarrier<R = unknown, V = unknown> {
-  /** Nobody waits for the answer any more. */
+  /** Cancels the flight: nobody waits for its answer any more. */
   abandon(flight: Flight<R, V>): void;
-  /** An outcome may come by a detour. */
+  /** Hears that an outcome may come by a detour. */
   lostSight?(): void;
 }
 
-/** What an answer must not match to be kept: what was invalidated while its call ran. */
+/** Tells whether an invalidation during a call applies to the answer, which is then not kept. */
 export type LandingCheck = (entry: CacheEntry) => boolean;
 
-/** What there is to know of a call whose answer is to be kept. */
-export interface Landing extends ListedFlight {
-  readonly request: unknown;
-  /** Milliseconds the answer may stay; undefined where that is left to the cache. */
-  readonly ttl?: number | undefined;
-  /** What the answer can be invalidated by. */
-  readonly tags?: readonly string[];
-  /** What the call used up, as far as the provider told. */
-  readonly usage: TokenUsage | undefined;
-  /** Where the call stands in the order of all starts. */
-  readonly startNumber: number;
-  readonly isRenewal?: boolean;
-  /** Whether nothing that came after it has made its answer one of before. */
-  readonly mayWrite: boolean;
-  readonly landingChecks: LandingCheck[] | undefined;
-  /** Whether those who ask for its key find it. */
-  readonly isListed: boolean;
-}
-
-/** A flight, or what stands in for one that nobody has asked for anything yet. */
-export interface PlainFlight extends Landing {
-  /** The flight itself; makes it, and has it listed in its own place, if need be. */
-  unfold(): Flight;
-}
-
 /** The one running call that all requests with one key share. */
-export class Flight<R = unknown, V = unknown> implements PlainFlight, Member {
-  hash = 0;
-  nextInBucket: Listed | undefined;
+export class Flight<R = unknown, V = unknown> implements Member {
   carrier: FlightCarrier<R, V> | undefined;
   readonly bypass: CacheBypass | undefined;
   /** Among the flights of the pipeline that carries it. */
   position = 0;
-  /** Whether those who ask for its key find it. */
-  isListed = false;
   /** Whether its key was deleted or cleared meanwhile: nobody joins it any more, and it writes nothing. */
   isFenced = false;
-  /** Whether an answer is kept already whose request came later. */
-  isOvertaken = false;
-  /** Whether its answer is not yet asked of the provider, but looked for in the store. */
+  /** Whether its answer is looked for in the store, and no call is made yet. */
   isReading = false;
-  /** Whether it was begun to renew a stale answer. */
+  /** Whether it renews a stale answer. */
   isRenewal = false;
-  /** Whether the cache itself wants the answer, so that it goes on when nobody else waits for it. */
+  /** Whether the cache itself wants the answer, so that it goes on when nobody waits for it. */
   isKept = false;
-  /** Whether its answer was looked for in the store, in vain. */
+  /** Whether the store was asked for its answer, in vain. */
   wasRead = false;
-  /** Whether anyone who waits for it wants the answer kept. */
+  /** Whether a waiter wants the answer kept. */
   writes = false;
-  /** What the answer can be invalidated by: the tags of all who wait for it. */
-  tags: readonly string[] = noTags;
-  /** Milliseconds the answer may stay; undefined where that is left to the cache. */
+  /** Milliseconds the answer stays fresh; undefined for the default of the cache. */
   ttl: number | undefined;
-  /** Set by what was invalidated, by its value, while it ran. */
+  /** The invalidations by predicate during the call. */
   landingChecks: LandingCheck[] | undefined;
   cancelTimeout: Cancel | undefined;
-  /** What its call failed with, also where an expired answer stands in for it. */
+  /** The error of its call, also if an expired answer stands in for it. */
   failure: unknown;
+  #tags: Set<string> | undefined;
   #first: Waiter<R, V> | undefined;
-  /** Made for the second waiter, as most flights have but one. */
+  /** Made for the second waiter: most flights have one. */
   #others: Set<Waiter<R, V>> | undefined;
 
   constructor(
@@ -115,12 +84,13 @@ export class Flight<R = unknown, V = unknown> implements PlainFlight, Member {
     this.wantedBy(traits);
   }
 
-  /** Takes in how a request that waits for the answer wants it kept: the first who wants that says for how long. */
-  wantedBy({ bypass, cacheTags = noTags, cacheTtl }: CallTraits): void {
-    if (this.tags === noTags) {
-      this.tags = cacheTags;
-    } else if (cacheTags.some((tag) => !this.tags.includes(tag))) {
-      this.tags = [...new Set([...this.tags, ...cacheTags])];
+  /** Notes whether another waiter wants the answer kept, and its tags; the first one that does decides for how long. */
+  wantedBy({ bypass, cacheTags, cacheTtl }: CallTraits): void {
+    if (cacheTags) {
+      this.#tags ??= new Set();
+      for (const tag of cacheTags) {
+        this.#tags.add(tag);
+      }
     }
     if (!bypass?.write && !this.writes) {
       this.writes = true;
@@ -128,22 +98,18 @@ export class Flight<R = unknown, V = unknown> implements PlainFlight, Member {
     }
   }
 
-  /** Takes in that another one of those who wait makes the call. */
+  /** Notes that a waiter makes the call in place of the starter. */
   startedBy(waiter: Waiter<R, V>): void {
     this.starter = waiter;
     this.ticket = waiter.ticket;
-    this.isOvertaken = false;
-    const writer = [waiter, ...this.waiters()].find(({ writes }) => writes);
+    const writer = waiter.writes ? waiter : this.waiters().find(({ writes }) => writes);
     this.writes = writer !== undefined;
     this.ttl = writer?.cacheTtl;
   }
 
-  unfold(): this {
-    return this;
-  }
-
-  unlisted(): void {
-    this.isListed = false;
+  /** The tags of all waiters. */
+  get tags(): readonly string[] {
+    return this.#tags ? [...this.#tags] : noTags;
   }
 
   /** The request that the call is made for. */
@@ -159,10 +125,6 @@ export class Flight<R = unknown, V = unknown> implements PlainFlight, Member {
     return this.ticket.startNumber;
   }
 
-  get mayWrite(): boolean {
-    return !this.isFenced && !this.isOvertaken;
-  }
-
   get waiting(): number {
     return (this.#first ? 1 : 0) + (this.#others?.size ?? 0);
   }
@@ -171,7 +133,7 @@ export class Flight<R = unknown, V = unknown> implements PlainFlight, Member {
     return this.#first === waiter || (this.#others?.has(waiter) ?? false);
   }
 
-  /** Whoever has waited longest. */
+  /** The waiter that has waited longest. */
   get firstWaiter(): Waiter<R, V> | undefined {
     if (this.#first || !this.#others) {
       return this.#first;
@@ -193,7 +155,7 @@ export class Flight<R = unknown, V = unknown> implements PlainFlight, Member {
     }
   }
 
-  /** Whether it was there. */
+  /** Returns whether the waiter was one of this flight. */
   remove(waiter: Waiter<R, V>): boolean {
     if (this.#first === waiter) {
       this.#first = undefined;
@@ -207,7 +169,7 @@ export class Flight<R = unknown, V = unknown> implements PlainFlight, Member {
     this.#others = undefined;
   }
 
-  /** Lets go of the call. */
+  /** Cancels the call. */
   abandon(): void {
     this.cancelTimeout?.();
     this.cancelTimeout = undefined;
@@ -216,8 +178,8 @@ export class Flight<R = unknown, V = unknown> implements PlainFlight, Member {
 }
 
 /**
- * Lets go of several calls. What waits goes before what runs, and the newest first: or the one would start in the place
- * of the other.
+ * Cancels several calls: those that wait before those that run, the newest first. In another order a call would start
+ * in the place of a cancelled one.
  */
 export function abandonAll<R, V>(flights: readonly Flight<R, V>[]): void {
   const isWaiting = ({ ticket }: Flight<R, V>) => Number(ticket.place !== undefined);
@@ -226,149 +188,112 @@ export function abandonAll<R, V>(flights: readonly Flight<R, V>[]): void {
   }
 }
 
-/** The flights of a cache. */
+/** The flights of a cache by their keys. */
 export class Flights {
-  readonly #table: KeyTable<PlainFlight>;
+  /** At most one of each key: the flight that a request with this key joins. */
+  readonly #joinable = new Map<string, Flight>();
   /**
-   * Those that nobody may join, as they share nothing, or their answer may be invalid, or another has their key. They
-   * can be fenced all the same.
+   * The other flights, which nobody joins: they share nothing, their answer may be invalid, or another flight is the
+   * joinable one of their key. They can be fenced all the same.
    */
-  readonly #alone = new Map<string, Set<Flight>>();
-
-  constructor(table: KeyTable<PlainFlight>) {
-    this.#table = table;
-  }
+  readonly #apart = new Map<string, Set<Flight>>();
+  /** For a key with several flights, the start of the call whose answer was kept last. */
+  readonly #keptStarts = new Map<string, number>();
 
   /** Whether there is a flight that a request with this key may join. */
   has(key: string): boolean {
-    return this.#table.flightOf(key) !== undefined;
+    return this.#joinable.has(key);
   }
 
   /** The flight that a request with this key may join. */
   get(key: string): Flight | undefined {
-    return this.#table.flightOf(key)?.unfold();
-  }
-
-  /** Lists what stands in for the flight of a key of which nothing is known. */
-  addPlain(plain: PlainFlight): void {
-    this.#table.addNew(plain);
-  }
-
-  /** Lists a flight in the place of what stood in for it. */
-  replacePlain(plain: PlainFlight, flight: Flight): void {
-    if (plain.isListed) {
-      this.#table.replace(plain, flight);
-      plain.unlisted();
-      flight.isListed = true;
-    }
-  }
-
-  /** Takes off what stands in for the flight of a key, if it still does. */
-  removePlain(plain: PlainFlight): void {
-    if (plain.isListed) {
-      this.#table.remove(plain);
-      plain.unlisted();
-    }
+    return this.#joinable.get(key);
   }
 
   add(flight: Flight): void {
-    if (flight.key === undefined) {
+    const { key } = flight;
+    if (key === undefined) {
       return;
     }
-    if (flight.bypass?.sharing || this.has(flight.key)) {
+    if (flight.bypass?.sharing || this.has(key)) {
       this.#setApart(flight);
     } else {
-      flight.isListed = true;
-      this.#table.add(flight);
+      this.#joinable.set(key, flight);
     }
   }
 
-  /** Has those who come from now on join this flight, in place of the one that has its key. */
+  /** Has requests that come from now on join this flight in place of the other one. */
   addInPlaceOf(other: Flight, flight: Flight): void {
     this.close(other);
     this.add(flight);
   }
 
-  /** Takes a flight off. */
   remove(flight: Flight): void {
-    const { key } = flight;
-    if (key === undefined) {
-      return;
+    const key = flight.key!;
+    const apart = this.#apart.get(key);
+    if (this.#joinable.get(key) === flight) {
+      this.#joinable.delete(key);
+    } else if (apart?.delete(flight) && apart.size === 0) {
+      this.#apart.delete(key);
     }
-    if (flight.isListed) {
-      flight.isListed = false;
-      this.#table.remove(flight);
-      return;
-    }
-    const alone = this.#alone.get(key);
-    if (alone?.delete(flight) && alone.size === 0) {
-      this.#alone.delete(key);
+    if (!this.#joinable.has(key) && !this.#apart.has(key)) {
+      this.#keptStarts.delete(key);
     }
   }
 
-  /** Lets nobody join a flight any more, as its answer may turn out to be invalid. */
+  /** Has nobody join a flight any more, as its answer may be invalid. */
   close(flight: Flight): void {
-    if (flight.isListed) {
-      flight.isListed = false;
-      this.#table.remove(flight);
+    if (this.#joinable.get(flight.key!) === flight) {
+      this.#joinable.delete(flight.key!);
       this.#setApart(flight);
     }
   }
 
-  /** The answer of a call is kept: what calls bring that began before it is older. */
-  overtake(landing: Landing): void {
-    if (this.#alone.size > 0) {
-      this.#overtakeBy(landing);
+  /** Notes that the answer of a flight is kept: calls for its key that started before bring an older answer. */
+  overtake(flight: Flight): void {
+    const key = flight.key!;
+    const joinable = this.#joinable.get(key);
+    if (this.#apart.has(key) || (joinable && joinable !== flight)) {
+      this.#keptStarts.set(key, flight.startNumber);
     }
   }
 
-  #overtakeBy({ key, startNumber }: Landing): void {
-    for (const other of this.#of(key!)) {
-      other.isOvertaken ||= other.ticket.hasBegun && other.startNumber < startNumber;
-    }
+  /** Whether the answer of a flight may be kept: nothing that came later has replaced it or had it forgotten. */
+  mayWrite({ key, isFenced, startNumber }: Flight): boolean {
+    return !isFenced && startNumber >= (this.#keptStarts.get(key!) ?? startNumber);
   }
 
-  /** Fences the flights of a key: nobody joins them any more, and they write nothing. */
-  fence(key: string): void {
-    this.#fence(this.#of(key));
-  }
-
-  fenceWhere(applies: (flight: Flight) => boolean): void {
-    this.#fence(this.all().filter(applies));
-  }
-
-  fenceAll(): void {
-    this.#fence(this.all());
-  }
-
-  /** All flights that have a key: those that may be joined, in the order of their requests, then the others. */
-  all(): Flight[] {
-    const listed = this.#table.flights().map((flight) => flight.unfold());
-    listed.sort((one, other) => one.ticket.id - other.ticket.id);
-    return [...listed, ...[...this.#alone.values()].flatMap((flights) => [...flights])];
-  }
-
-  #setApart(flight: Flight): void {
-    const alone = this.#alone.get(flight.key!);
-    if (alone) {
-      alone.add(flight);
-    } else {
-      this.#alone.set(flight.key!, new Set([flight]));
-    }
-  }
-
-  #of(key: string): Flight[] {
-    const joinable = this.get(key);
-    const alone = this.#alone.get(key) ?? [];
-    return joinable ? [joinable, ...alone] : [...alone];
-  }
-
-  #fence(flights: readonly Flight[]): void {
+  /** Fences flights: nobody joins them any more, and they write nothing. */
+  fence(flights: readonly Flight[]): void {
     for (const flight of flights) {
       flight.isFenced = true;
       this.remove(flight);
     }
     // What nobody waits for only went on for the sake of the cache.
     abandonAll(flights.filter((flight) => flight.waiting === 0));
+  }
+
+  /** Fences the flights of a key. */
+  fenceKey(key: string): void {
+    this.fence(this.#of(key));
+  }
+
+  fenceAll(): void {
+    this.fence(this.all());
+  }
+
+  /** All flights that have a key. */
+  all(): Flight[] {
+    return [...this.#joinable.values(), ...[...this.#apart.values()].flatMap((flights) => [...flights])];
+  }
+
+  #setApart(flight: Flight): void {
+    const key = flight.key!;
+    this.#apart.set(key, (this.#apart.get(key) ?? new Set()).add(flight));
+  }
+
+  #of(key: string): Flight[] {
+    const joinable = this.get(key);
+    return [...(joinable ? [joinable] : []), ...(this.#apart.get(key) ?? [])];
   }
 }

@@ -1,9 +1,9 @@
-/** A frozen object says nothing about what it holds, so answers that were frozen all the way down are remembered. */
+/** Answers that are frozen at every depth: that an object is frozen says nothing of its parts. */
 const frozenThroughout = new WeakSet();
 
 /**
- * Freezes plain objects and arrays all the way down, so that whoever shares a cached answer cannot change it for the
- * others; other values (class instances, buffers) are shared as they are. Without recursion, as answers may be deep.
+ * Freezes plain objects and arrays at every depth, so that no reader of a shared answer can change it for the others.
+ * Other values (class instances, buffers) stay as they are. There is no recursion, as answers may be deep.
  */
 export function freezeAnswer<V>(answer: V): V {
   if (typeof answer === 'object' && isPlain(answer)) {
@@ -16,7 +16,7 @@ function freezeThroughout(answer: object): void {
   if (frozenThroughout.has(answer)) {
     return;
   }
-  // Only the answer itself: to remember each of its parts would take more memory than many an answer.
+  // The answer alone: to remember all parts takes more memory than many answers do.
   frozenThroughout.add(answer);
   const open: object[] = [answer];
   const seen = new Set(open);

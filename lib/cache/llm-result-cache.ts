@@ -1,144 +1,15 @@
-import type { SchedulerLike } from 'rxjs';
-import type { TokenUsage } from '../core/call';
-import type { CallEventListener, EvictionReason } from '../core/events';
-import { clockFrom } from '../core/scheduler-clock';
-import {
-  type Lenient,
-  configObject,
-  functionSetting,
-  listenerSetting,
-  numberSetting,
-  switchSetting,
-} from '../core/settings';
+import type { EvictionReason } from '../core/events';
+import { functionSetting, numberSetting } from '../core/settings';
 import { readTraits, validated, type TraitsReader } from '../core/traits';
-import { sizeOfAnswer } from './answer-size';
 import { CacheEngine } from './cache-engine';
-import type { CacheStore } from './cache-store';
-import { isCacheable } from './cacheable-answer';
 import type { CacheExplanation } from './explanation';
 import { identify, keySpaceOf, type KeylessRequest, type KeySpace } from './request-identity';
 import { generateKey } from './request-key';
+import { cacheSettings, timeSetting, type ResultCacheConfig, type StoreOptions } from './result-cache-config';
 import type { CacheSelection } from './selection';
 import type { StoreStatistics } from './store-tier';
 
-/** The config of an {@link LLMResultCache}; all times are milliseconds. */
-export interface ResultCacheConfig {
-  /**
-   * Milliseconds an answer stays fresh, or a function that says so for each; 0 keeps it not at all. A request's own
-   * `cacheTtl` comes first. Default 3,600,000 (an hour); `Infinity` is allowed.
-   *
-   * ```
-   * defaultTtl: 5
-   * requests  a---a---a---|
-   * calls     a-------a---
-   * outcomes  A---a---A---|      (a: from the cache)
-   * ```
-   *
-   * @example
-   * new LLMResultCache({ defaultTtl: (answer) => (answer === 'unknown' ? 60_000 : 86_400_000) });
-   */
-  readonly defaultTtl?: number | Lenient<[value: unknown, request: unknown], number>;
-  /**
-   * Share of every TTL, 0 to 1, that chance may take off it, so that answers stored together do not expire together.
-   * Default 0.
-   *
-   * ```
-   * defaultTtl: 10, ttlJitter: 0.5      expires somewhere in  ------xxxxx
-   * ```
-   */
-  readonly ttlJitter?: number;
-  /** Source of chance for the jitter, in [0, 1). Default `Math.random`. */
-  readonly random?: () => number;
-  /**
-   * Milliseconds after its TTL in which an answer is still given at once (source `stale`), while one call with LOW
-   * priority renews it. That call belongs to the cache: it goes on when whoever got the stale answer leaves, and ends
-   * with `delete`, `clear` or `close()`. One that brings nothing to keep is not repeated for a second, or for
-   * `errorTtl` where it failed and that is set. Default 0: off.
-   *
-   * ```
-   * defaultTtl: 4, staleWhileRevalidate: 6, a call takes 2
-   * requests  a-----a--a-|
-   * calls     a-----a----
-   * outcomes  --A---s--r-|      (s: stale, at once; r: the renewed answer, from the cache)
-   * ```
-   */
-  readonly staleWhileRevalidate?: number;
-  /**
-   * Milliseconds after its TTL in which an answer stands in (source `stale`) for a call that failed, was refused or
-   * came too late. Default 0: off.
-   *
-   * ```
-   * defaultTtl: 4, staleIfError: 20, a call takes 2
-   * requests  a-----a----|
-   * calls     a-----#----
-   * outcomes  --A-----s--|      (s: the stale answer in place of the failure)
-   * ```
-   */
-  readonly staleIfError?: number;
-  /**
-   * Milliseconds a failure of a call is kept and given to equal requests; never that a provider refused or was
-   * overloaded, and never in place of an answer that may stand in for it. Default 0: off.
-   *
-   * ```
-   * errorTtl: 5
-   * requests  a---a---a---|
-   * calls     #-------#---
-   * outcomes  #---#---#---|      (all three are failed outcomes; the second made no call)
-   * ```
-   */
-  readonly errorTtl?: number;
-  /** Answers kept in memory; the least recently used leave first. Default 1000. */
-  readonly maxSize?: number;
-  /** Bytes of keys and answers kept in memory; the least recently used leave first. Default `Infinity`: not counted. */
-  readonly maxBytes?: number;
-  /** Bytes of an answer, asked only with `maxBytes`. Default: measured by its strings, fields and elements. */
-  readonly sizeOf?: Lenient<[value: unknown], number>;
-  /** Milliseconds between sweeps of expired answers, in the background. Default 60,000. */
-  readonly sweepInterval?: number;
-  /** Which answers may be kept. Default: {@link isCacheable}, those that are there, whole and not refused. */
-  readonly shouldCache?: Lenient<[value: unknown, request: unknown], boolean>;
-  /** Copies an answer on the way in and out. Default: plain answers are frozen, others shared as they are. */
-  readonly clone?: <V>(value: V) => V;
-  /**
-   * Whether a call that has begun goes on, and its answer is kept, when the last request that waits for it leaves.
-   * Default false: it is aborted.
-   *
-   * ```
-   * requests  a--!            (! leaves)
-   * call      -----A
-   * later     ---------a      answered from the cache
-   * ```
-   */
-  readonly keepAlive?: boolean;
-  /**
-   * Milliseconds a call may take, retries included, from its first start; then all who share it fail with
-   * `CallTimeoutError`, and the next request makes a call of its own. Default `Infinity`.
-   */
-  readonly sharedCallTimeout?: number;
-  /** Where answers stay beyond memory: a Keyv instance, or `diskStore` of `rxllm/disk`. Default: none. */
-  readonly store?: CacheStore;
-  /**
-   * Milliseconds a look-up in the store may take; a slower one is bypassed, with an event, until it answers again.
-   * Writes, which nobody waits for, may take 10 seconds, or this if it is more. Default 100.
-   */
-  readonly storeDeadline?: number;
-  /** Hears which entries leave, and why, and what becomes of the store. */
-  readonly events?: CallEventListener;
-  /** The scheduler whose time it lives by. Default `asyncScheduler`. */
-  readonly scheduler?: SchedulerLike;
-}
-
-/** What was stored with an answer, besides the answer. */
-export interface StoreOptions {
-  /** Milliseconds the answer stays fresh. Default: the cache's `defaultTtl`. */
-  readonly ttl?: number;
-  /** What the call had used up: what each hit saves. */
-  readonly usage?: TokenUsage;
-  /** Milliseconds the call had taken: what each hit saves. */
-  readonly latency?: number;
-  /** What the answer can be invalidated by. */
-  readonly tags?: readonly string[];
-}
+export type { ResultCacheConfig, StoreOptions } from './result-cache-config';
 
 /** Which request is meant: the key space it is asked in, and how its traits are read. */
 export interface RequestKeyOptions<R = unknown> extends KeySpace {
@@ -191,43 +62,9 @@ export class LLMResultCache {
   /** @internal */
   readonly [internalsOf]: CacheEngine;
   readonly #engine: CacheEngine;
-  readonly #maxSize: number;
-  readonly #maxBytes: number;
 
   constructor(config?: ResultCacheConfig) {
-    const settings: ResultCacheConfig = configObject('LLMResultCache', config);
-    this.#maxSize = numberSetting('maxSize', settings.maxSize, 1000, {
-      min: 1,
-      whole: true,
-    });
-    this.#maxBytes = numberSetting('maxBytes', settings.maxBytes, Infinity, {
-      min: 1,
-      whole: true,
-      infinite: true,
-    });
-    this.#engine = new CacheEngine({
-      clock: clockFrom(settings.scheduler),
-      defaultTtl:
-        typeof settings.defaultTtl === 'function'
-          ? settings.defaultTtl
-          : numberSetting('defaultTtl', settings.defaultTtl, 3_600_000, { infinite: true }),
-      ttlJitter: numberSetting('ttlJitter', settings.ttlJitter, 0, { max: 1 }),
-      random: functionSetting('random', settings.random) ?? Math.random,
-      staleWhileRevalidate: graceSetting('staleWhileRevalidate', settings.staleWhileRevalidate),
-      staleIfError: graceSetting('staleIfError', settings.staleIfError),
-      errorTtl: numberSetting('errorTtl', settings.errorTtl, 0),
-      maxSize: this.#maxSize,
-      maxBytes: this.#maxBytes,
-      sizeOf: functionSetting('sizeOf', settings.sizeOf) ?? sizeOfAnswer,
-      sweepInterval: ttlSetting('sweepInterval', settings.sweepInterval, 60_000),
-      keepAlive: switchSetting('keepAlive', settings.keepAlive, false),
-      sharedCallTimeout: ttlSetting('sharedCallTimeout', settings.sharedCallTimeout, Infinity),
-      shouldCache: functionSetting('shouldCache', settings.shouldCache) ?? isCacheable,
-      clone: functionSetting('clone', settings.clone),
-      store: storeSetting(settings.store),
-      storeDeadline: ttlSetting('storeDeadline', settings.storeDeadline, 100),
-      events: listenerSetting('events', settings.events),
-    });
+    this.#engine = new CacheEngine(cacheSettings(config));
     this[internalsOf] = this.#engine;
   }
 
@@ -268,10 +105,10 @@ export class LLMResultCache {
    * texts; what `clone` or a `defaultTtl` function throws
    */
   set(key: string, value: unknown, options: StoreOptions = {}): void {
-    const { ttl, usage, latency, tags } = options;
+    const { ttl, latency, tags } = options;
     this.#engine.set(key, value, {
-      ttl: ttl === undefined ? undefined : ttlSetting('ttl', ttl, 0),
-      usage,
+      ...options,
+      ...(ttl !== undefined && { ttl: timeSetting('ttl', ttl, 0) }),
       latency: numberSetting('latency', latency, 0),
       tags: tagsSetting(tags),
     });
@@ -320,20 +157,20 @@ export class LLMResultCache {
 
   /** How the cache is used. */
   get stats(): CacheStatistics {
-    const { hits, misses, memory, staleHits, savedLatency, savedTokens, evictions, recentHitRate, store } =
-      this.#engine;
+    const { clock, memory, store, usage } = this.#engine;
+    const { hits, misses, staleHits, savedTokens, savedLatency, evictions } = usage;
     const totalAccesses = hits + misses;
     return {
       size: memory.size,
-      maxSize: this.#maxSize,
+      maxSize: memory.maxSize,
       bytes: memory.bytes,
-      maxBytes: this.#maxBytes,
+      maxBytes: memory.maxBytes,
       totalAccesses,
       hits,
       misses,
       staleHits,
       hitRate: totalAccesses === 0 ? 0 : hits / totalAccesses,
-      recentHitRate,
+      recentHitRate: usage.recentHitRate(clock.now()),
       savedTokens,
       savedLatency,
       evictions: { ...evictions },
@@ -359,28 +196,9 @@ function readerOf<R>({ traits }: RequestKeyOptions<R>): TraitsReader<R> {
   return validated(functionSetting('traits', traits));
 }
 
-function tagsSetting(tags: readonly string[] | undefined): readonly string[] | undefined {
-  if (tags !== undefined && !(Array.isArray(tags) && tags.every((tag) => typeof tag === 'string'))) {
+function tagsSetting(tags: readonly string[] = []): readonly string[] {
+  if (!Array.isArray(tags) || !tags.every((tag) => typeof tag === 'string')) {
     throw new TypeError('tags must be an array of strings.');
   }
   return tags;
-}
-
-function ttlSetting(field: string, value: number | undefined, fallback: number): number {
-  return numberSetting(field, value, fallback, { above: true, infinite: true });
-}
-
-function graceSetting(field: string, value: number | undefined): number {
-  return numberSetting(field, value, 0, { infinite: true });
-}
-
-function storeSetting(store: CacheStore | undefined): CacheStore | undefined {
-  if (store !== undefined) {
-    for (const method of ['get', 'set', 'delete'] as const) {
-      if (typeof (store as Partial<CacheStore> | null)?.[method] !== 'function') {
-        throw new TypeError(`store must have a ${method}() method, as a Keyv instance or diskStore() has.`);
-      }
-    }
-  }
-  return store;
 }

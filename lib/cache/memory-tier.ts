@@ -1,18 +1,15 @@
+import { LRUCache } from 'lru-cache';
 import type { Cancel, Clock } from '../core/clock';
 import type { EvictionReason, NotKeptReason } from '../core/events';
 import { sizeOfAnswer } from './answer-size';
-import { KeptFailure, type CacheEntry, type KeptEntry } from './cache-entry';
-import type { Landing, PlainFlight } from './flights';
-import type { KeyTable } from './key-table';
+import { KeptFailure, type CacheEntry } from './cache-entry';
 
-/** What a {@link MemoryTier} works with. */
+/** The settings of a {@link MemoryTier}. */
 export interface MemoryTierSettings {
   readonly clock: Clock;
-  /** Where the entries stand by their keys. */
-  readonly table: KeyTable<PlainFlight>;
   /** Entries kept at most. */
   readonly maxSize: number;
-  /** Bytes kept at most; `Infinity` where they are not counted. */
+  /** Bytes kept at most; `Infinity` if they are not counted. */
   readonly maxBytes: number;
   readonly sizeOf: (value: unknown) => number;
   /** Milliseconds an expired answer is still of use. */
@@ -24,255 +21,174 @@ export interface MemoryTierSettings {
 }
 
 /** Bytes an entry takes besides its key and its value, measured as `npm run bench:cache` does. */
-const bytesOfEntry = 180;
+const bytesOfEntry = 240;
 
 /** The entries in memory: the least recently used leave first, by count or by bytes, expired ones when they are swept. */
 export class MemoryTier {
   readonly #settings: MemoryTierSettings;
-  /** The most and the least recently used one; each knows its neighbours. */
-  #newest: KeptEntry | undefined;
-  #oldest: KeptEntry | undefined;
-  #size = 0;
-  #bytes = 0;
-  /** Who left during an operation and why, told only after it: the listener may use the cache itself. */
-  #gone: { readonly key: string; readonly reason: EvictionReason }[] = [];
+  /**
+   * Bounded by `max`, it would take room for all entries in advance; so its bound is the bytes, and the count is bounded
+   * in `set`. It does not know the time: an entry is fresh, stale or dead, which takes more than one TTL.
+   */
+  readonly #entries: LRUCache<string, CacheEntry>;
   #cancelSweep: Cancel | undefined;
   #isClosed = false;
 
   constructor(settings: MemoryTierSettings) {
     this.#settings = settings;
+    this.#entries = new LRUCache({ maxSize: Math.min(settings.maxBytes, Number.MAX_SAFE_INTEGER) });
   }
 
   get size(): number {
-    return this.#size;
+    return this.#entries.size;
   }
 
-  /** Bytes of keys, values and entries; 0 where they are not counted. */
+  get maxSize(): number {
+    return this.#settings.maxSize;
+  }
+
+  /** Bytes of keys, values and entries; 0 if they are not counted. */
   get bytes(): number {
-    return this.#bytes;
+    return this.#countsBytes ? this.#entries.calculatedSize : 0;
   }
 
-  /** The entry of a key, which is now the most recently used one; an expired one for as long as it is of use. */
-  get(key: string, now: number): KeptEntry | undefined {
-    const entry = this.#settings.table.entryOf(key);
-    return entry && this.use(entry, now);
+  get maxBytes(): number {
+    return this.#settings.maxBytes;
   }
 
-  /** The entry, which is now the most recently used one; undefined, and it leaves, if it has expired and is of no use. */
-  use(entry: KeptEntry, now: number): KeptEntry | undefined {
-    if (now >= entry.freshUntil && this.#isDead(entry, now)) {
-      this.#unlist(entry);
-      this.#tellOf(entry.key, 'expired', now);
+  get #countsBytes(): boolean {
+    return this.#settings.maxBytes !== Infinity;
+  }
+
+  /** The entry of a key, which is now the most recently used one; an expired one while it is of use. */
+  get(key: string, now: number): CacheEntry | undefined {
+    const entry = this.#entries.get(key);
+    if (entry && this.#isDead(entry, now)) {
+      this.delete(key, 'expired', now);
       return undefined;
-    }
-    if (entry !== this.#newest) {
-      this.#unlink(entry);
-      this.#link(entry);
     }
     return entry;
   }
 
-  /** The entry of a key as it is, expired or not, without any effect. */
-  peek(key: string): KeptEntry | undefined {
-    return this.#settings.table.entryOf(key);
+  /** The entry of a key, expired or not, without any effect. */
+  peek(key: string): CacheEntry | undefined {
+    return this.#entries.peek(key);
   }
 
-  /**
-   * Why it is not kept, if so: the entry alone is larger than all may be, or cannot be measured. Then what stood under
-   * its key has left.
-   *
-   * @param landing the call that brought it
-   */
-  set(entry: KeptEntry, now: number, landing?: Landing): NotKeptReason | undefined {
-    const { maxBytes, maxSize } = this.#settings;
-    const { bytes } = entry;
-    if (!(bytes <= maxBytes)) {
-      this.delete(entry.key, 'bytes', now);
-      return Number.isNaN(bytes) ? 'unusable' : 'bytes';
-    }
-    const replaced = this.#list(entry, landing);
-    if (replaced) {
-      this.#unlink(replaced);
-      this.#size--;
-      this.#bytes -= replaced.bytes;
-    }
-    // At most one, as none is added to a full cache without this.
-    const leaving = this.#size >= maxSize ? this.#oldest : undefined;
-    if (leaving) {
-      this.#unlist(leaving);
-    }
-    while (this.#bytes + bytes > maxBytes) {
-      this.#leave(this.#oldest!, 'bytes');
-    }
-    this.#link(entry);
-    this.#size++;
-    this.#bytes += bytes;
-    this.#sweepLater();
-    if (leaving) {
-      this.#tellOf(leaving.key, 'size', now);
-    }
-    this.#tellGone(now);
-    return undefined;
-  }
-
-  delete(key: string, reason: EvictionReason, now: number): boolean {
-    const entry = this.#settings.table.entryOf(key);
-    if (!entry) {
-      return false;
-    }
-    this.#unlist(entry);
-    this.#tellOf(key, reason, now);
-    return true;
-  }
-
-  clear(now: number): void {
-    while (this.#oldest) {
-      this.#leave(this.#oldest, 'deleted');
-    }
-    this.#stopSweeping();
-    this.#tellGone(now);
-  }
-
-  /** Lets go of everything without a word. */
-  close(): void {
-    this.#isClosed = true;
-    while (this.#oldest) {
-      this.#unlist(this.#oldest);
-    }
-    this.#stopSweeping();
-  }
-
-  /** Those of now, the most recently used one first. */
-  entries(): KeptEntry[] {
-    const entries: KeptEntry[] = [];
-    for (let entry = this.#newest; entry; entry = entry.older) {
-      entries.push(entry);
-    }
-    return entries;
-  }
-
-  /** Lists an entry in the place of the flight that has brought it, and of an older one, which it returns. */
-  #list(entry: KeptEntry, landing: Landing | undefined): KeptEntry | undefined {
-    const { table } = this.#settings;
-    if (landing?.isListed) {
-      return table.land(landing, entry);
-    }
-    const older = table.entryOf(entry.key);
-    if (older) {
-      table.replace(older, entry);
-    } else {
-      table.add(entry);
-    }
-    return older;
-  }
-
-  #leave(entry: KeptEntry, reason: EvictionReason): void {
-    this.#unlist(entry);
-    this.#gone.push({ key: entry.key, reason });
-  }
-
-  #unlist(entry: KeptEntry): void {
-    this.#settings.table.remove(entry);
-    this.#unlink(entry);
-    this.#size--;
-    this.#bytes -= entry.bytes;
-  }
-
-  #link(entry: KeptEntry): void {
-    const older = this.#newest;
-    entry.older = older;
-    if (older) {
-      older.newer = entry;
-    } else {
-      this.#oldest = entry;
-    }
-    this.#newest = entry;
-  }
-
-  #unlink(entry: KeptEntry): void {
-    const { newer, older } = entry;
-    if (newer) {
-      newer.older = older;
-    } else {
-      this.#newest = older;
-    }
-    if (older) {
-      older.newer = newer;
-    } else {
-      this.#oldest = newer;
-    }
-    entry.newer = undefined;
-    entry.older = undefined;
-  }
-
-  #tellGone(now: number): void {
-    if (this.#gone.length > 0) {
-      const gone = this.#gone;
-      this.#gone = [];
-      for (const { key, reason } of gone) {
-        this.#tellOf(key, reason, now);
-      }
-    }
-  }
-
-  #tellOf(key: string, reason: EvictionReason, now: number): void {
-    if (!this.#isClosed) {
-      this.#settings.left(key, reason, now);
-    }
-  }
-
-  /** Bytes of an entry; NaN where they cannot be told, as what a user's function says must not fail a request. */
+  /** The bytes of an entry; 1 if they are not counted; NaN if they cannot be measured. */
   measure(key: string, value: unknown): number {
-    return this.#settings.maxBytes === Infinity ? 0 : this.#measured(key, value);
-  }
-
-  #measured(key: string, value: unknown): number {
+    if (!this.#countsBytes) {
+      return 1;
+    }
     try {
-      const sizeOfValue =
-        value instanceof KeptFailure ? sizeOfAnswer(value.error) : this.#settings.sizeOf(value);
-      return Math.max(1, Math.ceil(sizeOfValue + sizeOfAnswer(key) + bytesOfEntry));
+      const bytes = value instanceof KeptFailure ? sizeOfAnswer(value.error) : this.#settings.sizeOf(value);
+      return Math.max(1, Math.ceil(bytes + sizeOfAnswer(key) + bytesOfEntry));
     } catch {
       return NaN;
     }
   }
 
-  #stopSweeping(): void {
-    this.#cancelSweep?.();
-    this.#cancelSweep = undefined;
+  /**
+   * Keeps an entry; or forgets what its key has if it alone is larger than the bound, or cannot be measured.
+   *
+   * @param bytes as `measure` returned them
+   * @returns why the entry is not kept; undefined if it is
+   */
+  set(key: string, entry: CacheEntry, bytes: number, now: number): NotKeptReason | undefined {
+    const { maxBytes, maxSize } = this.#settings;
+    if (!(bytes <= maxBytes)) {
+      this.delete(key, 'bytes', now);
+      return Number.isNaN(bytes) ? 'unusable' : 'bytes';
+    }
+    this.#entries.delete(key);
+    const leaving: [string, EvictionReason][] = [];
+    if (this.#entries.size >= maxSize) {
+      leaving.push([this.#removeOldest(), 'size']);
+    }
+    while (this.#entries.calculatedSize + bytes > maxBytes) {
+      leaving.push([this.#removeOldest(), 'bytes']);
+    }
+    this.#entries.set(key, entry, { size: bytes });
+    this.#sweepLater();
+    // Last, as the listener may use this cache.
+    for (const [oldest, reason] of leaving) {
+      this.#tell(oldest, reason, now);
+    }
+    return undefined;
+  }
+
+  /** Returns whether the key had an entry. */
+  delete(key: string, reason: EvictionReason, now: number): boolean {
+    const wasKept = this.#entries.delete(key);
+    if (wasKept) {
+      this.#tell(key, reason, now);
+    }
+    return wasKept;
+  }
+
+  clear(now: number): void {
+    const keys = [...this.#entries.rkeys()];
+    this.#entries.clear();
+    this.#stopSweeping();
+    for (const key of keys) {
+      this.#tell(key, 'deleted', now);
+    }
+  }
+
+  /** Forgets everything, and tells nobody. */
+  close(): void {
+    this.#isClosed = true;
+    this.#entries.clear();
+    this.#stopSweeping();
+  }
+
+  /** The entries by their keys, the most recently used one first. */
+  entries(): [string, CacheEntry][] {
+    return [...this.#entries.entries()];
+  }
+
+  #removeOldest(): string {
+    const [oldest] = this.#entries.rkeys();
+    this.#entries.delete(oldest!);
+    return oldest!;
   }
 
   #isDead({ value, freshUntil }: CacheEntry, now: number): boolean {
     return now >= (value instanceof KeptFailure ? freshUntil : freshUntil + this.#settings.grace);
   }
 
-  /** One timer in the background as long as there is anything that may expire. */
-  #sweepLater(): void {
-    if (!this.#cancelSweep && this.#settings.sweepInterval !== Infinity && !this.#isClosed) {
-      this.#cancelSweep = this.#scheduleSweep();
+  #tell(key: string, reason: EvictionReason, now: number): void {
+    if (!this.#isClosed) {
+      this.#settings.left(key, reason, now);
     }
   }
 
-  #scheduleSweep(): Cancel {
+  /** Has one timer run in the background while there are entries. */
+  #sweepLater(): void {
     const { clock, sweepInterval } = this.#settings;
-    return clock.schedule(
-      sweepInterval,
-      () => {
+    if (!this.#cancelSweep && sweepInterval !== Infinity && !this.#isClosed) {
+      const sweep = () => {
         this.#cancelSweep = undefined;
         this.#sweep(clock.now());
-      },
-      { background: true },
-    );
+      };
+      this.#cancelSweep = clock.schedule(sweepInterval, sweep, { background: true });
+    }
   }
 
   #sweep(now: number): void {
-    for (const entry of this.entries()) {
-      // Whoever heard of an earlier one may have stored this one anew.
-      if (this.#isDead(entry, now) && this.peek(entry.key) === entry) {
-        this.delete(entry.key, 'expired', now);
+    for (const [key, entry] of this.entries()) {
+      // The listener may have stored it anew when an earlier one left.
+      if (this.#isDead(entry, now) && this.peek(key) === entry) {
+        this.delete(key, 'expired', now);
       }
     }
-    if (this.#size > 0) {
+    if (this.size > 0) {
       this.#sweepLater();
     }
+  }
+
+  #stopSweeping(): void {
+    this.#cancelSweep?.();
+    this.#cancelSweep = undefined;
   }
 }

@@ -1,33 +1,34 @@
+import stringify from 'fast-json-stable-stringify';
 import { isTrait } from '../core/traits';
-import { canonicalText } from './plain-data';
+import { plainJson, type CopyOptions } from './plain-json';
 import { sha256 } from './sha256';
 
-/** What else, besides a key, tells answers apart in one cache; an absent part is none of its values. */
+/** Tells answers apart in one cache, besides a key. An absent part differs from every value of it. */
 export interface KeyParts {
-  /** Which of the calls over one cache it is. */
+  /** The call: several calls may share a cache. */
   readonly namespace?: string;
-  /** Which version of the prompts and of the code around the call it is. */
+  /** The version of the prompts and of the code around the call. */
   readonly version?: string;
-  /** Whose answers they are: a tenant, or a set of credentials. */
+  /** The owner of the answers: a tenant, or a set of credentials. */
   readonly scope?: string;
-  /** Which of several answers to one prompt it is, counted in whole numbers. */
+  /** The number of the answer, if several answers to one prompt are wanted. */
   readonly sample?: number;
 }
 
 /** Fields that steer a call but not its answer. */
 const steeringFields = ['signal', 'timeout', 'maxRetries', 'headers'];
 
-/** Fields of an LLM body that tell the provider who asks, not what. */
+/** Fields of an LLM body that tell the provider who asks. */
 const accountingFields = ['user', 'metadata'];
 
 const promptFields = ['messages', 'input', 'contents', 'prompt'];
 
 /**
- * The cache key of a request: `v1:` and the SHA-256 of its content, whatever the order of its fields. It covers the
- * whole request but `signal`, `timeout`, `maxRetries`, `headers`, valid traits, and, in an LLM body, `user` and
- * `metadata`. So a request for a stream has another key than one for a whole answer.
+ * Makes the cache key of a request: `v1:` and the SHA-256 of its content, whatever the order of its fields. The key
+ * covers the whole request but `signal`, `timeout`, `maxRetries`, `headers`, valid traits, and, in an LLM body, `user`
+ * and `metadata`. So a request for a stream has another key than a request for a whole answer.
  *
- * @param readsTraitsByName false where a function of the user's reads the traits: then no field is one by its name
+ * @param readsTraitsByName false if a function of the user reads the traits: then no field is a trait by its name
  * @throws UnreadableValueError for a value that cannot be told apart from others
  */
 export function keyOfRequest(request: unknown, readsTraitsByName = true): string {
@@ -35,58 +36,40 @@ export function keyOfRequest(request: unknown, readsTraitsByName = true): string
   return `v1:${sha256(canonicalText(request, 'request', choose))}`;
 }
 
-/** The key of a prompt with parameters; without parameters, that of a request. */
+/** Makes the key of a prompt with parameters; without parameters, the prompt counts as a request. */
 export function generateKey(prompt: unknown, params?: unknown): string {
   if (params === undefined) {
     return keyOfRequest(prompt);
   }
-  // No JSON text, so that no request has it.
+  // This text is no JSON, so no request has the same.
   return `v1:${sha256(`${canonicalText(prompt, 'prompt')} with ${canonicalText(params, 'params')}`)}`;
 }
 
-/** In the order in which they stand in a key. */
+/** Writes a value as a text that no other value has, whatever the order of its fields. */
+function canonicalText(value: unknown, root: string, leaveOut?: CopyOptions['leaveOut']): string {
+  return stringify(plainJson(value, root, { isForKey: true, leaveOut }));
+}
+
+/** The parts in their order in a key. */
 const partNames = ['namespace', 'version', 'scope', 'sample'] as const;
 
-/** Where each part may stand, the next one from where the last one ended. */
+/** Each part with its beginning, which is looked for at the end of the part before. */
 const partBeginnings = partNames.map((name) => [name, new RegExp(`${name}\\((\\d+)\\):`, 'y')] as const);
 
-/** How a part begins, and what stands before a key that begins as if it were one. */
+/** The beginning of a part, and the mark of a key that begins like a part. */
 const beginsLikePart = /^(?:namespace|version|scope|sample|key)\(/;
-const letterK = 0x6b;
-const letterN = 0x6e;
-const letterS = 0x73;
-const letterV = 0x76;
 const escapedKey = 'key():';
 
 /**
- * A key together with what else tells answers apart. No two pairs of parts and key make the same: the length of each
- * part tells where it ends, as in `namespace(6):titles:sample(1):2:v1:…`. A key without parts stays as it is, unless
- * it begins like one with parts.
+ * Joins a key and its parts. No two pairs of parts and key make the same text: the length of each part tells its end, as
+ * in `namespace(6):titles:sample(1):2:v1:…`. A key without parts stays as it is, unless it begins like a part.
  */
-export function composeKey(parts: KeyParts, key: string): string {
-  // In the order of `partNames`.
-  const { namespace, version, scope, sample } = parts;
-  const own = bareKey(key);
-  if (namespace === undefined && version === undefined && scope === undefined && sample === undefined) {
-    return own;
-  }
-  return (
-    partText('namespace', namespace) +
-    partText('version', version) +
-    partText('scope', scope) +
-    partText('sample', sample) +
-    own
-  );
-}
-
-/** A key without parts. */
-export function bareKey(key: string): string {
-  return mayBeginLikePart(key.charCodeAt(0)) && beginsLikePart.test(key) ? escapedKey + key : key;
-}
-
-/** Most keys are told by their first letter, which takes a tenth of the time. */
-function mayBeginLikePart(first: number): boolean {
-  return first === letterK || first === letterN || first === letterS || first === letterV;
+export function composeKey(
+  parts: { readonly [Name in keyof KeyParts]: KeyParts[Name] | undefined },
+  key: string,
+): string {
+  const texts = partNames.map((name) => partText(name, parts[name]));
+  return texts.join('') + (beginsLikePart.test(key) ? escapedKey + key : key);
 }
 
 function partText(name: keyof KeyParts, part: string | number | undefined): string {
@@ -97,7 +80,7 @@ function partText(name: keyof KeyParts, part: string | number | undefined): stri
   return `${name}(${text.length}):${text}:`;
 }
 
-/** What `composeKey` was given; what it has not made is a key without parts. */
+/** Takes a text of `composeKey` apart again; any other text is a key without parts. */
 export function partsOfKey(composed: string): KeyParts & { readonly key: string } {
   if (!beginsLikePart.test(composed)) {
     return { key: composed };
@@ -123,7 +106,7 @@ export function partsOfKey(composed: string): KeyParts & { readonly key: string 
   return composeKey(parts, key) === composed ? { ...parts, key } : { key: composed };
 }
 
-/** Sets the fields of a request to undefined that its answer does not depend on. */
+/** Sets the fields of a request to undefined on which its answer does not depend. */
 function leaveOutSteering(fields: Record<string, unknown>): void {
   leaveOut(fields, steeringFields);
   if (typeof fields['model'] === 'string' && promptFields.some((name) => fields[name] !== undefined)) {
@@ -142,8 +125,6 @@ function leaveOutSteeringAndTraits(fields: Record<string, unknown>): void {
 
 function leaveOut(fields: Record<string, unknown>, names: readonly string[]): void {
   for (const name of names) {
-    if (fields[name] !== undefined) {
-      fields[name] = undefined;
-    }
+    fields[name] = undefined;
   }
 }

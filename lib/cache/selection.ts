@@ -2,9 +2,9 @@ import { functionSetting, textSetting } from '../core/settings';
 import type { CacheEntry } from './cache-entry';
 import { partsOfKey } from './request-key';
 
-/** What a predicate is told of an answer that may be invalidated. */
+/** An answer that may be invalidated, as a predicate sees it. */
 export interface CachedAnswer {
-  /** The `cacheKey` that was given, or the key made from the content. */
+  /** The `cacheKey` of the request, or the key made from its content. */
   readonly key: string;
   readonly namespace?: string;
   readonly version?: string;
@@ -14,31 +14,35 @@ export interface CachedAnswer {
   readonly tags: readonly string[];
   /** The answer; undefined while its call runs, and for a kept failure. */
   readonly value: unknown;
-  /** When it was stored, in milliseconds on the clock of the cache; undefined while its call runs. */
+  /** The moment when it was stored, in milliseconds on the clock of the cache; undefined while its call runs. */
   readonly storedAt: number | undefined;
 }
 
-/** Which answers to invalidate: those that everything given applies to. */
+/** Selects answers to invalidate: all given fields must apply to an answer. */
 export interface CacheSelection {
-  /** Answers that have this tag. */
+  /** Selects answers that have this tag. */
   readonly tag?: string;
-  /** Answers whose key, without namespace and the like, begins so. */
+  /** Selects answers whose key begins so; the namespace and the other parts do not count. */
   readonly prefix?: string;
-  /** Answers of this namespace. */
+  /** Selects answers of this namespace. */
   readonly namespace?: string;
-  /** Answers that it says true of; asked again when a call ends that ran meanwhile. */
+  /** Selects answers for which it returns true. It also judges the answers of calls that run now, when they end. */
   readonly predicate?: (answer: CachedAnswer) => boolean;
 }
 
-/** A selection as a rule for entries and for calls that run. */
+/** A checked selection, as a rule for entries and for running calls. */
 export interface SelectionRule {
-  /** Whether all but the predicate applies to what has this key. */
+  /** Whether all fields but the predicate apply to a key. */
   covers(key: string, tags: readonly string[]): boolean;
-  /** Whether all applies; `entry` is undefined while the call runs. */
+  /** Whether all fields apply; `entry` is undefined while the call runs. */
   appliesTo(key: string, tags: readonly string[], entry: CacheEntry | undefined): boolean;
 }
 
-/** @throws TypeError for a selection that selects nothing or has a wrong field */
+/**
+ * Checks a selection.
+ *
+ * @throws TypeError for a selection that is empty or has a wrong field
+ */
 export function ruleOf(selection: CacheSelection): SelectionRule {
   if (typeof selection !== 'object' || selection === (null as unknown)) {
     throw new TypeError('invalidate takes an object with tag, prefix, namespace or predicate.');

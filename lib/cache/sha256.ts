@@ -2,12 +2,12 @@ import { sha256 as portableSha256 } from '@noble/hashes/sha2';
 import { bytesToHex } from '@noble/hashes/utils';
 
 interface NodeCrypto {
-  /** From Node 20.12 on; faster for short texts. */
+  /** From Node 20.12 on. */
   hash?(algorithm: 'sha256', text: string, encoding: 'hex'): string;
   createHash(algorithm: 'sha256'): { update(text: string): { digest(encoding: 'hex'): string } };
 }
 
-/** Node's own implementation, several times as fast, where there is a Node; bundlers never see an import of it. */
+/** Node's own implementation, if the program runs in Node; bundlers see no import of it. */
 const nodeCrypto = (
   globalThis as { process?: { getBuiltinModule?: (name: string) => unknown } }
 ).process?.getBuiltinModule?.('node:crypto') as NodeCrypto | undefined;

@@ -5,7 +5,6 @@ import { identify, type KeylessRequest, type KeySpace } from '../cache/request-i
 import type { CallOutcome } from '../core/call';
 import type { Clock } from '../core/clock';
 import type { CallEventListener } from '../core/events';
-import type { MissCalls } from './plain-miss';
 import type { ErrorClassifier } from '../provider/classify-error';
 import { readTraits, type CallTraits, type TraitsReader } from '../core/traits';
 
@@ -22,18 +21,8 @@ export interface CacheRunSettings<R, V> {
   /** Whether the cache was made for this subscription alone, and so ends with it. */
   readonly isOwnCache?: boolean;
   readonly clock: Clock;
-  /**
-   * The pipeline for misses. One that is known to be an operator of ours and nothing else tells who makes its calls; it
-   * is subscribed to only at the first miss, as it does nothing before.
-   */
-  readonly misses:
-    | ((misses$: Observable<R>) => Observable<CallOutcome<R, V>>)
-    | {
-        readonly ofOurs: (
-          misses$: Observable<R>,
-          opened: (calls: MissCalls) => void,
-        ) => Observable<CallOutcome<R, V>>;
-      };
+  /** The pipeline for misses. */
+  readonly misses: (misses$: Observable<R>) => Observable<CallOutcome<R, V>>;
   readonly keySpace: KeySpace;
   readonly ordered: boolean;
   /** Milliseconds since arrival. */

@@ -4,7 +4,7 @@ import { KeptFailure, withValue, type CacheEntry } from '../cache/cache-entry';
 import { abandonAll, Flight, type Waiter } from '../cache/flights';
 import type { KeylessRequest } from '../cache/request-identity';
 import { Alarms, type Alarm } from '../core/alarms';
-import type { CallOutcome, SuccessfulOutcome, TokenUsage } from '../core/call';
+import type { CallOutcome, TokenUsage } from '../core/call';
 import { DeadlineExceededError } from '../core/errors';
 import type { CallEvent, CallEventListener } from '../core/events';
 import { Consumer, emitSigned, signOutcome } from '../core/hand-over';
@@ -14,13 +14,11 @@ import { defaultRank, rankOf, type PriorityRank } from '../core/priority';
 import { counterOf } from '../core/steps';
 import { nextRequestId, type Ticket } from '../core/ticket';
 import { noTraits, type CallTraits } from '../core/traits';
-import { Arrivals } from './arrivals';
 import { engineOf, identityOf, type CacheRunSettings } from './cache-run-settings';
 import { FlightTicket } from './flight-ticket';
 import { limitTime } from './flight-timeout';
-import { failed, handOut, keepAnswer, standIn } from './landing';
+import { failed, standIn } from './landing';
 import { MissesPipeline } from './misses-pipeline';
-import { PlainMiss, type MissCalls, type PlainMissOwner } from './plain-miss';
 import { SourceOrder } from './source-order';
 import { countHit, tell, tellMissed, tellReceived, tellSettled } from './tell';
 
@@ -99,7 +97,7 @@ class CacheWaiter<R, V> implements Waiter<R, V>, Member {
 }
 
 /** One subscription of cacheLLM. */
-export class CacheRun<R, V> implements PlainMissOwner<R, V> {
+export class CacheRun<R, V> {
   readonly consumer = new Consumer();
   readonly #settings: CacheRunSettings<R, V>;
   readonly #engine: CacheEngine | undefined;
@@ -110,17 +108,9 @@ export class CacheRun<R, V> implements PlainMissOwner<R, V> {
    * would be taken for that of another.
    */
   readonly #latePipelines: MissesPipeline<R, V>[] = [];
-  readonly #waiters = new MembersInOrder<CacheWaiter<R, V> | PlainMiss<R, V>>();
+  readonly #waiters = new MembersInOrder<CacheWaiter<R, V>>();
   readonly #alarms: Alarms;
   readonly #order: SourceOrder<CallOutcome<R, V>> | undefined;
-  readonly #arrivals: Arrivals;
-  /** Where plain misses stand in the order of the source, by their numbers, if that matters. */
-  readonly #plainIndexes: Map<number, number> | undefined;
-  readonly openedAt: number;
-  /** Who makes the calls of plain misses, once the pipeline is open. */
-  calls: MissCalls | undefined;
-  /** Whether the misses of requests that ask for nothing special may be plain. */
-  readonly #mayBePlain: boolean;
   /** Requests whose answer is looked for in the store: a call may still have to be made for each. */
   #reading = 0;
   #isSourceDone = false;
@@ -134,17 +124,7 @@ export class CacheRun<R, V> implements PlainMissOwner<R, V> {
     this.#destination = destination;
     this.#pipeline = new MissesPipeline(settings);
     this.#alarms = new Alarms(settings.clock);
-    this.#arrivals = new Arrivals(settings.clock);
-    this.#plainIndexes = settings.ordered ? new Map() : undefined;
-    this.openedAt = settings.clock.now();
     this.#order = settings.ordered ? new SourceOrder((outcome) => destination.next(outcome)) : undefined;
-    const engine = this.#engine;
-    this.#mayBePlain =
-      typeof settings.misses === 'object' &&
-      settings.maxWait === Infinity &&
-      engine !== undefined &&
-      engine.store === undefined &&
-      engine.sharedCallTimeout === Infinity;
   }
 
   get events(): CallEventListener | undefined {
@@ -156,33 +136,23 @@ export class CacheRun<R, V> implements PlainMissOwner<R, V> {
    *
    * @throws what `misses` throws
    */
-  open(subscribe: () => void): void {
+  open(): void {
     this.#pipeline.open();
-    this.#arrivals.during(subscribe);
   }
 
   next(request: R): void {
     const { cache, clock } = this.#settings;
-    const engine = this.#engine;
-    let now = this.#arrivals.now(this.calls?.mustWait ?? false);
     const taken = this.consumer.takeOver(request, cache);
     if (taken?.cancelled) {
       return;
     }
     const traits = this.#settings.traits(request);
+    const engine = this.#engine;
     const identity = engine && identityOf(request, traits, this.#settings);
     const key = typeof identity === 'string' ? identity : undefined;
-    const known = key === undefined ? undefined : engine!.known(key);
-    const isPlain = key !== undefined && known === undefined && !taken && this.#isPlain(traits);
-    if (isPlain && !this.#destination.closed && this.#mayCallPlainly()) {
-      this.#missPlainly(request, key, traits, now);
-      return;
-    }
-    if (this.#arrivals.isShared) {
-      now = clock.now();
-    }
-    const isLookUp = known !== undefined && !traits.bypass?.lookUp && !this.#closedBy;
-    const entry = isLookUp ? engine!.find(known, now) : undefined;
+    const now = clock.now();
+    const isLookUp = key !== undefined && !traits.bypass?.lookUp && !this.#closedBy;
+    const entry = isLookUp ? engine!.find(key, now) : undefined;
     if (this.#destination.closed) {
       // A callback of the user's (traits, clone, a getter) had the subscriber leave.
       return;
@@ -212,61 +182,6 @@ export class CacheRun<R, V> implements PlainMissOwner<R, V> {
     }
   }
 
-  unfold(miss: PlainMiss<R, V>): Flight<R, V> {
-    const { key, call, stage } = miss;
-    const waiter = this.#waiterOf(miss);
-    const ticket = miss.ticket!;
-    const { events } = this.#settings;
-    ticket.settlesTo = events;
-    const flight = new Flight<R, V>(key, waiter, ticket, noTraits);
-    flight.add(waiter);
-    waiter.flight = flight;
-    ticket.flight = flight;
-    this.#engine!.flights.replacePlain(miss, flight);
-    if (stage === 'sent') {
-      this.#pipeline.adopt(flight);
-      this.calls!.adopt(ticket, call);
-    }
-    return flight;
-  }
-
-  /** Takes the place of a miss. */
-  #waiterOf(miss: PlainMiss<R, V>): CacheWaiter<R, V> {
-    const { request, id, arrivedAt, rank, call } = miss;
-    const ticket = new FlightTicket<R, V>(request, arrivedAt, id);
-    ticket.rank = rank;
-    ticket.announcedTo = this.#settings.events;
-    if (call) {
-      ticket.queuedAt = ticket.arrivedAt;
-      ticket.attempts = 1;
-      ticket.firstStartAt = call.startedAt;
-      ticket.startNumber = call.startNumber;
-      ticket.usage = call.usage;
-    }
-    const waiter = new CacheWaiter<R, V>(ticket, this.#takeIndex(id), noTraits, this);
-    miss.ticket = ticket;
-    this.#waiters.replace(miss, waiter);
-    return waiter;
-  }
-
-  landed(miss: PlainMiss<R, V>, outcome: SuccessfulOutcome<R, V>, now: number): void {
-    const { id } = miss;
-    keepAnswer(miss, id, outcome, this.#settings, now);
-    const { ticket, flight } = miss;
-    if (ticket) {
-      // What ran in between, a callback of the user's or who heard of it, asked for the key or left.
-      ticket.isOver = true;
-      if (flight) {
-        handOut(flight, outcome, outcome, this.#settings, now);
-      }
-      return;
-    }
-    // Where its answer is kept, that has taken its place already.
-    this.#engine!.flights.removePlain(miss);
-    this.#waiters.delete(miss);
-    this.#yield(id, this.#takeIndex(id), outcome, now, undefined);
-  }
-
   complete(): void {
     this.#isSourceDone = true;
     this.completeMissesIfDone();
@@ -276,7 +191,7 @@ export class CacheRun<R, V> implements PlainMissOwner<R, V> {
   /** Fails everything that is open, and ends the stream. */
   closeWith(error: Error): void {
     this.#closedBy = error;
-    for (const waiter of this.#waitersByArrival()) {
+    for (const waiter of this.#waiters.toArray()) {
       if (this.#waiters.has(waiter)) {
         this.#leaveFlight(waiter);
         const { clock } = this.#settings;
@@ -470,85 +385,8 @@ export class CacheRun<R, V> implements PlainMissOwner<R, V> {
     }
   }
 
-  /** Whether a request asks for nothing that needs more than a plain miss. */
-  #isPlain({ bypass, cacheTags, cacheTtl, lane, maxWait, tokens }: CallTraits): boolean {
-    return (
-      this.#mayBePlain &&
-      !this.#areMissesDone &&
-      (bypass ?? cacheTags ?? cacheTtl ?? lane ?? maxWait ?? tokens) === undefined &&
-      !this.#closedBy &&
-      !this.consumer.mayBeSent
-    );
-  }
-
   #hold(taken: Ticket, waiter: CacheWaiter<R, V>): void {
     taken.holder = { cancelled: () => this.#cancelled(waiter), raised: () => this.#raised(waiter, taken) };
-  }
-
-  /** Where a miss that was plain stands in the order of the source. */
-  #takeIndex(id: number): number {
-    const index = this.#plainIndexes?.get(id) ?? 0;
-    this.#plainIndexes?.delete(id);
-    return index;
-  }
-
-  /** Opens the pipeline for misses, if need be. */
-  #mayCallPlainly(): boolean {
-    this.calls ??= this.#pipeline.openCalls();
-    return this.calls !== undefined;
-  }
-
-  /** Memory does not hold it, and nobody calls for it: makes the call, and nothing else as long as nobody asks more. */
-  #missPlainly(request: R, key: string, { priority }: CallTraits, now: number): void {
-    const engine = this.#engine!;
-    const { events } = this.#settings;
-    const rank = rankOf(priority) ?? defaultRank;
-    const id = nextRequestId();
-    const miss = new PlainMiss<R, V>(request, key, id, now - this.openedAt, rank, this);
-    this.#plainIndexes?.set(id, ++this.#lastIndex);
-    this.#waiters.add(miss);
-    const counter = events && counterOf(events);
-    if (events && !counter) {
-      this.#missHeard(miss, events, now);
-      return;
-    }
-    counter?.received();
-    engine.flights.addPlain(miss);
-    engine.countMiss(now);
-    counter?.missed(false);
-    miss.stage = 'sent';
-    this.calls!.takeIn(miss, now);
-  }
-
-  /** Tells of a plain miss, and makes its call unless whoever hears of it has changed what there is to do. */
-  #missHeard(miss: PlainMiss<R, V>, events: CallEventListener, now: number): void {
-    const engine = this.#engine!;
-    const { id, key, rank } = miss;
-    tellReceived(events, id, rank, undefined, now);
-    if (!this.#waiters.has(miss)) {
-      // Whoever heard of it left.
-      return;
-    }
-    if (engine.known(key) || this.#areMissesDone) {
-      // Or asked for the same, or had the source complete.
-      this.#miss(this.#waiterOf(miss), key, noTraits, now);
-      return;
-    }
-    // Before anyone hears of it, who might have the flight land, or its key deleted.
-    engine.flights.addPlain(miss);
-    miss.stage = 'listed';
-    engine.countMiss(now);
-    tellMissed(events, id, key, false, now);
-    // Whoever heard of it may have had the source complete: then it needs a pipeline of its own.
-    const flight = this.#haveMissesEnded() ? miss.unfold() : miss.flight;
-    if (!flight) {
-      miss.stage = 'sent';
-      this.calls!.takeIn(miss, now);
-    } else if (this.#waiters.has(flight.starter as CacheWaiter<R, V>)) {
-      this.send(flight);
-    } else {
-      flight.firstWaiter?.startAnew(flight);
-    }
   }
 
   /** Memory does not hold it: joins the flight of its key, or looks in the store, or makes the call. */
@@ -884,7 +722,7 @@ export class CacheRun<R, V> implements PlainMissOwner<R, V> {
   /** Lets go of everything. */
   close(): void {
     this.#alarms.clear();
-    const waiters = this.#waitersByArrival();
+    const waiters = this.#waiters.toArray();
     this.#waiters.clear();
     const unwanted: Flight<R, V>[] = [];
     for (const waiter of waiters) {
@@ -904,23 +742,9 @@ export class CacheRun<R, V> implements PlainMissOwner<R, V> {
     }
   }
 
-  #waitersByArrival(): CacheWaiter<R, V>[] {
-    return this.#waiters.toArray().map((waiter) => {
-      if (!(waiter instanceof PlainMiss)) {
-        return waiter;
-      }
-      return waiter.isListed ? (waiter.unfold().starter as CacheWaiter<R, V>) : this.#waiterOf(waiter);
-    });
-  }
-
   /** Asked anew, because what ran in between may have had the subscriber leave. */
   #hasLeft(): boolean {
     return this.#destination.closed;
-  }
-
-  /** Asked anew, because what ran in between may have had the source complete. */
-  #haveMissesEnded(): boolean {
-    return this.#areMissesDone;
   }
 
   #tell(event: CallEvent): void {

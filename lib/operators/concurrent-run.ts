@@ -21,10 +21,8 @@ import type { PlainStarter, SlotPool } from '../limiter/slot-pool';
 import type { FailureVerdict, LimiterEngine } from '../limiter/limiter-engine';
 import { endOf, hopelessError, type Failure } from '../limiter/walls';
 import type { RetryPolicy } from '../provider/retry-policy';
-import { Arrivals } from './arrivals';
-import type { MissCalls, PlainMiss } from './plain-miss';
 import { ignoreEnd, listenTo, type PromiseListener } from './promise-listener';
-import { RunningCall, type CallOwner, type Ticketless } from './running-call';
+import { RunningCall, type CallOwner } from './running-call';
 import { SourceOrder } from './source-order';
 import { tell, tellFinished, tellReceived, tellSettled, tellStarted } from './tell';
 
@@ -57,14 +55,13 @@ export interface RunSettings<R> {
 type Call = (request: never, context: CallContext) => ObservableInput<unknown>;
 
 /** One subscription of mergeWithConcurrency: takes requests in, starts their calls and emits their outcomes. */
-export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, MissCalls, CallOwner {
+export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, CallOwner {
   readonly pool: SlotPool;
   readonly consumer = new Consumer();
   readonly #call: Call;
   readonly #settings: RunSettings<R>;
   readonly #destination: Subscriber<CallOutcome<R, V>>;
   readonly #timeouts: Alarms;
-  readonly #arrivals: Arrivals;
   /** All that run, or, where nobody else needs to know of them, those that are to be stopped when the subscriber leaves. */
   readonly #running = new Members<RunningCall>();
   readonly #remembersAll: boolean;
@@ -89,7 +86,6 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, MissCalls
     this.#settings = inOneShape(settings);
     this.#destination = destination;
     this.#timeouts = new Alarms(settings.clock);
-    this.#arrivals = new Arrivals(settings.clock);
     this.#order = new SourceOrder((outcome) => destination.next(outcome));
     this.pool = pool(this);
     const { events, limiter, sharedPool, timeout } = settings;
@@ -113,32 +109,11 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, MissCalls
       (traits.maxWait ?? maxWait) === Infinity &&
       !(limiter && traits.tokens !== undefined);
     this.#open++;
+    const now = this.#settings.clock.now();
     if (isPlain) {
-      this.#takeInPlain(request, traits, this.#arrivals.now(this.mustWait));
+      this.#takeInPlain(request, traits, now);
     } else {
-      const now = this.#settings.clock.now();
       this.#takeInTicket(ticket ?? new Ticket(request, now), traits, now);
-    }
-  }
-
-  get mustWait(): boolean {
-    return !this.pool.hasFreeSlot;
-  }
-
-  takeIn(miss: PlainMiss, now: number): void {
-    const { queue } = this.#settings;
-    this.#open++;
-    this.#waiting++;
-    queue.addQueued(this.pool, miss, now, miss.rank);
-    queue.drainFor(this.pool);
-  }
-
-  adopt(ticket: Ticket, call: RunningCall | undefined): void {
-    if (call) {
-      ticket.holder = this;
-    } else {
-      this.#tickets.add(ticket);
-      this.#settings.queue.adopt(ticket, this.pool, this);
     }
   }
 
@@ -210,20 +185,10 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, MissCalls
     return ticket;
   }
 
-  /** Subscribes to the source, which may emit all it has meanwhile. */
-  open(subscribe: () => void): void {
-    this.#arrivals.during(subscribe);
-  }
-
   /** The source has completed. */
   complete(): void {
     this.#isSourceDone = true;
     this.#completeIfDone();
-  }
-
-  startMiss(miss: PlainMiss, arrivedAt: number, now: number): void {
-    this.#waiting--;
-    this.#begin(miss.request, arrivedAt, miss.id, miss.rank, now, undefined, miss);
   }
 
   start(ticket: Ticket, now: number): void {
@@ -235,12 +200,12 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, MissCalls
       ticket.onStep?.();
       ticket.outer?.onStep?.();
     }
-    this.#begin(ticket.request, ticket.arrivedAt, ticket.id, ticket.rank, now, ticket, undefined);
+    this.#begin(ticket.request, ticket.arrivedAt, ticket.id, ticket.rank, now, ticket);
   }
 
   startPlain(request: unknown, arrivedAt: number, id: number, rank: PriorityRank, now: number): void {
     this.#waiting--;
-    this.#begin(request, arrivedAt, id, rank, now, undefined, undefined);
+    this.#begin(request, arrivedAt, id, rank, now, undefined);
   }
 
   expired(ticket: Ticket, error: unknown): void {
@@ -305,20 +270,15 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, MissCalls
     rank: PriorityRank,
     now: number,
     ticket: Ticket | undefined,
-    ticketless: Ticketless | undefined,
   ): void {
     const { events, limiter, queue, retry, timeout } = this.#settings;
     const attempt = ticket ? ticket.attempts : 1;
-    const queued = ticket ?? ticketless;
-    const call = new RunningCall(request, id, now, now - arrivedAt, rank, attempt, queued, this);
-    if (this.#remembersAll || queued) {
+    const call = new RunningCall(request, id, now, now - arrivedAt, rank, attempt, ticket, this);
+    if (this.#remembersAll || ticket) {
       this.#running.add(call);
     }
     if (ticket) {
       ticket.holder = this;
-    } else if (ticketless) {
-      call.startNumber = nextStartNumber();
-      ticketless.begun(call);
     }
     retry?.started();
     if (events) {
@@ -411,12 +371,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, MissCalls
       waited: call.waited,
       attempts: call.attempt,
     };
-    const { ticketless } = call;
-    if (ticketless) {
-      ticketless.landed(outcome, now);
-    } else {
-      this.#yield(outcome, call.id, call.ticket, now);
-    }
+    this.#yield(outcome, call.id, call.ticket, now);
     // Only now, so that no call is started that the outcome made superfluous (take).
     queue.drain();
     this.#completeIfDone();
@@ -440,7 +395,6 @@ export class ConcurrentRun<R, V> implements TicketOwner, PlainStarter, MissCalls
       this.#abandoned(call);
       return;
     }
-    call.ticketless?.unfold();
     const failure = retry ? this.#tryAgain(call, error, retry, verdict) : { error };
     if (failure) {
       this.#open--;

@@ -1,6 +1,6 @@
 import type { CacheEngine } from '../cache/cache-engine';
-import type { Flight, Landing } from '../cache/flights';
-import type { CallOutcome, FailedOutcome, SuccessfulOutcome } from '../core/call';
+import type { Flight } from '../cache/flights';
+import type { CallOutcome, FailedOutcome } from '../core/call';
 import type { Clock } from '../core/clock';
 import {
   ClosedError,
@@ -42,21 +42,6 @@ export function land<R, V>(
   flight.cancelTimeout?.();
   flight.cancelTimeout = undefined;
   keep(flight, outcome, settings, now);
-  handOut(flight, outcome, landed, settings, now);
-}
-
-/**
- * Gives the outcome of a flight, that is kept by now, to all who wait for it.
- *
- * @param landed the same, or the expired answer that stands in for it
- */
-export function handOut<R, V>(
-  flight: Flight<R, V>,
-  outcome: CallOutcome<R, V>,
-  landed: CallOutcome<R, V>,
-  settings: CacheRunSettings<R, V>,
-  now: number,
-): void {
   const engine = engineOf(settings);
   engine?.flights.remove(flight);
   if (flight.waiting > 1) {
@@ -166,20 +151,9 @@ function keep<R, V>(
   if (!flight.writes) {
     return;
   }
-  keepAnswer(flight, flight.ticket.id, outcome, settings, now);
-}
-
-/** @param id the number of the request that the call was made for */
-export function keepAnswer<R, V>(
-  landing: Landing,
-  id: number,
-  { value, latency }: SuccessfulOutcome<R, V>,
-  settings: CacheRunSettings<R, V>,
-  now: number,
-): void {
-  const reason = engineOf(settings)!.keep(landing, value, latency, now);
+  const reason = engine.keep(flight, outcome.value, outcome.latency, now);
   if (reason !== undefined && settings.events) {
-    tell(settings.events, { type: 'cache-not-kept', at: now, id, key: landing.key!, reason });
+    tell(settings.events, { type: 'cache-not-kept', at: now, id: flight.ticket.id, key: flight.key, reason });
   }
 }
 

@@ -150,14 +150,12 @@ export function mergeWithConcurrency<R, O extends ObservableInput<unknown>>(
 
 /**
  * The operator behind {@link mergeWithConcurrency}, by settings that were checked; each subscription asks for its
- * own, and has slots of its own unless they name a shared pool. `opened` is given each run that plain misses may be
- * given to, before it is sent anything: not one whose queue is bounded, as who waits there must be told apart.
+ * own, and has slots of its own unless they name a shared pool.
  */
 export function mergeBySettings<R, V>(
   call: (request: R, context: CallContext) => ObservableInput<unknown>,
   settingsOf: () => RunSettings<R>,
   maxConcurrent: number | Observable<number> = defaultMaxConcurrent,
-  opened?: (run: ConcurrentRun<R, V>) => void,
 ): OperatorFunction<R, CallOutcome<R, V>> {
   return (source) =>
     new Observable((destination) => {
@@ -169,9 +167,6 @@ export function mergeBySettings<R, V>(
         (starter) => settings.sharedPool ?? new SlotPool(limit, starter, settings.retry?.maxElapsed),
         destination,
       );
-      if (settings.maxQueue === Infinity) {
-        opened?.(run);
-      }
       if (isObservable(maxConcurrent) && !settings.sharedPool) {
         followLimit(maxConcurrent, run.pool, settings.queue, destination);
       }

@@ -9,7 +9,6 @@ import { engineOf, identityOf, type CacheRunSettings, type LastingPipeline } fro
 import { FlightTicket } from './flight-ticket';
 import { FlightsByRequest } from './flights-by-request';
 import { failed, land } from './landing';
-import type { MissCalls } from './plain-miss';
 
 /** Cancelled requests on their way that a pipeline remembers at most. */
 const mostAbandoned = 1000;
@@ -35,8 +34,6 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
   readonly #strays = new Set<unknown>();
   /** The operator of ours that the requests go to, if there is one. */
   #next: Consumer | undefined;
-  #calls: MissCalls | undefined;
-  #isOpen = false;
   #isOver = false;
   #hasOwner = true;
   #cause: unknown;
@@ -47,22 +44,11 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
 
   /** @throws what `misses` throws */
   open(): void {
-    if (typeof this.#settings.misses === 'function') {
-      this.#subscribe();
-    }
-  }
-
-  #subscribe(): void {
-    this.#isOpen = true;
     const misses$ = defer(() => {
       this.#next = Consumer.current();
       return this.#requests;
     });
-    const { misses } = this.#settings;
-    const outcomes$ =
-      typeof misses === 'function'
-        ? misses(misses$)
-        : misses.ofOurs(misses$, (calls) => (this.#calls = calls));
+    const outcomes$ = this.#settings.misses(misses$);
     this.#subscription.add(
       outcomes$.subscribe({
         next: (outcome) => this.#landed(outcome),
@@ -72,24 +58,8 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
     );
   }
 
-  /** Who makes the calls, where the pipeline is nothing but an operator of ours; opens it, if need be. */
-  openCalls(): MissCalls | undefined {
-    if (!this.#isOpen) {
-      this.#subscribe();
-    }
-    return this.#isOver ? undefined : this.#calls;
-  }
-
-  /** Takes in the flight of a plain miss that was given to `calls`. */
-  adopt(flight: Flight<R, V>): void {
-    this.#carry(flight);
-  }
-
   send(flight: Flight<R, V>): void {
     const { request, ticket } = flight;
-    if (!this.#isOpen) {
-      this.#subscribe();
-    }
     if (this.#isOver) {
       const error = new MissingOutcomeError(this.#cause);
       land(flight, failed(ticket, request, error, this.#settings.clock), this.#settings);

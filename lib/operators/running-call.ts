@@ -1,9 +1,9 @@
 import type { Unsubscribable } from 'rxjs';
 import type { Alarm } from '../core/alarms';
-import type { CallContext, ProviderFeedback, SuccessfulOutcome, TokenUsage } from '../core/call';
+import type { CallContext, ProviderFeedback, TokenUsage } from '../core/call';
 import type { Member } from '../core/members';
 import type { PriorityRank } from '../core/priority';
-import type { Queued, Ticket } from '../core/ticket';
+import type { Ticket } from '../core/ticket';
 import { guarded } from './tell';
 
 /** Who makes a call, and hears what it reports and how it ends. */
@@ -24,19 +24,11 @@ class CallDetails {
   abortReason: unknown;
 }
 
-/** What stands in the queue by itself but has no ticket, and so is told what becomes of its call. */
-export interface Ticketless extends Queued {
-  begun(call: RunningCall): void;
-  landed(outcome: SuccessfulOutcome<unknown, unknown>, now: number): void;
-}
-
 /** One attempt while it runs, which is also the context that the call is given. */
 export class RunningCall implements CallContext, Member {
   /** Among the running calls of its pipeline. */
   position = 0;
   isOver = false;
-  /** Where it stands in the order of all starts, if that may matter. */
-  startNumber = 0;
   #details: CallDetails | undefined;
 
   constructor(
@@ -47,25 +39,14 @@ export class RunningCall implements CallContext, Member {
     readonly waited: number,
     readonly rank: PriorityRank,
     readonly attempt: number,
-    /** What stood in the queue for it, if that was not the request itself: a ticket, or what may get one. */
-    private readonly queued: Ticket | Ticketless | undefined,
+    /** What is known of its request; undefined as long as nothing needs to be. */
+    readonly ticket: Ticket | undefined,
     readonly owner: CallOwner,
   ) {}
 
   /** When its request arrived. */
   get arrivedAt(): number {
     return this.startedAt - this.waited;
-  }
-
-  /** What is known of its request; undefined as long as nothing needs to be. */
-  get ticket(): Ticket | undefined {
-    return this.queued?.ticket;
-  }
-
-  /** What stands for its request, as long as that has no ticket. */
-  get ticketless(): Ticketless | undefined {
-    const { queued } = this;
-    return queued?.ticket ? undefined : (queued as Ticketless | undefined);
   }
 
   /** What it used up so far, as far as the provider told. */

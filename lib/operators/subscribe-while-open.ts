@@ -6,8 +6,8 @@ export interface OperatorRun<T> {
   readonly consumer: Consumer;
   /** The subscription to its source, where it may have to end that itself. */
   readonly upstream?: Subscription;
-  /** Subscribes to the source, which may emit all it has meanwhile. */
-  open?(subscribe: () => void): void;
+  /** Called before the source is subscribed to. */
+  open?(): void;
   next(value: T): void;
   complete(): void;
   /** Lets go of everything. */
@@ -51,25 +51,20 @@ export function subscribeWhileOpen<T>(
       }
     }
   };
-  const subscribe = () =>
-    run.consumer.subscribe(() => {
-      new Observable<T>((subscriber) => {
-        // Before it is subscribed to anything, so that it closes with the destination from the first value on.
-        upstream.add(subscriber);
-        source.subscribe(subscriber);
-      }).subscribe({
-        next,
-        error: fail,
-        complete: () => {
-          if (!destination.closed) {
-            run.complete();
-          }
-        },
-      });
+  run.open?.();
+  run.consumer.subscribe(() => {
+    new Observable<T>((subscriber) => {
+      // Before it is subscribed to anything, so that it closes with the destination from the first value on.
+      upstream.add(subscriber);
+      source.subscribe(subscriber);
+    }).subscribe({
+      next,
+      error: fail,
+      complete: () => {
+        if (!destination.closed) {
+          run.complete();
+        }
+      },
     });
-  if (run.open) {
-    run.open(subscribe);
-  } else {
-    subscribe();
-  }
+  });
 }

@@ -47,7 +47,6 @@ import {
   retryConfigOf,
   type NotAString,
 } from '../operators/merge-with-concurrency';
-import { missStarter } from '../operators/plain-miss';
 import { tell } from '../operators/tell';
 import type { ErrorClassifier } from '../provider/classify-error';
 import { RetryPolicy, type RetryConfig } from '../provider/retry-policy';
@@ -204,7 +203,7 @@ export class LLMCallOptimizer {
       isObservable(maxConcurrent)
         ? 3
         : numberSetting('maxConcurrent', maxConcurrent, 3, { min: 1, whole: true, infinite: true }),
-      missStarter,
+      undefined,
       retry?.maxElapsed,
     );
     this.#settings = {
@@ -280,10 +279,7 @@ export class LLMCallOptimizer {
       () => ({
         cache: this.cache,
         clock: this.#clock,
-        misses: {
-          ofOurs: (misses$, opened) =>
-            misses$.pipe(mergeBySettings<R, ObservedValueOf<O>>(call, () => settings, undefined, opened)),
-        },
+        misses: mergeBySettings<R, ObservedValueOf<O>>(call, () => settings),
         keySpace,
         ordered,
         maxWait: this.#settings.maxWait,

@@ -4,7 +4,7 @@ import { sha256 as portableSha256 } from '@noble/hashes/sha2';
 import { bytesToHex } from '@noble/hashes/utils';
 import fc from 'fast-check';
 import { LLMResultCache } from '../../lib/cache/llm-result-cache';
-import { UnreadableValueError } from '../../lib/cache/plain-data';
+import { UnreadableValueError } from '../../lib/cache/plain-json';
 import { composeKey, keyOfRequest, partsOfKey, type KeyParts } from '../../lib/cache/request-key';
 import { sha256 } from '../../lib/cache/sha256';
 

@@ -9,7 +9,7 @@ export interface Diagram {
   readonly lines: Readonly<Record<string, string>>;
 }
 
-const source = readFileSync(join(__dirname, '../../lib/cache/llm-result-cache.ts'), 'utf8');
+const source = readFileSync(join(__dirname, '../../lib/cache/result-cache-config.ts'), 'utf8');
 
 /** The diagram in the doc comment of a field of `ResultCacheConfig`, so that a spec proves what users read. */
 export function diagramOf(field: string): Diagram {

@@ -1,11 +1,8 @@
 /* eslint-disable rxjs-x/no-ignored-error -- an error that nothing handles fails the spec, as RxJS rethrows it */
 import {
   concat,
-  defer,
-  EMPTY,
   endWith,
   filter,
-  finalize,
   from,
   ignoreElements,
   map,
@@ -19,14 +16,12 @@ import {
   timer,
   type Observable,
 } from 'rxjs';
-import { internalsOf, LLMResultCache } from '../../lib/cache/llm-result-cache';
 import type { CallOutcome } from '../../lib/core/call';
 import { MissingOutcomeError } from '../../lib/core/errors';
-import { readTraits } from '../../lib/core/traits';
-import { cacheBySettings, cacheLLM } from '../../lib/operators/cache-llm';
+import { cacheLLM } from '../../lib/operators/cache-llm';
 import { mergeWithConcurrency } from '../../lib/operators/merge-with-concurrency';
 import { LLMCallOptimizer } from '../../lib/optimizer/llm-call-optimizer';
-import { inVirtualTime, type WatchedTestScheduler } from '../test-scheduler';
+import { inVirtualTime } from '../test-scheduler';
 import { HeardEvents, shown } from './cached-calls';
 
 interface Asked {
@@ -71,61 +66,6 @@ describe('the pipeline for misses', () => {
       ),
     );
     expect(outcomes).toEqual(['c: C call', 'b: B call', 'a: A call']);
-  });
-
-  describe('that opens late', () => {
-    /** A cache that knows one answer, in front of such a pipeline. */
-    const caching = (
-      scheduler: WatchedTestScheduler,
-      misses: (misses$: Observable<Asked>) => Observable<CallOutcome<Asked, string>>,
-    ) => {
-      const cache = new LLMResultCache({ scheduler });
-      cache.set('kept', 'KEPT');
-      return cacheBySettings<Asked, string>(() => ({
-        cache,
-        clock: cache[internalsOf].clock,
-        misses: { ofOurs: misses },
-        keySpace: {},
-        ordered: false,
-        maxWait: Infinity,
-        traits: readTraits,
-        events: undefined,
-      }));
-    };
-
-    it('is opened by the first miss, once', () => {
-      const steps: string[] = [];
-      inVirtualTime((scheduler) => {
-        const requests = new Subject<Asked>();
-        const opened = (misses$: Observable<Asked>) =>
-          defer(() => {
-            steps.push('opened');
-            return misses$.pipe(
-              finalize(() => steps.push('closed')),
-              mergeWithConcurrency(answer),
-            );
-          });
-        requests.pipe(caching(scheduler, opened)).subscribe({
-          next: (outcome) => steps.push(shown(outcome)),
-          complete: () => steps.push('complete'),
-        });
-        for (const key of ['kept', 'kept', 'a', 'b', 'kept']) {
-          requests.next(asked(key));
-        }
-        requests.complete();
-      });
-      const hit = 'KEPT cache';
-      expect(steps).toEqual([hit, hit, 'opened', hit, 'closed', 'A call', 'B call', 'complete']);
-    });
-
-    it('is never opened where there is no miss', () => {
-      inVirtualTime((scheduler) => {
-        const misses = jest.fn(() => EMPTY);
-        const completed = jest.fn();
-        of(asked('kept')).pipe(caching(scheduler, misses)).subscribe({ complete: completed });
-        expect([misses.mock.calls.length, completed.mock.calls.length]).toEqual([0, 1]);
-      });
-    });
   });
 
   it('completes who subscribes to its requests when they have all come, and lets go of who leaves early', () => {

@@ -5,7 +5,7 @@ import { root } from '../built';
 import type { Bundle } from './bundles';
 
 const peers = ['rxjs', 'openai', 'lmdb'];
-const dependencies = ['@noble/hashes'];
+const dependencies = ['@noble/hashes', 'fast-json-stable-stringify', 'lru-cache'];
 
 /** Bytes of a bundle. */
 export interface Sizes {

@@ -1,5 +1,4 @@
 import { filter, map, of, Subject, takeUntil, throwError, timer } from 'rxjs';
-import { KeptEntry } from '../../lib/cache/cache-entry';
 import { internalsOf, LLMResultCache } from '../../lib/cache/llm-result-cache';
 import type { CallContext, CallOutcome } from '../../lib/core/call';
 import type { CallEvent } from '../../lib/core/events';
@@ -56,7 +55,7 @@ function reacting(
 
 const typesOf = (events: readonly CallEvent[]) => events.map(({ type }) => type);
 
-describe('a plain miss', () => {
+describe('a miss, in reaction to whose events the user acts', () => {
   it.each(['received', 'cache-miss'] as const)(
     'is answered, and gives its slot back, though the source completes when it is told of (%s)',
     (type) => {
@@ -221,18 +220,6 @@ describe('a plain miss', () => {
     });
   });
 
-  it('makes room for its answer', () => {
-    inVirtualTime((scheduler) => {
-      const optimizer = new LLMCallOptimizer({ scheduler, enableRateLimit: false });
-      of(a)
-        .pipe(optimizer.optimize(({ cacheKey }: Asked) => of(cacheKey)))
-        .subscribe({ error: rethrow });
-      const engine = optimizer.cache![internalsOf];
-      expect(engine.known('a')).toBeInstanceOf(KeptEntry);
-      expect(engine.flights.all()).toEqual([]);
-    });
-  });
-
   it('is tried again like any other', () => {
     inVirtualTime((scheduler) => {
       const optimizer = new LLMCallOptimizer({ scheduler, retry: { random: () => 0.5, baseDelay: 10 } });
@@ -250,7 +237,7 @@ describe('a plain miss', () => {
   });
 });
 
-describe('what the plain miss brought with it', () => {
+describe('besides', () => {
   it('a cache that is closed tells of nothing that leaves it', () => {
     const events: CallEvent[] = [];
     const cache = new LLMResultCache({ maxSize: 1, events: { next: (event) => events.push(event) } });

@@ -1,0 +1,49 @@
+import { KeptFailure, withValue, type CacheEntry } from './cache-entry';
+import { freezeAnswer } from './freeze';
+
+/** The user's function that copies answers. */
+export type Clone = <V>(value: V) => V;
+
+/** Hands out answers so that nobody can change the answer of another reader: copied by `clone`, or frozen without one. */
+export class AnswerCopies {
+  readonly #clone: Clone | undefined;
+
+  constructor(clone: Clone | undefined) {
+    this.#clone = clone;
+  }
+
+  /**
+   * The answer to keep.
+   *
+   * @throws the error of `clone`
+   */
+  toKeep<V>(value: V): V {
+    return this.#clone ? this.#clone(value) : freezeAnswer(value);
+  }
+
+  /** The answer to give to several waiters; the same one if `clone` throws. */
+  toShare<V>(value: V): V {
+    try {
+      return this.toKeep(value);
+    } catch {
+      return value;
+    }
+  }
+
+  /** The entry to hand out; undefined if `clone` throws, as if the entry were not there. */
+  toTake(entry: CacheEntry): CacheEntry | undefined {
+    if (!this.#clone || entry.value instanceof KeptFailure) {
+      return entry;
+    }
+    try {
+      return withValue(entry, this.#clone(entry.value));
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** The entry to keep in memory that was made anew from a text in the store: nobody else has its answer. */
+  ofStored(entry: CacheEntry): CacheEntry {
+    return this.#clone ? entry : withValue(entry, freezeAnswer(entry.value));
+  }
+}

@@ -1,0 +1,91 @@
+import type { Clock } from '../core/clock';
+import { KeptFailure, withValue, type CacheEntry } from './cache-entry';
+import type { Flight, Flights } from './flights';
+import type { MemoryTier } from './memory-tier';
+import { ruleOf, type CacheSelection, type SelectionRule } from './selection';
+import type { StoreTier } from './store-tier';
+
+/** The tiers and the flights that a selection is looked for in. */
+export interface InvalidatedCache {
+  readonly clock: Clock;
+  readonly memory: MemoryTier;
+  readonly store: StoreTier | undefined;
+  readonly flights: Flights;
+}
+
+/** Selections that a running call remembers at most. */
+const mostLandingChecks = 100;
+
+/**
+ * Forgets the answers that a selection applies to, and has running calls write none of them.
+ *
+ * @returns how many answers left memory
+ * @throws TypeError for a wrong selection; the error of a predicate, and then nothing has changed
+ */
+export function invalidate(cache: InvalidatedCache, selection: CacheSelection): number {
+  const { clock, memory, store, flights } = cache;
+  const rule = ruleOf(selection);
+  // Judge all entries before the first one leaves: the predicate may throw.
+  const keys = selectedKeys(memory, rule);
+  // The predicate may also throw later, when nobody can be told: then the answer is forgotten.
+  const appliesLater = (key: string, entry: CacheEntry) =>
+    isSelected(rule, key, entry.tags, entry, { ifItThrows: true });
+  const covered = flights.all().filter((flight) => rule.covers(flight.key!, flight.tags));
+  const fenced = new Set(
+    covered.filter(({ key, tags }) => isSelected(rule, key!, tags, undefined, { ifItThrows: false })),
+  );
+  for (const flight of covered) {
+    if (!fenced.has(flight) && !checkOnLanding(flights, flight, appliesLater)) {
+      fenced.add(flight);
+    }
+  }
+  flights.fence([...fenced]);
+  const now = clock.now();
+  for (const key of keys) {
+    memory.delete(key, 'invalidated', now);
+  }
+  store?.invalidate((entry, key) => appliesLater(key, entry));
+  return keys.length;
+}
+
+function selectedKeys(memory: MemoryTier, rule: SelectionRule): string[] {
+  const keys: string[] = [];
+  for (const [key, entry] of memory.entries()) {
+    const { tags, value } = entry;
+    // A kept failure has no answer to show, which a predicate need not expect.
+    const isKeySelected =
+      value instanceof KeptFailure
+        ? isSelected(rule, key, tags, withValue(entry, undefined), { ifItThrows: false })
+        : rule.appliesTo(key, tags, entry);
+    if (isKeySelected) {
+      keys.push(key);
+    }
+  }
+  return keys;
+}
+
+/** Judges the answer of a call when it lands; returns false if the call remembers too many selections. */
+function checkOnLanding(
+  flights: Flights,
+  flight: Flight,
+  applies: (key: string, entry: CacheEntry) => boolean,
+): boolean {
+  flight.landingChecks ??= [];
+  flight.landingChecks.push((entry) => applies(flight.key!, entry));
+  flights.close(flight);
+  return flight.landingChecks.length <= mostLandingChecks;
+}
+
+function isSelected(
+  rule: SelectionRule,
+  key: string,
+  tags: readonly string[],
+  entry: CacheEntry | undefined,
+  { ifItThrows }: { readonly ifItThrows: boolean },
+): boolean {
+  try {
+    return rule.appliesTo(key, tags, entry);
+  } catch {
+    return ifItThrows;
+  }
+}

@@ -1,0 +1,273 @@
+import type { SchedulerLike } from 'rxjs';
+import type { TokenUsage } from '../core/call';
+import type { Clock } from '../core/clock';
+import type { CallEventListener } from '../core/events';
+import { clockFrom } from '../core/scheduler-clock';
+import {
+  type Lenient,
+  configObject,
+  functionSetting,
+  listenerSetting,
+  numberSetting,
+  switchSetting,
+} from '../core/settings';
+import type { Clone } from './answer-copies';
+import { sizeOfAnswer } from './answer-size';
+import type { CacheStore } from './cache-store';
+import { isCacheable } from './cacheable-answer';
+import type { TimeToLiveSettings } from './time-to-live';
+
+/** The config of an {@link LLMResultCache}; all times are milliseconds. */
+export interface ResultCacheConfig {
+  /**
+   * Milliseconds an answer stays fresh, or a function that returns them for each answer; 0 does not keep it. The
+   * `cacheTtl` of a request comes first. `Infinity` is allowed.
+   *
+   * ```
+   * defaultTtl: 5
+   * requests  a---a---a---|
+   * calls     a-------a---
+   * outcomes  A---a---A---|      (a: from the cache)
+   * ```
+   *
+   * @defaultValue 3,600,000 (an hour)
+   *
+   * @example
+   * new LLMResultCache({ defaultTtl: (answer) => (answer === 'unknown' ? 60_000 : 86_400_000) });
+   */
+  readonly defaultTtl?: number | Lenient<[value: unknown, request: unknown], number>;
+  /**
+   * The share of every TTL, 0 to 1, that chance may take off it, so that answers stored together do not expire
+   * together.
+   *
+   * ```
+   * defaultTtl: 10, ttlJitter: 0.5      expires somewhere in  ------xxxxx
+   * ```
+   *
+   * @defaultValue 0
+   */
+  readonly ttlJitter?: number;
+  /**
+   * Returns random numbers in [0, 1) for the jitter.
+   *
+   * @defaultValue `Math.random`
+   */
+  readonly random?: () => number;
+  /**
+   * Milliseconds after its TTL in which an answer is still given at once (source `stale`), while one call with LOW
+   * priority renews it. That call belongs to the cache: it goes on when the subscriber of the stale answer leaves, and
+   * ends with `delete`, `clear` or `close()`. If it brings no answer to keep, it is not repeated for a second; if it
+   * fails and `errorTtl` is set, not for that time.
+   *
+   * ```
+   * defaultTtl: 4, staleWhileRevalidate: 6, a call takes 2
+   * requests  a-----a--a-|
+   * calls     a-----a----
+   * outcomes  --A---s--r-|      (s: stale, at once; r: the renewed answer, from the cache)
+   * ```
+   *
+   * @defaultValue 0: off
+   */
+  readonly staleWhileRevalidate?: number;
+  /**
+   * Milliseconds after its TTL in which an answer stands in (source `stale`) for a call that failed, was refused or
+   * came too late.
+   *
+   * ```
+   * defaultTtl: 4, staleIfError: 20, a call takes 2
+   * requests  a-----a----|
+   * calls     a-----#----
+   * outcomes  --A-----s--|      (s: the stale answer in place of the failure)
+   * ```
+   *
+   * @defaultValue 0: off
+   */
+  readonly staleIfError?: number;
+  /**
+   * Milliseconds a failure of a call is kept and given to equal requests. A refusal or an overload of the provider is
+   * not kept, nor a failure in place of an answer that may stand in for it.
+   *
+   * ```
+   * errorTtl: 5
+   * requests  a---a---a---|
+   * calls     #-------#---
+   * outcomes  #---#---#---|      (all three are failed outcomes; the second made no call)
+   * ```
+   *
+   * @defaultValue 0: off
+   */
+  readonly errorTtl?: number;
+  /**
+   * Answers that memory keeps at most; the least recently used leave first.
+   *
+   * @defaultValue 1000
+   */
+  readonly maxSize?: number;
+  /**
+   * Bytes of keys and answers that memory keeps at most; the least recently used answers leave first.
+   *
+   * @defaultValue `Infinity`: bytes are not counted
+   */
+  readonly maxBytes?: number;
+  /**
+   * Measures an answer in bytes; asked only with `maxBytes`.
+   *
+   * @defaultValue an estimate by its texts, buffers, fields and elements
+   */
+  readonly sizeOf?: Lenient<[value: unknown], number>;
+  /**
+   * Milliseconds between sweeps of expired answers, in the background.
+   *
+   * @defaultValue 60,000
+   */
+  readonly sweepInterval?: number;
+  /**
+   * Decides whether an answer may be kept.
+   *
+   * @defaultValue {@link isCacheable}: answers that are present, whole and not refused
+   */
+  readonly shouldCache?: Lenient<[value: unknown, request: unknown], boolean>;
+  /**
+   * Copies an answer on the way in and out.
+   *
+   * @defaultValue plain answers are frozen, others shared as they are
+   */
+  readonly clone?: <V>(value: V) => V;
+  /**
+   * Whether a call that has begun goes on, and its answer is kept, when the last request that waits for it leaves. If
+   * not, it is aborted.
+   *
+   * ```
+   * requests  a--!            (! leaves)
+   * call      -----A
+   * later     ---------a      answered from the cache
+   * ```
+   *
+   * @defaultValue false
+   */
+  readonly keepAlive?: boolean;
+  /**
+   * Milliseconds a call may take, retries included, from its first start. Then all requests that share it fail with
+   * `CallTimeoutError`, and the next request makes another call.
+   *
+   * @defaultValue `Infinity`
+   */
+  readonly sharedCallTimeout?: number;
+  /**
+   * Keeps answers beyond memory: a Keyv instance, or `diskStore` of `rxllm/disk`.
+   *
+   * @defaultValue none
+   */
+  readonly store?: CacheStore;
+  /**
+   * Milliseconds a look-up in the store may take; a slower store is bypassed, with an event, until it answers again.
+   * Writes run in the background and may take 10 seconds, or this if it is more.
+   *
+   * @defaultValue 100
+   */
+  readonly storeDeadline?: number;
+  /** Hears which entries leave, and why, and how the store does. */
+  readonly events?: CallEventListener;
+  /**
+   * The scheduler that gives the time.
+   *
+   * @defaultValue `asyncScheduler`
+   */
+  readonly scheduler?: SchedulerLike;
+}
+
+/** What is kept with an answer. */
+export interface StoreOptions {
+  /**
+   * Milliseconds the answer stays fresh.
+   *
+   * @defaultValue the `defaultTtl` of the cache
+   */
+  readonly ttl?: number;
+  /** The tokens that the call used: each hit saves them. */
+  readonly usage?: TokenUsage;
+  /**
+   * Milliseconds the call took: each hit saves them.
+   *
+   * @defaultValue 0
+   */
+  readonly latency?: number;
+  /**
+   * `cache.invalidate({ tag })` forgets the answer by these.
+   *
+   * @defaultValue none
+   */
+  readonly tags?: readonly string[];
+}
+
+/** The checked settings of a cache; times are milliseconds. */
+export interface CacheEngineSettings extends TimeToLiveSettings {
+  readonly clock: Clock;
+  readonly staleWhileRevalidate: number;
+  readonly staleIfError: number;
+  readonly errorTtl: number;
+  readonly maxSize: number;
+  readonly maxBytes: number;
+  readonly sizeOf: (value: unknown) => number;
+  readonly sweepInterval: number;
+  readonly keepAlive: boolean;
+  readonly sharedCallTimeout: number;
+  readonly shouldCache: (value: unknown, request: unknown) => boolean;
+  readonly clone: Clone | undefined;
+  readonly store: CacheStore | undefined;
+  readonly storeDeadline: number;
+  readonly events: CallEventListener | undefined;
+}
+
+/**
+ * Checks the config of a cache.
+ *
+ * @throws TypeError or RangeError that names the wrong field
+ */
+export function cacheSettings(config: ResultCacheConfig | undefined): CacheEngineSettings {
+  const settings: ResultCacheConfig = configObject('LLMResultCache', config);
+  const { defaultTtl, maxBytes } = settings;
+  return {
+    clock: clockFrom(settings.scheduler),
+    defaultTtl:
+      typeof defaultTtl === 'function'
+        ? defaultTtl
+        : numberSetting('defaultTtl', defaultTtl, 3_600_000, { infinite: true }),
+    ttlJitter: numberSetting('ttlJitter', settings.ttlJitter, 0, { max: 1 }),
+    random: functionSetting('random', settings.random) ?? Math.random,
+    staleWhileRevalidate: graceSetting('staleWhileRevalidate', settings.staleWhileRevalidate),
+    staleIfError: graceSetting('staleIfError', settings.staleIfError),
+    errorTtl: numberSetting('errorTtl', settings.errorTtl, 0),
+    maxSize: numberSetting('maxSize', settings.maxSize, 1000, { min: 1, whole: true }),
+    maxBytes: numberSetting('maxBytes', maxBytes, Infinity, { min: 1, whole: true, infinite: true }),
+    sizeOf: functionSetting('sizeOf', settings.sizeOf) ?? sizeOfAnswer,
+    sweepInterval: timeSetting('sweepInterval', settings.sweepInterval, 60_000),
+    keepAlive: switchSetting('keepAlive', settings.keepAlive, false),
+    sharedCallTimeout: timeSetting('sharedCallTimeout', settings.sharedCallTimeout, Infinity),
+    shouldCache: functionSetting('shouldCache', settings.shouldCache) ?? isCacheable,
+    clone: functionSetting('clone', settings.clone),
+    store: storeSetting(settings.store),
+    storeDeadline: timeSetting('storeDeadline', settings.storeDeadline, 100),
+    events: listenerSetting('events', settings.events),
+  };
+}
+
+/** Milliseconds above 0; `Infinity` is allowed. */
+export function timeSetting(field: string, value: number | undefined, fallback: number): number {
+  return numberSetting(field, value, fallback, { above: true, infinite: true });
+}
+
+function graceSetting(field: string, value: number | undefined): number {
+  return numberSetting(field, value, 0, { infinite: true });
+}
+
+function storeSetting(store: CacheStore | undefined): CacheStore | undefined {
+  if (store !== undefined) {
+    for (const method of ['get', 'set', 'delete'] as const) {
+      if (typeof (store as Partial<CacheStore> | null)?.[method] !== 'function') {
+        throw new TypeError(`store must have a ${method}() method, as a Keyv instance or diskStore() has.`);
+      }
+    }
+  }
+  return store;
+}

@@ -1,0 +1,32 @@
+/** How long answers stay fresh. */
+export interface TimeToLiveSettings {
+  /** Milliseconds, or a function that returns them. */
+  readonly defaultTtl: number | ((value: unknown, request: unknown) => number);
+  /** The share of a TTL, 0 to 1, that chance may take off it. */
+  readonly ttlJitter: number;
+  readonly random: () => number;
+}
+
+/**
+ * The milliseconds that an answer stays fresh.
+ *
+ * @param given the TTL of the request, before the default
+ * @throws RangeError if the `defaultTtl` function returns no number
+ */
+export function timeToLive(
+  { defaultTtl, ttlJitter, random }: TimeToLiveSettings,
+  given: number | undefined,
+  value: unknown,
+  request: unknown,
+): number {
+  const ttl: unknown = given ?? (typeof defaultTtl === 'function' ? defaultTtl(value, request) : defaultTtl);
+  if (typeof ttl !== 'number' || Number.isNaN(ttl)) {
+    throw new RangeError(`defaultTtl must give a number of milliseconds, but gave ${typeof ttl}.`);
+  }
+  if (ttlJitter === 0 || ttl <= 0 || ttl === Infinity) {
+    return ttl;
+  }
+  // A wrong `random` must neither prolong a TTL nor end it.
+  const chance = Math.min(1, Math.max(0, random() || 0));
+  return ttl * (1 - ttlJitter * chance);
+}
