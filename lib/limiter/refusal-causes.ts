@@ -1,11 +1,8 @@
 import type { RefusalCause } from '../core/events';
 import { Attempts, type Attempt, type VerdictListener } from './attempts';
-import type { Opinion } from './belief';
-import { Episode, slowestTest, sure } from './episode';
-import { ExpectedShare } from './expected-share';
-import { GrowthTrials } from './growth-trials';
-import { LearnedRate } from './learned-rate';
-import { LetThrough, type MeasuredRate } from './let-through';
+import { Episode, slowestTest } from './episode';
+import { LearnedPace } from './learned-pace';
+import type { LearnedRate } from './learned-rate';
 import { burst } from './pace';
 import { RefusalAllowance } from './refusal-allowance';
 import { RunningBound } from './running-bound';
@@ -16,28 +13,9 @@ import { everydayWindow, Wall } from './wall';
 /** The newest attempts that are compared with what is expected: a page of them, as a few say nothing. */
 const considered = 20;
 
-/** The rate's share of a limit, so that a limit that was measured a little too high is not passed. */
-const hair = 0.98;
-
 /** A wall of so many milliseconds, in which so many calls would have passed, is a window: no bucket refills so late. */
 const longWall = 3000;
 const manyMissed = 24;
-
-/** A measured rate needs so many calls, and says nothing of a pace that is so many times faster. */
-const measured = 10;
-const farAway = 4;
-
-/** A rate measured with so many calls is off by a tenth at the most, and is measured anew to follow the limit. */
-const longRun = 100;
-
-/** A stated rate counts as measured with so many calls: nobody knows it better. */
-const stated = 1000;
-
-/** How much faster than the stated rate a pace must be to break it. */
-const tooFast = 1.02;
-
-/** How much more must be shed to be news: what a few dozen calls tell apart. */
-const news = 0.05;
 
 /** One refusal, and what the provider said with it; times are milliseconds. */
 export interface Refusal {
@@ -52,23 +30,18 @@ export interface Refusal {
 
 /** Finds out why calls are refused, and what to do about it: docs/architecture.md has the whole in one page. */
 export class RefusalCauses implements VerdictListener {
-  readonly learned: LearnedRate;
   readonly wall = new Wall();
   readonly #bound = new RunningBound();
   readonly #attempts = new Attempts(this);
   readonly #allowance = new RefusalAllowance();
-  readonly #growth = new GrowthTrials();
   readonly #sizes = new SizeEvidence();
-  readonly #share = new ExpectedShare();
-  readonly #letThrough = new LetThrough();
+  readonly #pace: LearnedPace;
   readonly #adaptive: boolean;
   #phase: 'calm' | 'walled' | 'asking' = 'calm';
   #cause: RefusalCause | undefined;
   /** The newest attempts while calm, the oldest first. */
   #recent: Attempt[] = [];
   #episode: Episode | undefined;
-  /** The learned rate before the episode; 0 for none. */
-  #rateBefore = 0;
   /** Whether any call was answered yet. */
   #isAnswered = false;
   #statedRate = 0;
@@ -78,7 +51,12 @@ export class RefusalCauses implements VerdictListener {
 
   constructor(settings: { readonly adaptive: boolean; readonly max: number }) {
     this.#adaptive = settings.adaptive;
-    this.learned = new LearnedRate(1 / settings.max);
+    this.#pace = new LearnedPace(1 / settings.max);
+  }
+
+  /** The rate at which calls are let through. */
+  get learned(): LearnedRate {
+    return this.#pace.rate;
   }
 
   /** What the last refusals were put down to. */
@@ -88,12 +66,12 @@ export class RefusalCauses implements VerdictListener {
 
   /** The share that is refused whatever the pace. */
   get expectedShare(): number {
-    return this.#share.value;
+    return this.#pace.share.value;
   }
 
   /** How many refusals in a row that share explains. */
   get expectedRefusals(): number {
-    return this.#share.refusalsInARow;
+    return this.#pace.share.refusalsInARow;
   }
 
   /** Whether nothing surprises. */
@@ -125,16 +103,12 @@ export class RefusalCauses implements VerdictListener {
 
   /** The learned rate held a request for a time, and nothing spoke against more. */
   grow(time: number, now: number): void {
-    const held = this.#growth.held(time);
-    if (held > 0) {
-      this.learned.grow(held, this.#growth.mayTry(now), now);
-    }
+    this.#pace.grow(time, now);
   }
 
   started(id: number, size: number, now: number): void {
-    this.#letThrough.started(now);
     this.#attempts.started(id, now, size);
-    this.learned.take(now, this.#attempts.weightOf(size));
+    this.#pace.started(this.#attempts.weightOf(size), now);
     this.#allowance.started(now);
     if (this.#phase === 'walled') {
       this.wall.probed(this.#attempts.decidedAt);
@@ -181,7 +155,7 @@ export class RefusalCauses implements VerdictListener {
 
   decided(attempt: Attempt, now: number): void {
     this.#allowance.count(false, now);
-    this.#letThrough.add(attempt.weight);
+    this.#pace.letThrough(attempt.weight);
     this.#bound.letThrough(attempt.running, now);
     this.#count(attempt, now);
   }
@@ -198,15 +172,8 @@ export class RefusalCauses implements VerdictListener {
 
   #count(attempt: Attempt, now: number): void {
     const isRefused = attempt.verdict === 'refused';
-    this.#growth.count(isRefused, this.#share.value);
-    if (!attempt.isRetry && !this.#attempts.isBySize) {
-      this.#sizes.count(isRefused, attempt.size);
-      if (this.#sizes.isBySize) {
-        this.#attempts.isBySize = true;
-        this.#limitedBySize(now);
-        this.#letThrough.ranDry(now, 0);
-      }
-    }
+    this.#pace.count(isRefused);
+    this.#compareSizes(attempt, isRefused, now);
     if (!this.#episode) {
       this.#compare(attempt, isRefused, now);
     } else if (attempt.number < this.#episode.first) {
@@ -224,6 +191,20 @@ export class RefusalCauses implements VerdictListener {
     }
   }
 
+  /** A limit on tokens refuses the larger calls: from then on, calls count by their size. */
+  #compareSizes({ isRetry, size }: Attempt, isRefused: boolean, now: number): void {
+    if (this.#attempts.isBySize || isRetry || !this.#adaptive) {
+      return;
+    }
+    this.#sizes.count(isRefused, size);
+    if (this.#sizes.isBySize) {
+      this.#attempts.isBySize = true;
+      this.#cause = 'pace';
+      this.#pace.beginBySize(now);
+      this.#calm();
+    }
+  }
+
   /** Compares the newest attempts with what is expected. */
   #compare(attempt: Attempt, isRefused: boolean, now: number): void {
     const recent = this.#recent;
@@ -234,14 +215,11 @@ export class RefusalCauses implements VerdictListener {
     recent.push(attempt);
     if (recent.length > considered) {
       const { verdict } = recent.shift()!;
-      if (!this.learned.hasGrown) {
-        this.#share.observe(verdict === 'refused');
-        this.learned.expect(this.#share.value);
-      }
+      this.#pace.observe(verdict === 'refused');
     }
     if (!isRefused) {
-      this.#growth.letThrough();
-    } else if (this.#isSpent(now) || isSurprising(recent, this.#share.value)) {
+      this.#pace.passed();
+    } else if (this.#isSpent(now) || isSurprising(recent, this.#pace.share.value)) {
       this.#begin(now);
     }
   }
@@ -255,13 +233,13 @@ export class RefusalCauses implements VerdictListener {
       this.#calm();
     } else if (this.#phase === 'walled') {
       this.wall.hold(now, attempt.startedAt, this.#hintLeft(now), this.#period);
-    } else if (episode.isBlocked(this.#share.highest)) {
+    } else if (episode.isBlocked(this.#pace.share.highest)) {
       this.#block(episode, attempt.startedAt, now);
     }
   }
 
   #begin(now: number): void {
-    const first = changePoint(this.#recent, this.#share.value);
+    const first = changePoint(this.#recent, this.#pace.share.value);
     const since = this.#recent.filter(({ number }) => number >= first.number);
     const refused = since.filter(({ verdict }) => verdict === 'refused');
     const share = refused.length / this.#recent.length;
@@ -269,7 +247,9 @@ export class RefusalCauses implements VerdictListener {
     const isSpent = this.#isSpent(now);
     const fewest = Math.min(...refused.map(({ running }) => running));
     if (!isSpent && this.#attempts.isBySize && since.length > refused.length) {
-      this.#limitedBySize(now);
+      this.#cause = 'pace';
+      this.#pace.limitedBySize(now);
+      this.#calm();
       return;
     }
     if (!isSpent && this.#bound.isLearnedFrom(fewest, refused.length, now)) {
@@ -279,15 +259,15 @@ export class RefusalCauses implements VerdictListener {
     // Of the first attempts no pace can be measured yet: they count as made within a second.
     const least = first.number <= burst ? burst : slowestTest;
     const pace = Math.max(least, this.#attempts.rateBefore(first.number));
-    const isAllowed = this.#statedRate > 0 && pace <= tooFast * this.#statedRate;
+    const isAllowed = this.#pace.isAllowed(pace, this.#statedRate);
     if (!isSpent && isAllowed && since.length > refused.length) {
-      this.#expect(Math.max(this.#share.value, share));
+      this.#pace.expect(Math.max(this.#pace.share.value, share));
       this.#cause = 'shedding';
       return;
     }
-    this.#rateBefore = this.learned.perSecond;
-    const known = this.#knownRate(pace, first.startedAt, since.length - refused.length);
-    const episode = new Episode(since, pace, this.#share.highest, known);
+    this.#pace.remember();
+    const known = this.#pace.known(pace, this.#statedRate, first.startedAt, since.length - refused.length);
+    const episode = new Episode(since, pace, this.#pace.share.highest, known);
     this.#episode = episode;
     this.#phase = 'asking';
     this.#attempts.replay(first.number, (attempt) => {
@@ -298,32 +278,6 @@ export class RefusalCauses implements VerdictListener {
     } else {
       this.#judge(episode, now);
     }
-  }
-
-  /** A limit on tokens is reached: what was let through since it was reached first is its rate. */
-  #limitedBySize(now: number): void {
-    const { rate, count } = this.#letThrough.rateUntil(now, 0);
-    this.#cause = 'pace';
-    if (count >= measured) {
-      this.learned.set(hair * rate, rate, now, longRun);
-      this.#growth.limited(now);
-    }
-    if (count >= longRun) {
-      this.#letThrough.ranDry(now, 0);
-    }
-    this.#share.believe(0);
-    this.learned.expect(0);
-    this.#calm();
-  }
-
-  /** The rate that the provider states, or that was let through since the limit was last reached. */
-  #knownRate(pace: number, at: number, later: number): MeasuredRate | undefined {
-    if (this.#statedRate > 0.5 * pace && pace > tooFast * this.#statedRate) {
-      return { rate: this.#statedRate, count: stated };
-    }
-    const mean = this.#letThrough.rateUntil(at, later);
-    const isMeasured = this.#letThrough.hasRunDry && mean.count >= measured;
-    return isMeasured && pace <= farAway * mean.rate ? mean : undefined;
   }
 
   /** Nothing is let through: everybody is held, and one call at a time finds out. */
@@ -337,13 +291,12 @@ export class RefusalCauses implements VerdictListener {
 
   #wallEnded(episode: Episode, { startedAt }: Attempt, now: number): void {
     const blockedFor = startedAt - this.wall.since!;
-    const { rate } = this.#letThrough.rateUntil(episode.at, episode.through);
+    const rate = this.#pace.rateBefore(episode);
     const isWindow = blockedFor >= longWall && (rate * blockedFor) / 1000 > manyMissed;
     this.wall.end(now, isWindow);
     if (isWindow) {
-      this.#letThrough.ranDry(startedAt, 0);
       this.#calm();
-      this.#restore(this.#rateBefore, now);
+      this.#pace.windowEnded(startedAt, now);
     } else {
       this.#phase = 'asking';
       this.#judge(episode, now);
@@ -356,72 +309,25 @@ export class RefusalCauses implements VerdictListener {
       return;
     }
     if (this.#attempts.isBySize) {
-      this.#limitedBySize(now);
+      this.#cause = 'pace';
+      this.#pace.limitedBySize(now);
+      this.#calm();
       return;
     }
     const { opinion, cause, test } = episode.judge(now);
     if (cause === 'shedding') {
-      this.#shed(episode, opinion.shareIfShedding, now);
+      this.#cause = cause;
+      this.#bound.forget();
+      this.#pace.shed(episode.pace, opinion.shareIfShedding, now);
+      this.#calm();
     } else if (cause === 'pace') {
-      this.#limited(episode, opinion, now);
+      this.#cause = cause;
+      this.#pace.limited(episode, opinion, now);
+      this.#calm();
     } else if (test !== undefined) {
       episode.slowDown(this.#attempts.count + 1, now);
-      const served = test * (1 - this.#share.value);
-      this.learned.set(served, served, now);
+      this.#pace.ask(test, now);
     }
-  }
-
-  /** Pace is the cause: calls are paced at the limit that is believed in, and growth finds the rest. */
-  #limited(episode: Episode, { hasShare, share, rate: likeliest, low, high }: Opinion, now: number): void {
-    const { at, through, count, known } = episode;
-    this.#cause = 'pace';
-    if (hasShare >= sure) {
-      this.#expect(share);
-    }
-    this.#letThrough.ranDry(at, through);
-    const isKnown = known !== undefined && low <= known.rate && known.rate <= high;
-    const rate = isKnown ? known.rate : likeliest;
-    const least = count >= considered ? 0 : slowestTest;
-    this.learned.set(
-      Math.max(hair * rate, least),
-      Math.max(rate, high),
-      now,
-      isKnown ? known.count : through,
-    );
-    this.#growth.limited(now);
-    this.#calm();
-  }
-
-  /** Pace is not the cause: it is given back, but where most is refused it must not rise at once. */
-  #shed({ pace }: Episode, share: number, now: number): void {
-    this.#cause = 'shedding';
-    const isNews = share > this.#share.value + news;
-    const rate = isNews ? 0 : this.#rateBefore;
-    this.#share.believe(share);
-    this.learned.expect(this.#share.value);
-    this.#bound.forget();
-    const served = pace * (1 - share);
-    if (rate > 0) {
-      this.learned.set(rate, Math.max(rate, served), now, considered);
-    } else if (share > 0.5) {
-      this.learned.set(served, served, now, considered);
-    } else {
-      this.learned.forget();
-    }
-    this.#calm();
-  }
-
-  #restore(rate: number, now: number): void {
-    if (rate > 0) {
-      this.learned.set(rate, rate, now);
-    } else {
-      this.learned.forget();
-    }
-  }
-
-  #expect(share: number): void {
-    this.#share.expect(share);
-    this.learned.expect(this.#share.value);
   }
 
   #hintLeft(now: number): number | undefined {
