@@ -23,7 +23,8 @@ interface Answer {
 }
 
 const soon = fc.integer({ min: 0, max: 30 });
-const late = fc.integer({ min: 51, max: 3000 });
+/** Too late for a look-up, and at times for a write, which has 10 s. */
+const late = fc.oneof(fc.integer({ min: 51, max: 3000 }), fc.integer({ min: 10_001, max: 15_000 }));
 
 const behaviour: fc.Arbitrary<Behaviour> = fc.oneof(
   { weight: 3, arbitrary: fc.constant<Behaviour>({}) },
@@ -62,7 +63,14 @@ const behaviour: fc.Arbitrary<Behaviour> = fc.oneof(
   { weight: 1, arbitrary: soon.map((after) => ({ after, answers: { value: false }, landsAfter: Infinity })) },
 );
 
-const at = fc.integer({ min: 0, max: 6000 });
+/** Mostly close together: at the start, after the first probe, and after the deadline of a write. */
+const at = fc.oneof(
+  fc.nat(100),
+  fc.nat(300),
+  fc.integer({ min: 1000, max: 1200 }),
+  fc.integer({ min: 10_000, max: 10_200 }),
+  fc.nat(26_000),
+);
 const by = fc.constantFrom(0, 0, 0, 1);
 const name = fc.constantFrom(...names);
 const step = fc.oneof(
@@ -328,15 +336,15 @@ function play(
   steps.forEach((one, version) => {
     later(one.at, () => world.act(one, version));
     if ('name' in one) {
-      for (const delay of [1, 60, 1300, 3500]) {
+      for (const delay of [1, 60, 1300, 3500, 11_500]) {
         later(one.at + delay, () => world.read(one.by, one.name));
         later(one.at + delay, () => world.read(1 - one.by, one.name));
       }
     }
   });
-  later(6500, () => (world.isWell = true));
+  later(42_000, () => (world.isWell = true));
   // On a scheduler no timer runs in the background: what is due is done when somebody asks.
-  for (let time = 7000; time < 180_000; time += 10_000) {
+  for (let time = 1000; time < 180_000; time += 10_000) {
     later(time, () => [0, 1].forEach((number) => world.read(number, 'nothing')));
   }
   agenda.sort((one, other) => one.at - other.at);
