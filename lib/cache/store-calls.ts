@@ -1,193 +1,199 @@
-import { Alarms, type Alarm } from '../core/alarms';
 import type { Cancel, Clock } from '../core/clock';
 import type { CacheStore } from './cache-store';
+import type { StoreHealth, StoreOperation } from './store-health';
 
-/** What a store is asked for. */
-export type StoreOperation = 'get' | 'set' | 'delete' | 'clear';
+/** The two things that a store may be able to do, each without the other. */
+export type OperationKind = 'look-ups' | 'changes';
 
-/** Milliseconds that operations may take; may be `Infinity`. */
+/** The milliseconds that operations may take; may be `Infinity`. */
 export interface StoreDeadlines {
-  /** A request may wait for a look-up. */
+  /** For look-ups, which requests wait for. */
   readonly read: number;
-  /** Nobody waits for what is written or deleted. */
+  /** For all other operations, which run in the background. */
   readonly write: number;
 }
 
-/** Told how the store behaves; not of probes, nor of calls that were given up. */
-export interface StoreWatcher {
-  succeeded(): void;
-  failed(operation: StoreOperation, error: unknown): void;
-  overdue(operation: StoreOperation): void;
+/** How a store is used. */
+export interface StoreCounts {
+  /** Look-ups; not those made while the store was bypassed. */
+  reads: number;
+  /** Look-ups that were answered. */
+  found: number;
+  /** Answers that the store has taken. */
+  writes: number;
+  failures: number;
+  /** Operations that took longer than the deadline. */
+  timeouts: number;
+  /** Answers that were not written because they could not be brought back exactly, or are too long for the store. */
+  unstorable: number;
 }
 
-/** One call of a method of the store. */
-export interface StoreCall {
+/** What the calls of a store are made from. */
+export interface StoreCallsSettings {
+  readonly store: CacheStore;
+  readonly clock: Clock;
+  readonly deadlines: StoreDeadlines;
+  readonly counts: StoreCounts;
+  readonly health: Readonly<Record<OperationKind, StoreHealth>>;
+}
+
+/** Hears once whether the store did without doubt what it was asked for. */
+export type Settled = (isDone: boolean, answer: unknown, error?: unknown) => void;
+
+interface StoreCall {
   readonly operation: StoreOperation;
-  readonly isProbe: boolean;
-  /** Errors that the store had emitted when it was asked. */
-  readonly errors: number;
   readonly settled: Settled;
-  /** Nobody counts on it any more; its answer is told all the same. */
-  isLate: boolean;
-  isOver: boolean;
-  alarm: Alarm | undefined;
-  cancelGrace: Cancel | undefined;
+  /** Errors that the store had emitted when the call began. */
+  readonly errorsBefore: number;
+  cancelDeadline: Cancel | undefined;
 }
-
-/** @param isDone whether the store did what it was asked for, without a doubt */
-type Settled = (isDone: boolean, answer: unknown) => void;
 
 /**
- * Calls the methods of a store, which may answer at once or later, throw, reject, or never answer. A store that
- * swallows its errors and emits them instead, as a Keyv instance and its adapters do, leaves in doubt what was under
- * way at that moment: such a call counts as not done, unless it brought a text.
+ * Calls the methods of a store, which may answer at once or later, throw, reject, or never answer. A store may also
+ * emit its errors and answer as if nothing had happened, as Keyv does: calls that run at that moment count as failed,
+ * unless they bring a text.
  */
 export class StoreCalls {
-  readonly #store: CacheStore;
-  readonly #clock: Clock;
-  readonly #deadlines: StoreDeadlines;
-  readonly #watcher: StoreWatcher;
-  readonly #alarms: Alarms;
-  readonly #underWay = new Set<StoreCall>();
-  readonly #onError = (error: unknown) => this.#emitted(error);
-  #errors = 0;
+  readonly #settings: StoreCallsSettings;
+  /** The calls that tell how the store is. */
+  readonly #watched = new Set<StoreCall>();
+  readonly #onError = (error: unknown) => {
+    this.#emitted++;
+    this.#lastError = error;
+  };
+  #emitted = 0;
+  /** The last emitted error that was counted as a failure. */
+  readonly #counted = { 'look-ups': 0, changes: 0 };
+  #lastError: unknown;
   #isClosed = false;
 
-  constructor(store: CacheStore, clock: Clock, deadlines: StoreDeadlines, watcher: StoreWatcher) {
-    this.#store = store;
-    this.#clock = clock;
-    this.#deadlines = deadlines;
-    this.#watcher = watcher;
-    this.#alarms = new Alarms(clock);
-    store.on?.('error', this.#onError);
+  constructor(settings: StoreCallsSettings) {
+    this.#settings = settings;
+    settings.store.on?.('error', this.#onError);
   }
 
   /**
-   * Asks the store for something. `settled` is called once when it answers, which may be at once or never.
+   * Asks the store for something. `settled` hears the answer, which may come at once, late or never.
    *
-   * @param isProbe whether it is asked without a timer and without telling the watcher
+   * @returns stops watching the call: neither its answer nor its deadline tells how the store is
    */
-  run(operation: StoreOperation, ask: () => unknown, settled: Settled, isProbe = false): StoreCall {
+  run(operation: StoreOperation, ask: () => unknown, settled: Settled): Cancel {
     const call: StoreCall = {
       operation,
-      isProbe,
-      errors: this.#errors,
       settled,
-      isLate: false,
-      isOver: false,
-      alarm: undefined,
-      cancelGrace: undefined,
+      errorsBefore: this.#emitted,
+      cancelDeadline: undefined,
     };
-    const startedAt = this.#clock.now();
-    this.#underWay.add(call);
-    let answer: unknown;
+    const { clock, deadlines } = this.#settings;
+    const startedAt = clock.now();
+    this.#watched.add(call);
     try {
-      answer = ask();
+      const answer = ask();
       if (isThenable(answer)) {
-        const patience = operation === 'get' ? this.#deadlines.read : this.#deadlines.write;
-        if (!isProbe && !this.#isClosed && patience !== Infinity) {
-          const time = startedAt + patience;
-          call.alarm = this.#alarms.set(time, () => this.#reachDeadline(call, time));
-        }
+        this.#setDeadline(call, startedAt);
         answer.then(
-          (later) => this.#settle(call, later),
-          (error: unknown) => this.#fail(call, error),
+          (value) => this.#answered(call, value),
+          (error: unknown) => this.#failed(call, error),
         );
-        return call;
+      } else {
+        this.#answered(call, answer);
+        if (clock.now() - startedAt > deadlines.read) {
+          // It blocked the process, whatever it was asked for.
+          this.#overdue(operation);
+        }
       }
     } catch (error) {
-      this.#fail(call, error);
-      return call;
+      this.#failed(call, error);
     }
-    this.#settle(call, answer);
-    // Whatever it did, it held up everybody.
-    if (!isProbe && this.#clock.now() - startedAt > this.#deadlines.read) {
-      this.#watcher.overdue(operation);
-    }
-    return call;
+    return () => this.#unwatch(call);
   }
 
-  /** Nobody wants the answer any more. */
-  abandon(call: StoreCall): void {
-    call.isOver = true;
-    this.#forget(call);
-  }
-
-  /** Nobody counts on the calls that are under way any more. */
-  giveUpOnAll(): void {
-    for (const call of this.#underWay) {
-      call.isLate = true;
-      call.alarm = undefined;
-      call.cancelGrace?.();
-    }
-    this.#underWay.clear();
-    this.#alarms.clear();
-  }
-
-  /** No call is given a deadline any more. */
-  close(): void {
-    this.#isClosed = true;
-    this.giveUpOnAll();
-    this.#store.off?.('error', this.#onError);
-  }
-
-  #reachDeadline(call: StoreCall, time: number): void {
-    const giveUp = () => this.#watcher.overdue(call.operation);
-    if (this.#clock.now() > time) {
-      // The process itself was late, so the answer may be there already and only wait for its turn.
-      call.cancelGrace = this.#clock.schedule(0, giveUp);
-    } else {
-      giveUp();
-    }
-  }
-
-  #settle(call: StoreCall, answer: unknown): void {
-    // Of a deletion it says that there was nothing to delete.
-    if (answer === false && (call.operation === 'set' || call.operation === 'clear')) {
-      this.#fail(call, undefined);
-    } else if (call.errors !== this.#errors && typeof answer !== 'string') {
-      this.#end(call, false, undefined);
-    } else if (this.#end(call, true, answer)) {
-      this.#watcher.succeeded();
-    }
-  }
-
-  #fail(call: StoreCall, error: unknown): void {
-    // An error that was emitted, too, was counted then.
-    if (this.#end(call, false, undefined) && call.errors === this.#errors) {
-      this.#watcher.failed(call.operation, error);
-    }
-  }
-
-  /** Returns whether the watcher is to know. */
-  #end(call: StoreCall, isDone: boolean, answer: unknown): boolean {
-    if (call.isOver) {
-      return false;
-    }
-    call.isOver = true;
-    this.#forget(call);
-    const isWatched = !call.isLate && !call.isProbe;
-    call.settled(isDone, answer);
-    return isWatched;
-  }
-
-  #forget(call: StoreCall): void {
-    this.#underWay.delete(call);
-    if (call.alarm) {
-      this.#alarms.cancel(call.alarm);
-    }
-    call.cancelGrace?.();
-  }
-
-  #emitted(error: unknown): void {
-    this.#errors++;
-    for (const { isProbe, operation } of this.#underWay) {
-      if (!isProbe) {
-        this.#watcher.failed(operation, error);
-        return;
+  /** Stops watching the look-ups that run, or everything else. */
+  giveUp(kind: OperationKind): void {
+    for (const call of this.#watched) {
+      if (kindOf(call.operation) === kind) {
+        this.#unwatch(call);
       }
     }
   }
+
+  /** Sets no deadline any more. */
+  close(): void {
+    this.#isClosed = true;
+    this.giveUp('look-ups');
+    this.giveUp('changes');
+    this.#settings.store.off?.('error', this.#onError);
+  }
+
+  #setDeadline(call: StoreCall, startedAt: number): void {
+    const { clock, deadlines } = this.#settings;
+    const patience = call.operation === 'get' ? deadlines.read : deadlines.write;
+    if (patience === Infinity || this.#isClosed) {
+      return;
+    }
+    const giveUp = () => {
+      this.#unwatch(call);
+      this.#overdue(call.operation);
+    };
+    call.cancelDeadline = clock.schedule(patience, () => {
+      if (clock.now() > startedAt + patience) {
+        // The process itself was late, so the answer may be there and only wait for its turn.
+        call.cancelDeadline = clock.schedule(0, giveUp);
+      } else {
+        giveUp();
+      }
+    });
+  }
+
+  #answered(call: StoreCall, answer: unknown): void {
+    // Of a deletion, false says only that there was nothing to delete.
+    if (answer === false && (call.operation === 'set' || call.operation === 'clear')) {
+      this.#failed(call, undefined);
+    } else if (call.errorsBefore !== this.#emitted && typeof answer !== 'string') {
+      this.#failed(call, this.#lastError);
+    } else {
+      const isWatched = this.#unwatch(call);
+      call.settled(true, answer);
+      if (isWatched) {
+        this.#settings.health[kindOf(call.operation)].succeeded();
+      }
+    }
+  }
+
+  #failed(call: StoreCall, error: unknown): void {
+    const { operation } = call;
+    const isWatched = this.#unwatch(call);
+    call.settled(false, undefined, error);
+    // The store is well: this text alone is too long for it.
+    const isRefused = operation === 'set' && error instanceof RangeError;
+    if (!isWatched || isRefused) {
+      return;
+    }
+    // An emitted error is one failure, however many calls ran at that moment.
+    const kind = kindOf(operation);
+    const isCounted = call.errorsBefore !== this.#emitted && this.#counted[kind] === this.#emitted;
+    this.#counted[kind] = this.#emitted;
+    if (!isCounted) {
+      this.#settings.counts.failures++;
+      this.#settings.health[kind].failed(operation, error);
+    }
+  }
+
+  #overdue(operation: StoreOperation): void {
+    this.#settings.counts.timeouts++;
+    this.#settings.health[kindOf(operation)].overdue(operation);
+  }
+
+  /** Returns whether the call was still watched. */
+  #unwatch(call: StoreCall): boolean {
+    call.cancelDeadline?.();
+    call.cancelDeadline = undefined;
+    return this.#watched.delete(call);
+  }
+}
+
+function kindOf(operation: StoreOperation): OperationKind {
+  return operation === 'get' ? 'look-ups' : 'changes';
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -3,13 +3,16 @@ import type { CacheEntry } from './cache-entry';
 import type { CacheStore } from './cache-store';
 import { decodeEntry, storeKeyOf } from './entry-text';
 import type { StoreCalls } from './store-calls';
-import { applies, type StoreFences, type StoreFilter } from './store-fences';
+import type { StoreHealth } from './store-health';
 import type { StoreWrites } from './store-writes';
 
-/** Invalidations that are remembered; more are carried out as if everything had been meant. */
+/** Says whether an invalidation applies to an entry; must not throw. */
+export type StoreFilter = (entry: CacheEntry, key: string) => boolean;
+
+/** Invalidations that are remembered; a further one clears the store. */
 const mostFilters = 1000;
 
-/** Entries that are looked at before others get their turn. */
+/** Entries that are looked at before other work of the process gets its turn. */
 const slice = 200;
 
 /** How the purges of a store fit into the rest. */
@@ -17,200 +20,174 @@ export interface StorePurgesSettings {
   readonly store: CacheStore;
   readonly clock: Clock;
   readonly calls: StoreCalls;
-  readonly fences: StoreFences;
   readonly writes: StoreWrites;
-  /** Whether the store may be asked now. */
-  readonly isOpen: () => boolean;
-  readonly succeeded: () => void;
-  /** A purge failed: `proceed` is to be called after a while. */
-  readonly failed: () => void;
+  readonly health: StoreHealth;
 }
 
-/** One walk through the store. */
+/** One walk through all entries of the store. */
 interface Walk {
-  readonly filters: readonly StoreFilter[];
+  readonly filters: ReadonlySet<StoreFilter>;
   iterator: AsyncIterator<unknown> | Iterator<unknown> | undefined;
   seen: number;
-  cancelTimer: Cancel | undefined;
+  /** Whether the store has not answered yet. */
+  isAsking: boolean;
   isStepping: boolean;
-  isPaused: boolean;
+  cancelTimer: Cancel | undefined;
 }
 
 /** Clears and invalidations of a store, each owed until it was carried out. */
 export class StorePurges {
   readonly #settings: StorePurgesSettings;
-  /** Until which number of the fences the store must be cleared. */
-  #erasingUntil: number | undefined;
-  /** Stands for the clear that is under way. */
-  #erasing: object | undefined;
-  /** Invalidations that the store was not gone through for. */
-  #owed: readonly StoreFilter[] = [];
+  /** The invalidations that are owed: what they apply to is not served. */
+  readonly filters = new Set<StoreFilter>();
+  /** What was stored until then is not served, in milliseconds on the clock of the cache. */
+  #distrustedUntil = -Infinity;
+  #owesClear = false;
+  #clear: object | undefined;
   #walk: Walk | undefined;
+  #isClosed = false;
 
   constructor(settings: StorePurgesSettings) {
     this.#settings = settings;
   }
 
-  /** Whether a clear is owed: until it is done the store is neither asked nor written to. */
-  get isErasing(): boolean {
-    return this.#erasingUntil !== undefined;
+  /** Whether a clear is owed: until it is done nothing is written to the store. */
+  get isClearing(): boolean {
+    return this.#owesClear || this.#clear !== undefined;
   }
 
+  /** Whether the store can list its entries, so that it need not be cleared for an invalidation. */
+  get canWalk(): boolean {
+    return typeof this.#settings.store.iterator === 'function' && this.filters.size < mostFilters;
+  }
+
+  /** Whether an entry was stored since the last time that everything was forgotten. */
+  trusts(entry: CacheEntry): boolean {
+    return entry.storedAt > this.#distrustedUntil;
+  }
+
+  /** Does not serve any more what was stored until now. */
+  distrust(): void {
+    this.#distrustedUntil = this.#settings.clock.now();
+  }
+
+  /** Forgets everything: by `clear`, else entry by entry, else only for as long as the process lives. */
   clear(): void {
-    const { store, clock, fences, writes } = this.#settings;
+    const { store, writes } = this.#settings;
     this.#stopWalk();
-    fences.drop(fences.filters);
-    this.#owed = [];
+    this.filters.clear();
+    this.distrust();
+    writes.void();
     if (typeof store.clear === 'function') {
-      fences.raise();
-      this.#erasingUntil = fences.next();
-      writes.void(true);
-      this.proceed();
-      return;
+      this.#owesClear = true;
+    } else if (this.canWalk) {
+      this.filters.add(() => true);
     }
-    writes.void(false);
-    if (typeof store.iterator === 'function') {
-      this.#add({ number: fences.next(), othersUntil: Infinity, matches: () => true });
-    } else {
-      fences.raise(clock.now());
-    }
+    this.proceed();
+    writes.drain();
   }
 
-  /**
-   * @param fenceReads told what applies to reads that are under way, undefined for everything; before the store is asked
-   * anything, as it may fail at once, which answers them
-   */
-  invalidate(
-    matches: (entry: CacheEntry, key: string) => boolean,
-    fenceReads: (filter: StoreFilter | undefined) => void,
-  ): void {
-    const { store, clock, fences, writes } = this.#settings;
-    const canWalk = typeof store.iterator === 'function';
-    if ((!canWalk && typeof store.clear === 'function') || fences.filters.length >= mostFilters) {
-      fenceReads(undefined);
-      this.clear();
-      return;
-    }
-    const othersUntil = canWalk ? Infinity : clock.now();
-    const filter: StoreFilter = { number: fences.next(), othersUntil, matches };
-    fenceReads(filter);
-    writes.voidMatching((entry, key) => applies(filter, entry, key));
-    this.#add(filter);
+  /** Deletes what a filter applies to, if the store can list its entries. */
+  invalidate(filter: StoreFilter): void {
+    this.filters.add(filter);
+    this.#settings.writes.voidMatching(filter);
+    this.proceed();
   }
 
-  /** Carries out what is owed, as far as it is not under way. */
+  /** Carries out what is owed, as far as it does not run already. */
   proceed(): void {
-    if (!this.#settings.isOpen()) {
+    if (this.#settings.health.isBypassed || this.#isClosed || this.#clear !== undefined) {
       return;
     }
-    if (this.#erasingUntil !== undefined) {
-      if (!this.#erasing) {
-        this.#erase(this.#erasingUntil);
-      }
-    } else if (!this.#walk && this.#owed.length > 0) {
+    if (this.#owesClear) {
+      this.#sendClear();
+    } else if (!this.#walk && this.filters.size > 0) {
       this.#startWalk();
     }
   }
 
-  /** The store is bypassed: what is under way does not count any more. */
-  interrupt(): void {
-    this.#erasing = undefined;
-    this.#stopWalk();
-  }
-
   /** There is room for more deletions. */
   resume(): void {
-    if (this.#walk?.isPaused) {
-      this.#walk.isPaused = false;
+    if (this.#walk) {
       this.#step(this.#walk);
     }
   }
 
-  #add(filter: StoreFilter): void {
-    const { fences, store } = this.#settings;
-    fences.filters = [...fences.filters, filter];
-    if (typeof store.iterator === 'function') {
-      this.#owed = [...this.#owed, filter];
-      this.proceed();
-    }
+  /** The store cannot be changed for a while: what runs is begun anew later. */
+  interrupt(): void {
+    this.#owesClear ||= this.#clear !== undefined;
+    this.#clear = undefined;
+    this.#stopWalk();
   }
 
-  #erase(until: number): void {
+  /** Begins nothing any more. */
+  close(): void {
+    this.#isClosed = true;
+    this.interrupt();
+  }
+
+  #sendClear(): void {
     const { store, calls, writes } = this.#settings;
-    const erasing = {};
-    this.#erasing = erasing;
+    const clear = {};
+    this.#owesClear = false;
+    this.#clear = clear;
     calls.run(
       'clear',
       () => store.clear!(),
       (isDone) => {
-        const counts = this.#erasing === erasing;
-        if (counts) {
-          this.#erasing = undefined;
+        if (this.#clear !== clear) {
+          return;
         }
+        this.#clear = undefined;
         if (isDone) {
-          if (this.#erasingUntil !== undefined && this.#erasingUntil <= until) {
-            this.#erasingUntil = undefined;
-          }
-          this.#settings.succeeded();
+          this.#settings.health.retried();
           this.proceed();
           writes.drain();
-        } else if (counts) {
-          this.#settings.failed();
+        } else {
+          this.#owesClear = true;
+          this.#settings.health.retryLater();
         }
       },
     );
   }
 
   #startWalk(): void {
-    const { store, calls } = this.#settings;
     const walk: Walk = {
-      filters: this.#owed,
+      filters: new Set(this.filters),
       iterator: undefined,
       seen: 0,
-      cancelTimer: undefined,
+      isAsking: false,
       isStepping: false,
-      isPaused: false,
+      cancelTimer: undefined,
     };
     this.#walk = walk;
-    calls.run(
-      'delete',
+    this.#ask(
+      walk,
       () => {
-        walk.iterator = iteratorOf(store);
+        walk.iterator = iteratorOf(this.#settings.store);
       },
-      (isDone) => {
-        if (isDone) {
-          this.#step(walk);
-        } else {
-          this.#failWalk(walk);
-        }
-      },
+      () => this.#step(walk),
     );
   }
 
-  /** Takes entries as long as they come at once. */
+  /** Takes entries as long as they come at once and their deletions do not pile up. */
   #step(walk: Walk): void {
-    const { calls, clock, writes } = this.#settings;
     if (walk.isStepping) {
       return;
     }
+    const { clock, writes } = this.#settings;
     walk.isStepping = true;
-    let isAnswered = true;
-    while (isAnswered && this.#walk === walk) {
-      if (writes.isBusy) {
-        walk.isPaused = true;
-        break;
-      }
+    while (this.#walk === walk && !walk.isAsking && !writes.isBusy) {
       if (++walk.seen % slice === 0) {
+        walk.cancelTimer?.();
         walk.cancelTimer = clock.schedule(0, () => this.#step(walk));
         break;
       }
-      isAnswered = false;
-      calls.run(
-        'delete',
+      this.#ask(
+        walk,
         () => walk.iterator!.next(),
-        (isDone, answer) => {
-          isAnswered = true;
-          this.#took(walk, isDone, answer);
+        (answer) => {
+          this.#took(walk, answer as Partial<IteratorResult<unknown>> | undefined);
           this.#step(walk);
         },
       );
@@ -218,18 +195,29 @@ export class StorePurges {
     walk.isStepping = false;
   }
 
-  #took(walk: Walk, isDone: boolean, answer: unknown): void {
-    if (this.#walk !== walk) {
-      return;
-    }
-    const result = answer as Partial<IteratorResult<unknown>> | undefined;
-    if (!isDone || typeof result !== 'object') {
-      this.#failWalk(walk);
+  #ask(walk: Walk, ask: () => unknown, answered: (answer: unknown) => void): void {
+    walk.isAsking = true;
+    this.#settings.calls.run('delete', ask, (isDone, answer) => {
+      walk.isAsking = false;
+      if (this.#walk !== walk) {
+        return;
+      }
+      if (isDone) {
+        answered(answer);
+      } else {
+        this.#fail();
+      }
+    });
+  }
+
+  #took(walk: Walk, result: Partial<IteratorResult<unknown>> | undefined): void {
+    if (typeof result !== 'object') {
+      this.#fail();
     } else if (result.done) {
       this.#walk = undefined;
-      this.#owed = this.#owed.filter((filter) => !walk.filters.includes(filter));
-      this.#settings.fences.drop(walk.filters);
-      this.#settings.succeeded();
+      walk.cancelTimer?.();
+      walk.filters.forEach((filter) => this.filters.delete(filter));
+      this.#settings.health.retried();
       this.proceed();
     } else {
       this.#judge(walk, result.value);
@@ -237,22 +225,20 @@ export class StorePurges {
   }
 
   #judge({ filters }: Walk, item: unknown): void {
-    const { fences, writes } = this.#settings;
+    const { writes } = this.#settings;
     const stored = Array.isArray(item) ? decodeEntry(item[1]) : undefined;
-    if (stored && filters.some((filter) => fences.stops(stored, filter))) {
+    if (stored && appliesTo(filters, stored.entry, stored.key)) {
       const storeKey = storeKeyOf(stored.key);
-      // A newer answer that is on its way replaces it.
-      if (!writes.newest(storeKey)) {
+      // What is on its way for the key replaces the entry.
+      if (!writes.has(storeKey)) {
         writes.delete(storeKey, true);
       }
     }
   }
 
-  #failWalk(walk: Walk): void {
-    if (this.#walk === walk) {
-      this.#stopWalk();
-      this.#settings.failed();
-    }
+  #fail(): void {
+    this.#stopWalk();
+    this.#settings.health.retryLater();
   }
 
   #stopWalk(): void {
@@ -262,15 +248,22 @@ export class StorePurges {
     try {
       const end = iterator?.return?.() as { then?: unknown } | undefined;
       if (typeof end?.then === 'function') {
-        (end as PromiseLike<unknown>).then(ignored, ignored);
+        (end as PromiseLike<unknown>).then(ignore, ignore);
       }
     } catch {
-      // It is over in any case.
+      // The walk is over in any case.
     }
   }
 }
 
-const ignored = (): void => undefined;
+function appliesTo(filters: Iterable<StoreFilter>, entry: CacheEntry, key: string): boolean {
+  for (const applies of filters) {
+    if (applies(entry, key)) {
+      return true;
+    }
+  }
+  return false;
+}
 
 function iteratorOf(store: CacheStore): AsyncIterator<unknown> | Iterator<unknown> {
   const { namespace } = store as { readonly namespace?: unknown };
@@ -278,4 +271,8 @@ function iteratorOf(store: CacheStore): AsyncIterator<unknown> | Iterator<unknow
   return typeof entries[Symbol.asyncIterator] === 'function'
     ? entries[Symbol.asyncIterator]()
     : entries[Symbol.iterator]();
+}
+
+function ignore(): void {
+  // The store is asked for nothing more.
 }

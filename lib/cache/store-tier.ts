@@ -2,18 +2,11 @@ import type { Cancel, Clock } from '../core/clock';
 import type { StoreBypassedEvent, StoreRestoredEvent } from '../core/events';
 import type { CacheEntry } from './cache-entry';
 import type { CacheStore } from './cache-store';
-import { encodeEntry, storeKeyOf } from './entry-text';
-import { Reminder } from './reminder';
-import { firstPause, longer, StoreBreaker } from './store-breaker';
-import { StoreCalls, type StoreOperation } from './store-calls';
-import { StoreFences } from './store-fences';
-import { StoreProbe } from './store-probe';
-import { StorePurges } from './store-purges';
-import { StoreReads } from './store-reads';
+import { decodeEntry, encodeEntry, storeKeyOf } from './entry-text';
+import { StoreCalls, type StoreCounts } from './store-calls';
+import { StoreHealth, type StoreOperation } from './store-health';
+import { StorePurges, type StoreFilter } from './store-purges';
 import { StoreWrites } from './store-writes';
-
-/** What a tier tells of its store. */
-export type StoreEvent = StoreBypassedEvent | StoreRestoredEvent;
 
 /** What a {@link StoreTier} is made from. */
 export interface StoreTierSettings {
@@ -21,27 +14,28 @@ export interface StoreTierSettings {
   readonly clock: Clock;
   /** Milliseconds a look-up may take; may be `Infinity`. */
   readonly deadline: number;
-  /** Milliseconds any other operation may take. Default: as a look-up. */
-  readonly writeDeadline?: number;
+  /** Milliseconds any other operation may take. */
+  readonly writeDeadline: number;
   /** Must not throw. */
-  readonly notify: (event: StoreEvent) => void;
+  readonly notify: (event: StoreBypassedEvent | StoreRestoredEvent) => void;
 }
 
 /** How a store is used. */
-export interface StoreStatistics {
-  /** Look-ups; not those made while the store was bypassed. */
-  readonly reads: number;
-  /** Look-ups that were answered. */
-  readonly found: number;
-  /** Answers that the store has taken. */
-  readonly writes: number;
-  readonly failures: number;
-  /** Operations that took longer than the deadline. */
-  readonly timeouts: number;
-  /** Answers that were not written because they could not be brought back exactly. */
-  readonly unstorable: number;
+export interface StoreStatistics extends Readonly<StoreCounts> {
+  /** Whether look-ups go past the store now. */
   readonly isBypassed: boolean;
 }
+
+/** A look-up that the store has not answered yet. */
+interface StoreRead {
+  readonly key: string;
+  readonly done: (entry: CacheEntry | undefined) => void;
+  /** The purges since it began, and those that were owed then: what they apply to is not served. */
+  readonly filters: StoreFilter[];
+}
+
+/** Read and deleted by probes. */
+const probeKey = 'rxllm:probe';
 
 /** Longer times to live stand for none: added to the time of day they would be no exact milliseconds any more. */
 const longestTtl = 2 ** 52;
@@ -49,94 +43,94 @@ const longestTtl = 2 ** 52;
 const nothingToCancel: Cancel = () => undefined;
 
 /**
- * The answers of a cache in a store that may be slow, fail, or hang, and that others may use, too. Whatever it does,
- * nobody waits longer than the deadline, and no answer is served that was overwritten, deleted, cleared or invalidated
- * here before it was asked for.
+ * The answers of a cache in a store that may be slow, fail or hang, and that other processes may use. It may lose an
+ * answer, and never gives one that was overwritten, deleted, cleared or invalidated here before it was asked for.
  *
- * An operation over the deadline, or three failures in a row, bypass the store: nothing is read or written until a
- * probe in the background finds that it answers, and what was purged or overwritten meanwhile is deleted first. Of
- * more than 50,000 such keys, nothing that was written before is served any more in this process.
+ * Look-ups and changes are bypassed apart from each other, so a store that can only be read is read. While changes are
+ * bypassed, the keys that should change are dirty: they are not read until they were deleted. Of more than 50,000
+ * dirty keys none is remembered, and everything that was stored before is not served any more.
  */
 export class StoreTier {
   readonly #settings: StoreTierSettings;
-  readonly #fences = new StoreFences();
-  readonly #breaker = new StoreBreaker();
-  readonly #reads = new StoreReads(this.#fences);
-  readonly #reminder: Reminder;
+  readonly #lookUps: StoreHealth;
+  readonly #changes: StoreHealth;
   readonly #calls: StoreCalls;
   readonly #writes: StoreWrites;
   readonly #purges: StorePurges;
-  readonly #probe: StoreProbe;
-  #retryPause = firstPause;
+  readonly #counts: StoreCounts = { reads: 0, found: 0, writes: 0, failures: 0, timeouts: 0, unstorable: 0 };
+  /** The look-ups that run, by the key of the store. */
+  readonly #reads = new Map<string, Set<StoreRead>>();
   #isClosed = false;
-  #readCount = 0;
-  #foundCount = 0;
-  #writeCount = 0;
-  #failureCount = 0;
-  #timeoutCount = 0;
-  #unstorableCount = 0;
 
   constructor(settings: StoreTierSettings) {
     this.#settings = settings;
-    const { store, clock, deadline, writeDeadline = deadline } = settings;
-    const reminder = new Reminder(clock, () => this.#seeToWhatIsDue());
-    const calls = new StoreCalls(
+    const { store, clock, deadline, writeDeadline, notify } = settings;
+    const lookUps = new StoreHealth({
+      clock,
+      probe: () => calls.run('get', () => store.get(probeKey), ignore),
+      retry: ignore,
+      bypassed: (operation, reason, error) => {
+        calls.giveUp('look-ups');
+        this.#notifyBypassed(operation, reason, error);
+        this.#answerAll();
+      },
+      restored: () => notify({ type: 'store-restored', at: clock.now() }),
+    });
+    const changes = new StoreHealth({
+      clock,
+      probe: () => calls.run('delete', () => store.delete(probeKey), ignore),
+      retry: () => this.#catchUp(),
+      bypassed: (operation, reason, error) => {
+        calls.giveUp('changes');
+        this.#writes.interrupt();
+        this.#purges.interrupt();
+        this.#notifyBypassed(operation, reason, error);
+      },
+      restored: () => {
+        notify({ type: 'store-restored', at: clock.now() });
+        this.#catchUp();
+      },
+    });
+    const counts = this.#counts;
+    const deadlines = { read: deadline, write: writeDeadline };
+    const calls = new StoreCalls({
       store,
       clock,
-      { read: deadline, write: writeDeadline },
-      {
-        succeeded: () => this.#breaker.succeeded(),
-        failed: (operation, error) => this.#failed(operation, error),
-        overdue: (operation) => this.#overdue(operation),
-      },
-    );
-    const succeeded = () => (this.#retryPause = firstPause);
-    const failed = () => this.#retryLater();
-    this.#reminder = reminder;
-    this.#calls = calls;
-    this.#writes = new StoreWrites({
+      deadlines,
+      counts,
+      health: { 'look-ups': lookUps, changes },
+    });
+    const writes = new StoreWrites({
       store,
       calls,
-      isOpen: () => !this.#breaker.isBypassed && !this.#purges.isErasing,
-      written: () => this.#writeCount++,
-      deleted: succeeded,
-      failed,
+      counts,
+      health: changes,
+      isClearing: () => this.#purges.isClearing,
       idle: () => this.#purges.resume(),
       overflowed: (hadPurge) => this.#overflowed(hadPurge),
     });
-    this.#purges = new StorePurges({
-      store,
-      clock,
-      calls,
-      fences: this.#fences,
-      writes: this.#writes,
-      isOpen: () => !this.#breaker.isBypassed && !this.#isClosed,
-      succeeded,
-      failed,
-    });
-    this.#probe = new StoreProbe({
-      store,
-      clock,
-      calls,
-      deadline,
-      reminder,
-      succeeded: () => this.#restore(),
-      failed: () => {
-        this.#failureCount++;
-        reminder.set(this.#breaker.probeFailed());
-      },
-    });
+    this.#lookUps = lookUps;
+    this.#changes = changes;
+    this.#calls = calls;
+    this.#writes = writes;
+    this.#purges = new StorePurges({ store, clock, calls, writes, health: changes });
   }
 
-  /** Whether look-ups are not to ask it now. To ask this has the store probed where that is due. */
+  /** Whether look-ups go past the store now. To ask this sends the probes that are due. */
   get isBypassed(): boolean {
-    this.#reminder.check();
-    return this.#breaker.isBypassed;
+    this.#changes.check();
+    this.#lookUps.check();
+    return this.#lookUps.isBypassed;
+  }
+
+  /** How the store is used. */
+  get statistics(): StoreStatistics {
+    return { ...this.#counts, isBypassed: this.#lookUps.isBypassed };
   }
 
   /**
-   * Looks an answer up. `done` is called once, within the deadline and maybe at once: with undefined where there is
-   * none, or none that may be served.
+   * Looks an answer up. `done` is called once, within the deadline and maybe at once, with undefined if there is no
+   * answer that may be served.
    *
    * @returns takes the look-up back: `done` will not be called
    */
@@ -145,45 +139,46 @@ export class StoreTier {
       done(undefined);
       return nothingToCancel;
     }
-    this.#readCount++;
+    this.#counts.reads++;
     const storeKey = storeKeyOf(key);
-    if (this.#purges.isErasing || this.#writes.has(storeKey)) {
+    if (this.#writes.has(storeKey)) {
       const newest = this.#writes.newest(storeKey);
       this.#tell(done, newest?.key === key ? newest.entry : undefined);
       return nothingToCancel;
     }
-    const read = this.#reads.begin(key, storeKey, (entry) => this.#tell(done, entry));
-    const call = this.#calls.run(
+    const read: StoreRead = { key, done, filters: [...this.#purges.filters] };
+    this.#addRead(storeKey, read);
+    const unwatch = this.#calls.run(
       'get',
       () => this.#settings.store.get(storeKey),
-      (_isDone, text) => this.#reads.answer(read, text),
+      (_isDone, text) => {
+        if (this.#removeRead(storeKey, read)) {
+          this.#tell(done, this.#servedTo(read, text));
+        }
+      },
     );
-    if (read.isOver) {
-      return nothingToCancel;
-    }
-    this.#reads.add(read);
     return () => {
-      if (!read.isOver) {
-        this.#reads.takeBack(read);
-        this.#calls.abandon(call);
+      if (this.#removeRead(storeKey, read)) {
+        unwatch();
       }
     };
   }
 
   /**
-   * Writes an answer in place of what is there. One that cannot be written exactly, or not now, is not written, and
-   * what is there is deleted.
+   * Writes an answer in place of the one that is there. An answer that cannot be written exactly, or not now, is not
+   * written, and the one that is there is deleted.
    *
-   * @param ttl milliseconds until it is of no use; undefined for one that does not end
+   * @param ttl milliseconds until it is of no use; undefined if it does not expire
    */
   write(key: string, entry: CacheEntry, ttl: number | undefined): void {
     if (this.#isClosed) {
       return;
     }
+    this.#changes.check();
     const storeKey = storeKeyOf(key);
-    this.#reads.fence(storeKey, { key, entry });
+    outdate(this.#reads.get(storeKey) ?? []);
     const wholeTtl = ttl === undefined || ttl > longestTtl ? undefined : Math.ceil(ttl);
-    const isWritten = !this.isBypassed && (wholeTtl === undefined || wholeTtl > 0);
+    const isWritten = !this.#changes.isBypassed && (wholeTtl === undefined || wholeTtl > 0);
     const text = isWritten ? this.#textOf(key, entry) : undefined;
     if (text === undefined) {
       this.#writes.delete(storeKey, false);
@@ -192,12 +187,12 @@ export class StoreTier {
     }
   }
 
-  /** Deletes an answer; where the store cannot be reached now, as soon as it can. */
+  /** Deletes an answer, now or as soon as the store can be changed. */
   delete(key: string): void {
     if (!this.#isClosed) {
-      this.#reminder.check();
+      this.#changes.check();
       const storeKey = storeKeyOf(key);
-      this.#reads.fence(storeKey);
+      outdate(this.#reads.get(storeKey) ?? []);
       this.#writes.delete(storeKey, true);
     }
   }
@@ -205,142 +200,136 @@ export class StoreTier {
   /** Deletes all answers; a store without `clear` and `iterator` keeps them, but they are not served any more. */
   clear(): void {
     if (!this.#isClosed) {
-      this.#reminder.check();
-      this.#reads.fenceAll();
+      this.#changes.check();
+      outdate(this.#allReads());
       this.#purges.clear();
     }
   }
 
-  /**
-   * Deletes the answers that match: all of them where the store has no `iterator` to find them by; where it has no
-   * `clear` either, they stay but are not served any more. One that cannot be judged is taken to match.
-   */
+  /** Deletes the answers that match, or all if the store has no `iterator`. An answer that cannot be judged matches. */
   invalidate(matches: (entry: CacheEntry, key: string) => boolean): void {
     if (this.#isClosed) {
       return;
     }
-    this.#reminder.check();
-    this.#purges.invalidate(matches, (filter) => {
-      if (filter) {
-        this.#reads.fenceMatching(filter);
-      } else {
-        this.#reads.fenceAll();
+    if (!this.#purges.canWalk) {
+      this.clear();
+      return;
+    }
+    this.#changes.check();
+    const filter: StoreFilter = (entry, key) => {
+      try {
+        return matches(entry, key);
+      } catch {
+        return true;
       }
-    });
-  }
-
-  /** How the store is used. */
-  get statistics(): StoreStatistics {
-    return {
-      reads: this.#readCount,
-      found: this.#foundCount,
-      writes: this.#writeCount,
-      failures: this.#failureCount,
-      timeouts: this.#timeoutCount,
-      unstorable: this.#unstorableCount,
-      isBypassed: this.#breaker.isBypassed,
     };
+    outdate(this.#allReads(), filter);
+    this.#purges.invalidate(filter);
   }
 
   /**
-   * Sends what still waits to be written, answers open look-ups with undefined, and ends: no timer is left, and nothing
-   * that the store answers later has an effect.
+   * Sends everything that waits, answers open look-ups with undefined, and ends: no timer is left, and later answers
+   * of the store have no effect.
    */
   close(): void {
     if (!this.#isClosed) {
       this.#isClosed = true;
-      this.#probe.stop();
-      this.#purges.interrupt();
+      this.#changes.close();
+      this.#lookUps.close();
+      this.#purges.close();
       this.#writes.close();
       this.#calls.close();
-      this.#reminder.clear();
-      this.#reads.answerAll();
+      this.#answerAll();
     }
+  }
+
+  #servedTo({ key, filters }: StoreRead, text: unknown): CacheEntry | undefined {
+    const stored = decodeEntry(text);
+    const isServed =
+      stored?.key === key &&
+      this.#purges.trusts(stored.entry) &&
+      !filters.some((applies) => applies(stored.entry, key));
+    return isServed ? stored.entry : undefined;
   }
 
   #tell(done: (entry: CacheEntry | undefined) => void, entry: CacheEntry | undefined): void {
     if (entry) {
-      this.#foundCount++;
+      this.#counts.found++;
     }
     done(entry);
   }
 
   #textOf(key: string, entry: CacheEntry): string | undefined {
-    const { writer } = this.#fences;
-    const stamp = { writer, number: this.#fences.next(), writtenAt: this.#settings.clock.now() };
     try {
-      return encodeEntry({ key, entry, ...stamp });
+      return encodeEntry({ key, entry });
     } catch {
-      this.#unstorableCount++;
+      this.#counts.unstorable++;
       return undefined;
     }
   }
 
-  #failed(operation: StoreOperation, error: unknown): void {
-    this.#failureCount++;
-    if (this.#breaker.failed()) {
-      this.#bypass(operation, 'failed', error);
+  #addRead(storeKey: string, read: StoreRead): void {
+    const reads = this.#reads.get(storeKey);
+    if (reads) {
+      reads.add(read);
+    } else {
+      this.#reads.set(storeKey, new Set([read]));
     }
   }
 
-  #overdue(operation: StoreOperation): void {
-    this.#timeoutCount++;
-    this.#bypass(operation, 'deadline');
+  /** Returns whether the look-up still ran. */
+  #removeRead(storeKey: string, read: StoreRead): boolean {
+    const reads = this.#reads.get(storeKey);
+    const wasThere = reads?.delete(read) ?? false;
+    if (reads?.size === 0) {
+      this.#reads.delete(storeKey);
+    }
+    return wasThere;
   }
 
-  #bypass(operation: StoreOperation, reason: 'deadline' | 'failed', error?: unknown): void {
-    if (this.#breaker.isBypassed || this.#isClosed) {
-      return;
+  *#allReads(): Iterable<StoreRead> {
+    for (const reads of this.#reads.values()) {
+      yield* reads;
     }
+  }
+
+  #answerAll(): void {
+    const reads = [...this.#allReads()];
+    this.#reads.clear();
+    for (const { done } of reads) {
+      done(undefined);
+    }
+  }
+
+  #notifyBypassed(operation: StoreOperation, reason: StoreBypassedEvent['reason'], error: unknown): void {
     const at = this.#settings.clock.now();
-    const pause = this.#breaker.bypass(at);
-    this.#calls.giveUpOnAll();
-    this.#writes.drop();
-    this.#purges.interrupt();
-    this.#reminder.set(pause);
     const cause = error === undefined ? {} : { error };
     this.#settings.notify({ type: 'store-bypassed', at, operation, reason, ...cause });
-    this.#reads.answerAll();
   }
 
-  #retryLater(): void {
-    if (!this.#breaker.isBypassed && !this.#isClosed && !this.#reminder.isSet) {
-      this.#reminder.set(this.#retryPause);
-      this.#retryPause = longer(this.#retryPause);
-    }
-  }
-
-  #seeToWhatIsDue(): void {
-    if (!this.#breaker.isBypassed) {
-      this.#catchUp();
-    } else if (this.#probe.isUnderWay) {
-      this.#timeoutCount++;
-      this.#probe.overdue();
-    } else {
-      this.#probe.start();
-    }
-  }
-
-  #restore(): void {
-    const at = this.#settings.clock.now();
-    this.#reminder.clear();
-    this.#breaker.restore(at);
-    this.#settings.notify({ type: 'store-restored', at });
-    this.#catchUp();
-  }
-
-  /** Carries out what could not be done before. */
+  /** Carries out what is owed. */
   #catchUp(): void {
     this.#purges.proceed();
     this.#writes.retry();
   }
 
-  /** Too many keys were to be deleted: they are forgotten, and nothing written before is trusted any more. */
+  /** Too many keys are dirty to be remembered, so nothing that was stored before is trusted any more. */
   #overflowed(hadPurge: boolean): void {
-    this.#reads.fenceAll();
-    this.#fences.raise(this.#settings.clock.now());
-    if (hadPurge && typeof this.#settings.store.clear === 'function') {
+    outdate(this.#allReads());
+    this.#purges.distrust();
+    if (hadPurge) {
       this.#purges.clear();
     }
   }
+}
+
+/** Keeps the answers to these look-ups from being served, as far as a purge applies to them. */
+function outdate(reads: Iterable<StoreRead>, applies: StoreFilter = () => true): void {
+  for (const { filters } of reads) {
+    filters.push(applies);
+  }
+}
+
+function ignore(): void {
+  // The health of the store hears the answer.
 }

@@ -1,72 +1,61 @@
-import { ChunkedQueue } from '../core/chunked-queue';
 import type { CacheEntry } from './cache-entry';
 import type { CacheStore } from './cache-store';
-import type { StoreCalls } from './store-calls';
+import type { StoreCalls, StoreCounts } from './store-calls';
+import type { StoreHealth } from './store-health';
 
 /** An entry on its way to the store. */
 export interface StoreWrite {
   readonly key: string;
   readonly entry: CacheEntry;
   readonly text: string;
-  /** Milliseconds; undefined for one that does not end. */
+  /** Milliseconds; undefined for an entry that does not expire. */
   readonly ttl: number | undefined;
 }
 
-/** A write that was given up on, and may land at any time. */
-const overdue = Symbol('overdue');
+type Step = StoreWrite | 'delete';
 
-type Step = StoreWrite | 'deletion';
-
-/** What is under way for one key of the store, and what is to be done after it. */
-interface KeyWork {
+/** A key under which the store may hold an older answer than it should. */
+interface DirtyKey {
   readonly storeKey: string;
-  active: Step | typeof overdue | undefined;
-  wanted: Step | undefined;
-  /** Whether the user asked for the deletion, and not only a newer answer that could not be written. */
+  /** What the store was asked for; `late` stands for a write that missed its deadline and may land at any time. */
+  sent: Step | 'late' | undefined;
+  /** What the store will be asked for next. */
+  next: Step | undefined;
+  /** Whether a user asked for the deletion, and not only a newer answer that could not be written. */
   isPurge: boolean;
-  /** Counts what was sent; what an earlier one answers is of no interest. */
+  /** Counts the calls, so that an answer to an earlier one is ignored. */
   attempt: number;
-  /** Whether it can be sent as soon as it is its turn. */
-  isReady: boolean;
 }
 
-/** Writes and deletions that are sent at a time. */
+/** Writes and deletions that run at a time. */
 const mostSent = 32;
 
-/** Writes that wait to be sent; more are dropped, and their keys deleted. */
+/** Keys that wait for their turn; a further write becomes a deletion, which holds no text. */
 const mostWaiting = 1000;
 
-/** Keys that are remembered. */
+/** Dirty keys that are remembered. */
 const mostKeys = 50_000;
 
 /** How the writes of a store fit into the rest. */
 export interface StoreWritesSettings {
   readonly store: CacheStore;
   readonly calls: StoreCalls;
-  /** Whether anything may be sent now. */
-  readonly isOpen: () => boolean;
-  readonly written: () => void;
-  readonly deleted: () => void;
-  /** A deletion failed: `retry` is to be called after a while. */
-  readonly failed: () => void;
-  /** There is room for more again. */
+  readonly counts: StoreCounts;
+  readonly health: StoreHealth;
+  readonly isClearing: () => boolean;
+  /** Nothing waits any more. */
   readonly idle: () => void;
-  /** Too many keys to remember: they were all forgotten. */
+  /** There were too many dirty keys to remember, so all were forgotten. */
   readonly overflowed: (hadPurge: boolean) => void;
 }
 
-/**
- * Writes and deletions, one after the other for each key. A key is here as long as the store may hold an older answer
- * under it than it should: the store is not to be asked for it until then.
- */
+/** Writes and deletions, one after the other for each key. A key is dirty until the store has carried out the last. */
 export class StoreWrites {
   readonly #settings: StoreWritesSettings;
-  readonly #works = new Map<string, KeyWork>();
-  /** Those that are ready, in order, and some that are not ready any more. */
-  readonly #queue = new ChunkedQueue<KeyWork>();
-  #ready = 0;
-  readonly #sent = new Set<KeyWork>();
-  #waiting = 0;
+  readonly #keys = new Map<string, DirtyKey>();
+  /** The keys whose next step may be sent, in order. */
+  readonly #waiting = new Set<DirtyKey>();
+  readonly #running = new Set<DirtyKey>();
   #isDraining = false;
   #isClosed = false;
 
@@ -74,110 +63,91 @@ export class StoreWrites {
     this.#settings = settings;
   }
 
-  /** Whether enough is waiting to be sent. */
+  /** Whether as many keys wait as are sent at a time. */
   get isBusy(): boolean {
-    return this.#ready >= mostSent;
+    return this.#waiting.size >= mostSent;
   }
 
+  /** Whether a key is dirty: the store must not be asked for it. */
   has(storeKey: string): boolean {
-    return this.#works.has(storeKey);
+    return this.#keys.has(storeKey);
   }
 
-  /** The answer on its way to the store, if there is one and nothing newer is known of its key. */
+  /** The answer that is on its way to the store, unless it was deleted since. */
   newest(storeKey: string): StoreWrite | undefined {
-    const work = this.#works.get(storeKey);
-    return work && newestOf(work);
+    return newestOf(this.#keys.get(storeKey));
   }
 
-  /** Sends a write, now or later; or forgets it, and deletes what it would have replaced. */
   write(storeKey: string, write: StoreWrite): void {
-    const known = this.#works.get(storeKey);
-    if (known?.active === overdue || (!isWrite(known?.wanted) && this.#waiting >= mostWaiting)) {
-      this.delete(storeKey, false);
-      return;
-    }
-    const work = this.#workOf(storeKey, false);
-    if (work) {
-      this.#want(work, write);
-      this.drain();
-    }
+    const known = this.#keys.get(storeKey);
+    const isRoom = isWrite(known?.next) || this.#waiting.size < mostWaiting;
+    this.#add(storeKey, isRoom && known?.sent !== 'late' ? write : 'delete', false);
   }
 
-  /** Deletes a key, now or as soon as the store can be reached. */
+  /** Deletes a key, now or as soon as the store can be changed. */
   delete(storeKey: string, isPurge: boolean): void {
-    const work = this.#workOf(storeKey, isPurge);
-    if (work) {
-      work.isPurge ||= isPurge;
-      this.#want(work, 'deletion');
-      this.drain();
-    }
+    this.#add(storeKey, 'delete', isPurge);
   }
 
-  /** Everything of before is void; what may still land is deleted. */
-  void(isErasing: boolean): void {
-    for (const work of this.#works.values()) {
-      const mayLand = work.active !== undefined && work.active !== 'deletion';
-      const isDeletion = work.wanted === 'deletion' && !isErasing;
-      work.isPurge = true;
-      this.#want(work, mayLand || isDeletion ? 'deletion' : undefined);
+  /** Takes back all writes, and deletes those that may land nevertheless. */
+  void(): void {
+    for (const key of this.#keys.values()) {
+      const mayLand = key.sent !== undefined && key.sent !== 'delete';
+      key.isPurge = true;
+      this.#plan(key, mayLand || key.next === 'delete' ? 'delete' : undefined);
     }
   }
 
   /** Deletes what is on its way and matches. */
   voidMatching(matches: (entry: CacheEntry, key: string) => boolean): void {
-    for (const work of this.#works.values()) {
-      const newest = newestOf(work);
-      const isVoid = newest
-        ? matches(newest.entry, newest.key)
-        : work.active === overdue && work.wanted === undefined;
-      if (isVoid) {
-        work.isPurge = true;
-        this.#want(work, 'deletion');
+    for (const key of this.#keys.values()) {
+      const newest = newestOf(key);
+      if (newest ? matches(newest.entry, newest.key) : key.sent === 'late') {
+        key.isPurge = true;
+        this.#plan(key, 'delete');
       }
     }
     this.drain();
   }
 
-  /** The store is bypassed: what was not sent is dropped, and remembered as to be deleted. */
-  drop(): void {
-    for (const work of this.#works.values()) {
-      if (isWrite(work.wanted)) {
-        this.#want(work, 'deletion');
+  /** The store cannot be changed for a while: what waits to be written is deleted later instead. */
+  interrupt(): void {
+    for (const key of this.#keys.values()) {
+      if (isWrite(key.sent)) {
+        key.sent = 'late';
+      } else if (key.sent === 'delete') {
+        // A deletion that lands late does no harm, so the next step need not wait for it.
+        key.sent = undefined;
+        key.next ??= 'delete';
+        key.attempt++;
       }
-      if (isWrite(work.active)) {
-        work.active = overdue;
-      } else if (work.active === 'deletion') {
-        // It may land at any time without harm, so the next one need not wait for it.
-        work.active = undefined;
-        work.wanted = 'deletion';
-      }
+      this.#plan(key, isWrite(key.next) ? 'delete' : key.next);
     }
-    this.#forgetQueue();
-    this.#sent.clear();
+    this.#running.clear();
   }
 
-  /** Tries again what failed or could not be sent. */
+  /** Sends again what failed. */
   retry(): void {
-    for (const work of this.#works.values()) {
-      if (work.wanted !== undefined && work.active === undefined) {
-        this.#makeReady(work);
-      }
+    for (const key of this.#keys.values()) {
+      this.#plan(key, key.next);
     }
     this.drain();
   }
 
+  /** Sends what waits, as far as the store may be changed now. */
   drain(): void {
     if (this.#isDraining) {
       return;
     }
+    const { health, isClearing } = this.#settings;
     this.#isDraining = true;
     try {
-      while (this.#ready > 0 && this.#hasRoom() && this.#settings.isOpen()) {
-        const work = this.#queue.shift()!;
-        if (work.isReady) {
-          this.#makeUnready(work);
-          this.#send(work);
+      for (const key of this.#waiting) {
+        const isRoom = this.#isClosed || this.#running.size < mostSent;
+        if (!isRoom || health.isBypassed || isClearing()) {
+          break;
         }
+        this.#send(key);
       }
     } finally {
       this.#isDraining = false;
@@ -187,121 +157,96 @@ export class StoreWrites {
     }
   }
 
-  /** Sends what waits all at once. */
+  /** Sends everything at once. */
   close(): void {
     this.#isClosed = true;
     this.retry();
   }
 
-  #hasRoom(): boolean {
-    return this.#isClosed || this.#sent.size < mostSent;
-  }
-
-  #workOf(storeKey: string, isPurge: boolean): KeyWork | undefined {
-    let work = this.#works.get(storeKey);
-    if (!work) {
-      if (this.#works.size >= mostKeys) {
-        this.#forgetAll(isPurge);
-        return undefined;
-      }
-      work = { storeKey, active: undefined, wanted: undefined, isPurge: false, attempt: 0, isReady: false };
-      this.#works.set(storeKey, work);
-    }
-    return work;
-  }
-
-  #want(work: KeyWork, wanted: Step | undefined): void {
-    this.#waiting += Number(isWrite(wanted)) - Number(isWrite(work.wanted));
-    work.wanted = wanted;
-    if (work.active !== undefined) {
+  #add(storeKey: string, next: Step, isPurge: boolean): void {
+    let key = this.#keys.get(storeKey);
+    if (!key && this.#keys.size >= mostKeys) {
+      this.#forgetAll(isPurge);
       return;
     }
-    if (wanted === undefined) {
-      this.#works.delete(work.storeKey);
-      this.#makeUnready(work);
+    if (!key) {
+      key = { storeKey, sent: undefined, next, isPurge, attempt: 0 };
+      this.#keys.set(storeKey, key);
+    }
+    key.isPurge ||= isPurge;
+    this.#plan(key, next);
+    this.drain();
+  }
+
+  #plan(key: DirtyKey, next: Step | undefined): void {
+    key.next = next;
+    if (key.sent === undefined && next !== undefined) {
+      this.#waiting.add(key);
     } else {
-      this.#makeReady(work);
+      this.#waiting.delete(key);
+    }
+    if (key.sent === undefined && next === undefined) {
+      this.#keys.delete(key.storeKey);
     }
   }
 
-  #makeReady(work: KeyWork): void {
-    if (!work.isReady) {
-      work.isReady = true;
-      this.#ready++;
-      this.#queue.push(work, 0, 0);
-    }
-  }
-
-  #makeUnready(work: KeyWork): void {
-    if (work.isReady) {
-      work.isReady = false;
-      this.#ready--;
-    }
-  }
-
-  #forgetQueue(): void {
-    for (let work = this.#queue.shift(); work; work = this.#queue.shift()) {
-      work.isReady = false;
-    }
-    this.#ready = 0;
-  }
-
-  #send(work: KeyWork): void {
+  #send(key: DirtyKey): void {
     const { store, calls } = this.#settings;
-    const { storeKey } = work;
-    const step = work.wanted!;
-    const attempt = ++work.attempt;
-    const settled = (isDone: boolean) => this.#settled(work, step, attempt, isDone);
-    this.#waiting -= Number(isWrite(step));
-    work.wanted = undefined;
-    work.active = step;
-    this.#sent.add(work);
-    if (step === 'deletion') {
+    const { storeKey } = key;
+    const step = key.next!;
+    const attempt = ++key.attempt;
+    const settled = (isDone: boolean, _answer: unknown, error: unknown) => {
+      if (key.attempt === attempt) {
+        this.#running.delete(key);
+        this.#settled(key, step, isDone, error);
+      }
+      this.drain();
+    };
+    key.sent = step;
+    this.#plan(key, undefined);
+    this.#running.add(key);
+    if (step === 'delete') {
       calls.run('delete', () => store.delete(storeKey), settled);
     } else {
       calls.run('set', () => store.set(storeKey, step.text, step.ttl), settled);
     }
   }
 
-  #settled(work: KeyWork, step: Step, attempt: number, isDone: boolean): void {
-    if (isDone) {
-      this.#settings[step === 'deletion' ? 'deleted' : 'written']();
+  #settled(key: DirtyKey, step: Step, isDone: boolean, error: unknown): void {
+    const { counts, health } = this.#settings;
+    counts.writes += Number(isDone && step !== 'delete');
+    counts.unstorable += Number(step !== 'delete' && error instanceof RangeError);
+    if (isDone && step === 'delete') {
+      health.retried();
     }
-    if (work.attempt !== attempt) {
+    if (this.#keys.get(key.storeKey) !== key) {
       return;
     }
-    this.#sent.delete(work);
-    if (this.#works.get(work.storeKey) === work) {
-      if (isDone || work.wanted !== undefined) {
-        work.active = undefined;
-        this.#want(work, work.wanted);
-      } else if (step !== 'deletion') {
-        // The old answer may still be there, or half of the new one.
-        work.active = undefined;
-        this.#want(work, 'deletion');
-      } else {
-        this.#want(work, 'deletion');
-        work.active = undefined;
-        this.#settings.failed();
-      }
+    key.sent = undefined;
+    if (isDone || key.next !== undefined) {
+      this.#plan(key, key.next);
+    } else if (step === 'delete') {
+      key.next = 'delete';
+      health.retryLater();
+    } else {
+      // The store may hold the older answer, or half of the newer one.
+      this.#plan(key, 'delete');
     }
-    this.drain();
   }
 
   #forgetAll(isPurge: boolean): void {
-    const hadPurge = isPurge || [...this.#works.values()].some(({ isPurge }) => isPurge);
-    this.#works.clear();
-    this.#forgetQueue();
-    this.#waiting = 0;
+    const hadPurge = isPurge || [...this.#keys.values()].some((key) => key.isPurge);
+    this.#keys.clear();
+    this.#waiting.clear();
     this.#settings.overflowed(hadPurge);
   }
 }
 
-function newestOf({ active, wanted }: KeyWork): StoreWrite | undefined {
-  const newest = wanted ?? active;
+function newestOf(key: DirtyKey | undefined): StoreWrite | undefined {
+  const newest = key?.next ?? key?.sent;
   return isWrite(newest) ? newest : undefined;
 }
 
-function isWrite(step: Step | typeof overdue | undefined): step is StoreWrite {
+function isWrite(step: Step | 'late' | undefined): step is StoreWrite {
   return typeof step === 'object';
 }

@@ -1,8 +1,11 @@
-import type { SchedulerLike } from 'rxjs';
+import { firstValueFrom, map, of, ReplaySubject, type SchedulerLike } from 'rxjs';
 import type { CacheStore } from '../../lib/cache/cache-store';
-import type { StoreOperation } from '../../lib/cache/store-calls';
-import type { Clock } from '../../lib/core/clock';
-import { clockFrom } from '../../lib/core/scheduler-clock';
+import { internalsOf, LLMResultCache, type ResultCacheConfig } from '../../lib/cache/llm-result-cache';
+import type { StoreOperation } from '../../lib/cache/store-health';
+import type { CallEvent } from '../../lib/core/events';
+import { cacheLLM } from '../../lib/operators/cache-llm';
+import { mergeWithConcurrency } from '../../lib/operators/merge-with-concurrency';
+import { rethrow } from '../test-scheduler';
 
 /** How a store answers one operation. */
 export interface Behaviour {
@@ -126,36 +129,49 @@ export class ScriptedStore implements CacheStore {
   }
 }
 
-/** A clock on a scheduler that knows how many timers it holds, with or without those in the background. */
-export function countedClock(
-  scheduler: SchedulerLike,
-  background: boolean,
-): Clock & { readonly held: number } {
-  const clock = clockFrom(scheduler);
-  let held = 0;
-  return {
-    get held() {
-      return held;
-    },
-    now: () => clock.now(),
-    schedule: (delay, task, options) => {
-      if (options?.background && !background) {
-        return () => undefined;
-      }
-      let isHeld = true;
-      held++;
-      const release = () => {
-        held -= Number(isHeld);
-        isHeld = false;
-      };
-      const cancel = clock.schedule(delay, () => {
-        release();
-        task();
-      });
-      return () => {
-        release();
-        cancel();
-      };
-    },
+/** A cache that keeps nothing in memory, and everything that it says. */
+export function answersOver(store: CacheStore, config: ResultCacheConfig = {}) {
+  const events: CallEvent[] = [];
+  const cache = new LLMResultCache({
+    store,
+    maxBytes: 1,
+    events: { next: (event) => event.type.startsWith('store-') && events.push(event) },
+    ...config,
+  });
+  const { clock } = cache[internalsOf];
+  /** Asks for an answer, which is undefined if the store does not give one. */
+  const read = (cacheKey: string) => {
+    const answers: { readonly value: unknown; readonly at: number }[] = [];
+    const answer$ = new ReplaySubject<unknown>(1);
+    const outcomes$ = of({ cacheKey, bypass: { write: true, sharing: true } }).pipe(
+      cacheLLM(
+        mergeWithConcurrency(() => of(undefined as unknown)),
+        cache,
+      ),
+      map((outcome) => (outcome.ok && outcome.source === 'cache' ? outcome.value : undefined)),
+    );
+    const reading = outcomes$.subscribe({
+      next: (value) => {
+        answers.push({ value, at: clock.now() });
+        answer$.next(value);
+      },
+      error: rethrow,
+    });
+    return {
+      /** Leaves. */
+      cancel: () => reading.unsubscribe(),
+      /** What came, and when. */
+      answers,
+      /** The first of them, as a promise. */
+      answer: () => firstValueFrom(answer$, { defaultValue: undefined }),
+      /** The answer that has come. */
+      get value() {
+        expect(answers).toHaveLength(1);
+        return answers[0]!.value;
+      },
+    };
   };
+  return { cache, events, read };
 }
+
+export type StoredAnswers = ReturnType<typeof answersOver>;

@@ -1,138 +1,83 @@
-import type { CacheEntry } from '../../lib/cache/cache-entry';
 import type { CacheStore } from '../../lib/cache/cache-store';
 import { decodeEntry, storeKeyOf } from '../../lib/cache/entry-text';
-import { StoreTier, type StoreEvent } from '../../lib/cache/store-tier';
-import type { Clock } from '../../lib/core/clock';
-import { clockFrom } from '../../lib/core/scheduler-clock';
+import type { LLMResultCache } from '../../lib/cache/llm-result-cache';
 import { inVirtualTime, type WatchedTestScheduler } from '../test-scheduler';
-import { countedClock, ScriptedStore } from './scripted-store';
-
-const deadline = 100;
-
-function entryOf(value: unknown, change: Partial<CacheEntry> = {}): CacheEntry {
-  return {
-    value,
-    storedAt: 0,
-    freshUntil: Infinity,
-    usage: undefined,
-    latency: 5,
-    tags: [],
-    ...change,
-  };
-}
-
-interface Options {
-  readonly deadline?: number;
-  /** Whether the clock has timers in the background. */
-  readonly background?: boolean;
-  readonly store?: CacheStore;
-}
-
-/** A tier over a scripted store, with everything it says. */
-function tierOn(scheduler: WatchedTestScheduler, options: Options = {}) {
-  const store = new ScriptedStore(scheduler);
-  const clock = countedClock(scheduler, options.background ?? false);
-  const events: StoreEvent[] = [];
-  const tier = new StoreTier({
-    store: options.store ?? store,
-    clock,
-    deadline: options.deadline ?? deadline,
-    notify: (event) => events.push(event),
-  });
-  /** What came of a look-up: the value and when, or `undefined` as long as there is no answer. */
-  const read = (key: string) => {
-    const answers: { value: unknown; at: number }[] = [];
-    const cancel = tier.read(key, (entry) => answers.push({ value: entry?.value, at: scheduler.now() }));
-    return {
-      cancel,
-      answers,
-      get value() {
-        expect(answers).toHaveLength(1);
-        return answers[0]!.value;
-      },
-    };
-  };
-  const at = (time: number, work: () => void) => scheduler.schedule(work, time);
-  const every = (interval: number, until: number, work: () => void) =>
-    scheduler.schedule(function () {
-      work();
-      if (scheduler.now() + interval < until) {
-        this.schedule(undefined, interval);
-      }
-    }, interval);
-  return { store, tier, clock, events, read, at, every };
-}
+import { answersOver, ScriptedStore, type StoredAnswers } from './scripted-store';
 
 const hangs = () => ({ after: Infinity });
 
-/** A clock on which so much more time has passed. */
-function aheadOf(clock: Clock, by: () => number): Clock {
+/** A cache that keeps nothing in memory, over a scripted store. */
+function cacheOn(scheduler: WatchedTestScheduler, store = new ScriptedStore(scheduler)) {
   return {
-    now: () => clock.now() + by(),
-    schedule: (delay, task, options) => clock.schedule(delay, task, options),
+    ...answersOver(store, { scheduler }),
+    store,
+    at: (time: number, work: () => void) => void scheduler.schedule(work, time),
   };
 }
 
-describe('StoreTier', () => {
-  describe('keeps entries as texts', () => {
+/** Makes a store one that lacks a method. */
+function without(store: ScriptedStore, ...methods: ('clear' | 'iterator')[]): void {
+  for (const method of methods) {
+    Object.defineProperty(store, method, { value: undefined });
+  }
+}
+
+const timersOf = ({ actions }: WatchedTestScheduler) => actions.length;
+
+describe('a cache in front of a store', () => {
+  describe('keeps answers as texts', () => {
     it('that come back as they were, with types, times, usage and tags', () => {
       inVirtualTime((scheduler) => {
-        const { tier, store } = tierOn(scheduler);
-        const entry = entryOf(
-          { when: new Date(5), set: new Set([1]), bytes: new Uint8Array([1, 2]), none: undefined, not: NaN },
-          {
-            storedAt: 3,
-            freshUntil: 17.5,
-            usage: { inputTokens: 1, outputTokens: 2, model: 'm' },
-            tags: ['a', 'b'],
-          },
-        );
-        tier.write('key', entry, undefined);
-        let found: CacheEntry | undefined;
-        tier.read('key', (one) => (found = one));
-        expect(found).toEqual(entry);
-        expect(JSON.parse(store.texts.get('key')!)).toMatchObject({ rxllm: 1, key: 'key' });
-
-        tier.write('for ever', entryOf(undefined), undefined);
-        tier.read('for ever', (one) => (found = one));
-        expect(found).toEqual(entryOf(undefined));
-        expect(found!.freshUntil).toBe(Infinity);
-        expect(tier.statistics).toMatchObject({ reads: 2, found: 2, writes: 2, failures: 0 });
+        const { cache, store, read, events, at } = cacheOn(scheduler);
+        const value = { when: new Date(5), set: new Set([1]), bytes: new Uint8Array([1, 2]), not: NaN };
+        const usage = { inputTokens: 1, outputTokens: 2, model: 'm' };
+        cache.set('key', value, { ttl: 17, usage, latency: 7, tags: ['a', 'b'] });
+        expect(read('key').value).toEqual(value);
+        expect(cache.stats).toMatchObject({ savedTokens: 3, savedLatency: 7 });
+        expect(cache.stats.store).toMatchObject({ reads: 1, found: 1, writes: 1, failures: 0 });
+        expect(decodeEntry(store.texts.get('key'))!.entry.tags).toEqual(['a', 'b']);
+        cache.set('for ever', null, { ttl: Infinity });
+        at(16, () => expect(read('key').value).toEqual(value));
+        at(17, () => expect(read('key').value).toBeUndefined());
+        at(1e9, () => {
+          expect(read('for ever').value).toBeNull();
+          expect(events).toEqual([]);
+        });
       });
     });
 
     it('and takes for absent what it has not written so, or not under this key', () => {
       inVirtualTime((scheduler) => {
-        const { tier, store, read } = tierOn(scheduler);
-        tier.write('key', entryOf({ text: 'whole', list: [1, 2, 3] }), undefined);
+        const { cache, store, read } = cacheOn(scheduler);
+        cache.set('key', { text: 'whole', list: [1, 2, 3] });
         const text = store.texts.get('key')!;
-        for (let length = 0; length < text.length; length++) {
-          store.texts.set('key', text.slice(0, length));
-          expect(read('key').value).toBeUndefined();
-        }
         const fields = JSON.parse(text) as Record<string, unknown>;
         const foreign: unknown[] = [
-          { ...fields, rxllm: 0 },
-          { ...fields, rxllm: '1' },
-          { ...fields, key: 'another' },
-          { ...fields, freshUntil: null },
-          { ...fields, tags: [1] },
-          { ...fields, tags: 'a' },
-          { ...fields, writer: 1 },
-          { value: 1 },
-          [],
-          null,
-          7,
+          ...[
+            { ...fields, rxllm: 0 },
+            { ...fields, rxllm: '2' },
+            { ...fields, key: 'another' },
+          ],
+          ...[
+            { ...fields, freshUntil: null },
+            { ...fields, tags: [1] },
+            { ...fields, tags: 'a' },
+          ],
+          ...[{ value: 1 }, [], null, 7],
         ];
-        for (const one of foreign) {
-          store.texts.set('key', JSON.stringify(one));
+        const texts = [
+          ...Array.from(text, (_, length) => text.slice(0, length)),
+          ...foreign.map((one) => JSON.stringify(one)),
+        ];
+        for (const one of texts) {
+          store.texts.set('key', one);
           expect(read('key').value).toBeUndefined();
         }
         for (const value of [undefined, null, 7, Buffer.from(text), {}, false]) {
           store.behave = () => ({ answers: { value } });
           expect(read('key').value).toBeUndefined();
         }
-        expect(tier.statistics).toMatchObject({ failures: 0, isBypassed: false });
+        expect(cache.stats.store).toMatchObject({ failures: 0, isBypassed: false });
         store.behave = () => ({});
         store.texts.set('key', text);
         expect(read('key').value).toEqual({ text: 'whole', list: [1, 2, 3] });
@@ -141,11 +86,11 @@ describe('StoreTier', () => {
 
     it('under keys that any store takes', () => {
       inVirtualTime((scheduler) => {
-        const { tier, store, read } = tierOn(scheduler);
-        const keys = ['a'.repeat(500), 'a'.repeat(501), 'a\nb', '\u0000', 'ü', '\ud800', '\ud801', '', 'b c'];
+        const { cache, store, read } = cacheOn(scheduler);
+        const keys = ['a'.repeat(500), 'a'.repeat(501), 'a\nb', '\u0000', 'ü', '\ud800', '\ud801', 'b c'];
         keys.push(storeKeyOf('a'.repeat(501)));
         for (const key of keys) {
-          tier.write(key, entryOf(key), undefined);
+          cache.set(key, key);
         }
         for (const key of keys) {
           expect(read(key).value).toBe(key);
@@ -158,48 +103,62 @@ describe('StoreTier', () => {
         // As if two keys had one digest.
         store.texts.set(storeKeyOf('\u0001'), store.texts.get(storeKeyOf('\u0000'))!);
         expect(read('\u0001').value).toBeUndefined();
-        expect(decodeEntry(store.texts.get(storeKeyOf('\u0000')))?.key).toBe('\u0000');
       });
     });
 
-    it('for whole milliseconds, and not at all when their time has passed', () => {
+    it('for whole milliseconds', () => {
       inVirtualTime((scheduler) => {
-        const { tier, store, read } = tierOn(scheduler);
-        for (const ttl of [undefined, 1000, 0.2, 1e300, Infinity]) {
-          tier.write('key', entryOf(1), ttl);
+        const { cache, store } = cacheOn(scheduler);
+        for (const ttl of [1000, 0.2, 1e300, Infinity]) {
+          cache.set('key', 1, { ttl });
         }
-        expect(store.ttls).toEqual([undefined, 1000, 1, undefined, undefined]);
-        tier.write('key', entryOf(2), 0);
-        expect(read('key').value).toBeUndefined();
-        expect(store.texts.size).toBe(0);
+        expect(store.ttls).toEqual([1000, 1, undefined, undefined]);
       });
     });
 
     it('unless they cannot be written exactly: then the older answer goes, too', () => {
       inVirtualTime((scheduler) => {
-        const { tier, store, read } = tierOn(scheduler);
-        class Answer {
+        const { cache, store, read } = cacheOn(scheduler);
+        cache.set('key', 'old');
+        class Value {
           readonly text = 'new';
         }
-        tier.write('key', entryOf('old'), undefined);
-        tier.write('key', entryOf(new Answer()), undefined);
+        cache.set('key', new Value());
         expect(store.texts.size).toBe(0);
         expect(read('key').value).toBeUndefined();
-        tier.write(
-          'another',
-          entryOf(() => 1),
-          undefined,
-        );
-        expect(tier.statistics).toMatchObject({ unstorable: 2, writes: 1, failures: 0 });
+        cache.set('another', () => 1);
+        expect(cache.stats.store).toMatchObject({ unstorable: 2, writes: 1, failures: 0 });
+      });
+    });
+
+    it('unless they are too long for the store, which is well all the same', () => {
+      inVirtualTime((scheduler) => {
+        const { cache, store, read, events } = cacheOn(scheduler);
+        cache.set('key', 'old');
+        const set = store.set.bind(store);
+        store.set = (key, text, ttl) => {
+          if (text.length > 1000) {
+            throw new RangeError('too long');
+          }
+          return set(key, text, ttl);
+        };
+        for (let time = 0; time < 5; time++) {
+          cache.set('key', 'x'.repeat(2000));
+        }
+        expect(read('key').value).toBeUndefined();
+        expect(cache.stats.store).toMatchObject({ unstorable: 5, failures: 0 });
+        cache.set('key', 'short');
+        expect(read('key').value).toBe('short');
+        expect(events).toEqual([]);
       });
     });
   });
 
   describe('reads', () => {
-    it('at once where the store answers at once, and when it answers where it does not', () => {
+    it('at once or when the store answers', () => {
       inVirtualTime((scheduler) => {
-        const { tier, store, read, at } = tierOn(scheduler);
-        tier.write('key', entryOf(1), undefined);
+        const { cache, store, read, at } = cacheOn(scheduler);
+        cache.set('key', 1);
         expect(read('key').answers).toEqual([{ value: 1, at: 0 }]);
         store.behave = () => ({ after: 0 });
         expect(read('key').answers).toEqual([{ value: 1, at: 0 }]);
@@ -212,64 +171,55 @@ describe('StoreTier', () => {
 
     it('through what throws and rejects, as if nothing were there', () => {
       inVirtualTime((scheduler) => {
-        const { tier, store, read, at } = tierOn(scheduler);
-        tier.write('key', entryOf(1), undefined);
+        const { cache, store, read, at } = cacheOn(scheduler);
+        cache.set('key', 1);
         store.behave = () => ({ throws: true });
         expect(read('key').value).toBeUndefined();
         store.behave = () => ({ after: 5, rejects: true });
         const one = read('key');
         at(5, () => {
           expect(one.value).toBeUndefined();
-          expect(tier.statistics).toMatchObject({ failures: 2, isBypassed: false });
+          expect(cache.stats.store).toMatchObject({ failures: 2, isBypassed: false });
         });
       });
     });
 
     it('by a promise', async () => {
       const promised = new Map<string, string>();
-      const store: CacheStore = {
+      const { cache, read } = answersOver({
         get: (key) => Promise.resolve(promised.get(key)),
         set: (key, text) => Promise.resolve(promised.set(key, text)),
         delete: (key) => Promise.resolve(promised.delete(key)),
-      };
-      const tier = new StoreTier({ store, clock: clockFrom(), deadline, notify: () => undefined });
-      tier.write('key', entryOf(1), undefined);
+      });
+      cache.set('key', 1);
       await Promise.resolve();
-      const entry = await new Promise<CacheEntry | undefined>((resolve) => tier.read('key', resolve));
-      expect(entry?.value).toBe(1);
-      tier.close();
+      await expect(read('key').answer()).resolves.toBe(1);
+      cache.close();
     });
 
-    it('nothing for who has left, and leaves no timer', () => {
+    it('nothing for a subscriber who has left, and leaves no timer', () => {
       inVirtualTime((scheduler) => {
-        const { store, tier, clock, read, at } = tierOn(scheduler);
+        const { cache, store, read, at } = cacheOn(scheduler);
         store.behave = hangs;
         const one = read('key');
-        const late = { after: 50 };
-        store.behave = () => late;
+        store.behave = () => ({ after: 50 });
         const another = read('key');
         at(10, () => {
           one.cancel();
-          one.cancel();
           another.cancel();
-          expect(clock.held).toBe(0);
         });
         at(1000, () => {
           expect([one.answers, another.answers]).toEqual([[], []]);
-          expect(tier.statistics).toMatchObject({ timeouts: 0, isBypassed: false });
+          expect(cache.stats.store).toMatchObject({ timeouts: 0, isBypassed: false });
+          expect(timersOf(scheduler)).toBe(0);
         });
       });
     });
 
     it('whatever a hostile thenable does, once', () => {
-      inVirtualTime((scheduler) => {
+      inVirtualTime(() => {
         let then: unknown;
-        const store: CacheStore = {
-          get: () => ({ then }),
-          set: () => true,
-          delete: () => true,
-        };
-        const { read } = tierOn(scheduler, { store });
+        const { read } = answersOver({ get: () => ({ then }), set: () => true, delete: () => true });
         const thens: unknown[] = [
           (taken: (value: unknown) => void, failed: (error: unknown) => void) => {
             taken('x');
@@ -293,50 +243,49 @@ describe('StoreTier', () => {
   });
 
   describe('bypasses the store', () => {
-    it('at the deadline of an operation, when all look-ups are answered and no more are sent', () => {
+    it('at the deadline of a look-up, when all look-ups are answered and no more are sent', () => {
       inVirtualTime((scheduler) => {
-        const { tier, store, clock, events, read, at } = tierOn(scheduler);
-        tier.write('key', entryOf(1), undefined);
+        const { cache, store, events, read, at } = cacheOn(scheduler);
+        cache.set('key', 1);
         store.behave = hangs;
         const first = read('key');
-        expect(clock.held).toBe(1);
         let second: ReturnType<typeof read>;
         at(60, () => (second = read('key')));
-        at(99, () => expect([tier.isBypassed, first.answers]).toEqual([false, []]));
-        at(100, () => {
+        at(99, () => expect(first.answers).toEqual([]));
+        at(101, () => {
           expect(first.answers).toEqual([{ value: undefined, at: 100 }]);
           expect(second.answers).toEqual([{ value: undefined, at: 100 }]);
-          expect(tier.isBypassed).toBe(true);
           expect(events).toEqual([{ type: 'store-bypassed', at: 100, operation: 'get', reason: 'deadline' }]);
-          expect(read('key').answers).toEqual([{ value: undefined, at: 100 }]);
-          tier.write('another', entryOf(2), undefined);
+          expect(read('key').answers).toEqual([{ value: undefined, at: 101 }]);
           expect(store.log).toEqual(['set key 0', 'get key 0', 'get key 60']);
-          expect(tier.statistics).toMatchObject({ reads: 2, timeouts: 1, isBypassed: true });
+          expect(cache.stats.store).toMatchObject({ reads: 2, timeouts: 1, isBypassed: true });
+          expect(timersOf(scheduler)).toBe(0);
         });
-        at(101, () => expect(clock.held).toBe(0));
       });
     });
 
     it.each([
-      ['a set', 'set', (tier: StoreTier) => tier.write('key', entryOf(1), undefined)],
-      ['a delete', 'delete', (tier: StoreTier) => tier.delete('key')],
-      ['a clear', 'clear', (tier: StoreTier) => tier.clear()],
-      ['an iterator', 'delete', (tier: StoreTier) => tier.invalidate(() => true)],
-    ])('at the deadline of %s', (_name, operation, act) => {
+      ['a set', 'set', (cache: LLMResultCache) => cache.set('key', 1)],
+      ['a delete', 'delete', (cache: LLMResultCache) => cache.delete('key')],
+      ['a clear', 'clear', (cache: LLMResultCache) => cache.clear()],
+      ['an iterator', 'delete', (cache: LLMResultCache) => cache.invalidate({ prefix: 'k' })],
+    ])('for changes at the deadline of %s, 10 s', (_name, operation, act) => {
       inVirtualTime((scheduler) => {
-        const { tier, store, events, at } = tierOn(scheduler);
+        const { cache, store, events, at } = cacheOn(scheduler);
         store.behave = hangs;
-        act(tier);
-        at(99, () => expect(events).toEqual([]));
-        at(101, () =>
-          expect(events).toEqual([{ type: 'store-bypassed', at: 100, operation, reason: 'deadline' }]),
-        );
+        act(cache);
+        at(9999, () => expect(events).toEqual([]));
+        at(10_001, () => {
+          expect(events).toEqual([{ type: 'store-bypassed', at: 10_000, operation, reason: 'deadline' }]);
+          cache.set('another', 1);
+          expect(store.log).toHaveLength(1);
+        });
       });
     });
 
     it('after three failures one after the other, and not after fewer', () => {
       inVirtualTime((scheduler) => {
-        const { tier, store, events, read } = tierOn(scheduler);
+        const { cache, store, events, read } = cacheOn(scheduler);
         const fail = (times: number) => {
           store.behave = () => ({ throws: true });
           for (let time = 0; time < times; time++) {
@@ -348,9 +297,9 @@ describe('StoreTier', () => {
         read('key');
         fail(2);
         read('key');
-        expect(tier.isBypassed).toBe(false);
+        expect(events).toEqual([]);
         fail(3);
-        expect(tier.isBypassed).toBe(true);
+        expect(cache.stats.store).toMatchObject({ isBypassed: true, failures: 7 });
         expect(events).toMatchObject([{ type: 'store-bypassed', operation: 'get', reason: 'failed' }]);
         expect(events[0]).toHaveProperty('error', new Error('get failed'));
       });
@@ -359,53 +308,30 @@ describe('StoreTier', () => {
     it('when it blocks for longer than the deadline', () => {
       inVirtualTime((scheduler) => {
         let blocked = 0;
-        const clock = clockFrom(scheduler);
+        scheduler.now = () => scheduler.frame + blocked;
         const store: CacheStore = { get: () => void (blocked += 5000), set: () => true, delete: () => true };
-        const events: StoreEvent[] = [];
-        const tier = new StoreTier({
-          store,
-          clock: aheadOf(clock, () => blocked),
-          deadline,
-          notify: (event) => events.push(event),
-        });
-        tier.read('key', () => undefined);
-        tier.read('key', () => undefined);
+        const { read, events } = answersOver(store, { scheduler });
+        read('key');
+        read('key');
         expect(blocked).toBe(5000);
         expect(events).toMatchObject([{ operation: 'get', reason: 'deadline' }]);
       });
     });
 
-    it('not when it was the process that blocked: what has been answered is taken first', () => {
+    it('not when it was the process that blocked: an answer that is there is taken first', () => {
       inVirtualTime((scheduler) => {
         let blocked = 0;
-        const clock = clockFrom(scheduler);
-        const { store, at } = tierOn(scheduler);
-        const events: StoreEvent[] = [];
-        const tier = new StoreTier({
-          store,
-          clock: aheadOf(clock, () => blocked),
-          deadline,
-          notify: (event) => events.push(event),
-        });
-        tier.write('key', entryOf(1), undefined);
+        scheduler.now = () => scheduler.frame + blocked;
+        const { cache, store, read, events, at } = cacheOn(scheduler);
+        cache.set('key', 1);
         let taken: (text: string) => void = () => undefined;
         store.behave = () => ({ answers: { value: { then: (take: typeof taken) => (taken = take) } } });
-        const found: unknown[] = [];
-        tier.read('key', (entry) => found.push(entry?.value));
+        const one = read('key');
         at(99, () => (blocked = 1000));
         at(100, () => taken(store.texts.get('key')!));
         at(200, () => {
-          expect(found).toEqual([1]);
+          expect(one.value).toBe(1);
           expect(events).toEqual([]);
-          tier.read('key', (entry) => found.push(entry?.value));
-          tier.read('key', (entry) => found.push(entry?.value));
-        });
-        at(299, () => (blocked = 2000));
-        at(301, () => {
-          expect(found).toEqual([1, undefined, undefined]);
-          expect(events).toMatchObject([{ type: 'store-bypassed', reason: 'deadline' }]);
-          expect(tier.statistics.timeouts).toBe(1);
-          tier.close();
         });
       });
     });
@@ -413,121 +339,142 @@ describe('StoreTier', () => {
     it('and is as fast as without it after the first deadline, whatever hangs or throws', () => {
       for (const behaviour of [{ after: 5000 }, { after: Infinity }, { throws: true }, { rejects: true }]) {
         inVirtualTime((scheduler) => {
-          const { tier, store, read, at, every } = tierOn(scheduler, { background: true });
+          const { cache, store, read, at } = cacheOn(scheduler);
           store.behave = () => behaviour;
           read('key');
-          every(500, 200_000, () => {
-            expect(read('key').answers).toHaveLength(1);
-            tier.write(`key ${scheduler.now()}`, entryOf(1), undefined);
-          });
+          for (let time = 500; time < 200_000; time += 500) {
+            at(time, () => {
+              expect(read('key').answers.length === 1 || time % 1000 !== 0).toBe(true);
+              cache.set(`key ${time}`, 1);
+            });
+          }
           at(200_000, () => {
-            expect(store.log.length).toBeLessThan(20);
-            tier.close();
+            // It is probed with longer and longer pauses.
+            expect(store.count('get')).toBeLessThan(20);
+            cache.close();
           });
         });
       }
     });
   });
 
-  describe('comes back by itself', () => {
-    it.each([
-      ['a timer in the background', true],
-      ['whoever comes by', false],
-    ])('by %s, after a pause of 1 s that doubles up to 60 s', (_name, background) => {
+  describe('reads a store that can only be read', () => {
+    it('all that it holds, but for keys that should have changed', () => {
       inVirtualTime((scheduler) => {
-        const { tier, store, events, read, at, every } = tierOn(scheduler, { background });
-        tier.write('key', entryOf(1), undefined);
+        const { cache, store, read, events, at } = cacheOn(scheduler);
+        for (let index = 0; index < 300; index++) {
+          cache.set(`known ${index}`, index);
+        }
+        store.behave = (operation) => (operation === 'get' ? {} : { rejects: true });
+        for (let index = 0; index < 1000; index++) {
+          at(10 + 100 * index, () => {
+            cache.set(`new ${index}`, index);
+            expect(read(`known ${index % 300}`).value).toBe(index % 300);
+            expect(read(`new ${index}`).value).toBeUndefined();
+          });
+        }
+        at(50_000, () => expect(events).toMatchObject([{ type: 'store-bypassed', operation: 'set' }]));
+        at(100_020, () => {
+          cache.delete('known 1');
+          expect(read('known 1').value).toBeUndefined();
+          store.behave = () => ({});
+        });
+        at(200_000, () => read('known 2'));
+        at(200_001, () => {
+          expect(events).toMatchObject([{ type: 'store-bypassed' }, { type: 'store-restored' }]);
+          expect(store.texts.size).toBe(299);
+          cache.set('new 1', 'again');
+          expect(read('new 1').value).toBe('again');
+        });
+      });
+    });
+  });
+
+  describe('comes back by itself', () => {
+    it('when somebody asks after a pause of 1 s that doubles up to 60 s, on the scheduler of a user', () => {
+      inVirtualTime((scheduler) => {
+        const { cache, store, events, read, at } = cacheOn(scheduler);
+        cache.set('key', 1);
         store.behave = hangs;
         read('key');
-        if (!background) {
-          every(50, 400_000, () => read('key'));
+        for (let time = 150; time < 400_000; time += 50) {
+          at(time, () => read('key'));
         }
         at(200_000, () => (store.behave = () => ({ after: 20 })));
         at(399_999, () => {
           const probes = store.log.filter((line) => line.includes('rxllm:probe'));
-          // Each pause begins when the probe before it was overdue; whoever comes by does so every 50 ms.
-          expect(probes.map((line) => Number(line.split(' ').at(-1)))).toEqual([
-            1100, 3200, 7300, 15_400, 31_500, 63_600, 123_700, 183_800, 243_900, 243_920,
-          ]);
+          const times = probes.map((line) => Number(line.split(' ').at(-1)));
+          expect(times[0]).toBeGreaterThanOrEqual(1100);
+          expect(times[0]).toBeLessThan(1200);
+          expect(times).toHaveLength(9);
+          const pauses = times.slice(1).map((time, index) => time - times[index]!);
+          expect(Math.max(...pauses)).toBeLessThan(60_300);
           expect(events.map(({ type }) => type)).toEqual(['store-bypassed', 'store-restored']);
-          expect(tier.isBypassed).toBe(false);
-          tier.close();
+          expect(cache.stats.store!.isBypassed).toBe(false);
         });
       });
     });
 
+    it('by a timer in the background where no scheduler is given', () => {
+      jest.useFakeTimers();
+      const store: CacheStore = {
+        get: () => new Promise(() => undefined),
+        set: () => true,
+        delete: () => true,
+      };
+      const { read, events } = answersOver(store);
+      read('key');
+      jest.advanceTimersByTime(101);
+      expect(events.map(({ type }) => type)).toEqual(['store-bypassed']);
+      store.get = () => undefined;
+      jest.advanceTimersByTime(1001);
+      expect(events.map(({ type }) => type)).toEqual(['store-bypassed', 'store-restored']);
+      jest.useRealTimers();
+    });
+
     it('without that anyone waits for the probe', () => {
       inVirtualTime((scheduler) => {
-        const { tier, store, read, at } = tierOn(scheduler);
-        tier.write('key', entryOf(1), undefined);
+        const { cache, store, read, at } = cacheOn(scheduler);
+        cache.set('key', 1);
         store.behave = hangs;
         read('key');
         at(1000, () => (store.behave = () => ({ after: 50 })));
         at(1200, () => {
           expect(read('key').answers).toEqual([{ value: undefined, at: 1200 }]);
-          expect(store.count('delete')).toBe(0);
+          expect(store.count('get rxllm:probe')).toBe(0);
         });
-        at(1201, () => expect(store.count('delete')).toBe(1));
-        at(1301, () => expect(tier.isBypassed).toBe(false));
-      });
-    });
-
-    it('only when the probe answers in time, though no timer watches over it', () => {
-      inVirtualTime((scheduler) => {
-        const { store, tier, events, read, at } = tierOn(scheduler);
-        store.behave = hangs;
-        read('key');
-        at(1000, () => (store.behave = () => ({ after: 101 })));
-        at(1200, () => read('key'));
-        at(2000, () => {
-          expect(events).toHaveLength(1);
-          expect(tier.isBypassed).toBe(true);
-        });
-      });
-    });
-
-    it('not when it answers look-ups only', () => {
-      inVirtualTime((scheduler) => {
-        const { store, tier, read, at } = tierOn(scheduler, { background: true });
-        store.behave = hangs;
-        read('key');
-        at(1000, () => (store.behave = (operation) => (operation === 'get' ? {} : { throws: true })));
-        at(10_000, () => {
-          expect(tier.isBypassed).toBe(true);
-          tier.close();
-        });
+        at(1201, () => expect(store.count('get rxllm:probe')).toBe(1));
+        at(1301, () => expect(cache.stats.store!.isBypassed).toBe(false));
       });
     });
 
     it('and is not held to what fails then of before', () => {
       inVirtualTime((scheduler) => {
-        const { tier, store, events, read, at } = tierOn(scheduler, { background: true });
+        const { cache, store, events, read, at } = cacheOn(scheduler);
         store.behave = () => ({ after: 5000, rejects: true });
         for (const key of ['a', 'b', 'c', 'd']) {
           read(key);
-          tier.write(key, entryOf(1), undefined);
         }
         at(200, () => (store.behave = () => ({})));
+        at(1200, () => read('a'));
         at(6000, () => {
           expect(events.map(({ type }) => type)).toEqual(['store-bypassed', 'store-restored']);
-          expect(tier.statistics).toMatchObject({ failures: 0, timeouts: 1 });
-          expect(read('a').value).toBeUndefined();
-          tier.close();
+          expect(cache.stats.store).toMatchObject({ failures: 0, timeouts: 1 });
         });
       });
     });
 
     it('for longer and longer pauses when it hangs again within a minute', () => {
       inVirtualTime((scheduler) => {
-        const { store, tier, events, read, at, every } = tierOn(scheduler, { background: true });
+        const { store, events, read, at } = cacheOn(scheduler);
         store.behave = (_operation, key) => (key === 'key' ? hangs() : {});
-        read('key');
-        every(100, 40_000, () => read('key'));
-        at(30_000, () => {
-          expect(events.filter(({ type }) => type === 'store-restored').map(({ at: when }) => when)).toEqual([
-            1100, 3200, 7300, 15_400,
-          ]);
-          tier.close();
+        for (let time = 0; time < 40_000; time += 100) {
+          at(time, () => read('key'));
+        }
+        at(40_000, () => {
+          const back = events.filter(({ type }) => type === 'store-restored').map(({ at: when }) => when);
+          expect(back).toHaveLength(5);
+          expect(back[4]! - back[3]!).toBeGreaterThan(15_000);
         });
       });
     });
@@ -536,12 +483,12 @@ describe('StoreTier', () => {
   describe('never serves an answer that was replaced or purged', () => {
     it('though a set lands late: operations on one key follow each other', () => {
       inVirtualTime((scheduler) => {
-        const { tier, store, read, at } = tierOn(scheduler);
+        const { cache, store, read, at } = cacheOn(scheduler);
         store.behave = (operation) => (operation === 'set' ? { after: 50 } : { after: 10 });
-        tier.write('key', entryOf(1), undefined);
+        cache.set('key', 1);
         expect(read('key').answers).toEqual([{ value: 1, at: 0 }]);
         at(5, () => {
-          tier.delete('key');
+          cache.delete('key');
           expect(read('key').answers).toEqual([{ value: undefined, at: 5 }]);
           expect(store.log).toEqual(['set key 0']);
         });
@@ -559,10 +506,10 @@ describe('StoreTier', () => {
 
     it('and of many writes under way sends only the last one', () => {
       inVirtualTime((scheduler) => {
-        const { tier, store, read, at } = tierOn(scheduler);
+        const { cache, store, read, at } = cacheOn(scheduler);
         store.behave = () => ({ after: 50 });
         for (let value = 0; value < 10; value++) {
-          tier.write('key', entryOf(value), undefined);
+          cache.set('key', value);
         }
         expect(read('key').value).toBe(9);
         at(200, () => {
@@ -572,196 +519,145 @@ describe('StoreTier', () => {
       });
     });
 
-    it.each([
-      ['deleted', (tier: StoreTier) => tier.delete('key'), undefined],
-      ['cleared', (tier: StoreTier) => tier.clear(), undefined],
-      ['invalidated', (tier: StoreTier) => tier.invalidate(({ tags }) => tags.includes('a')), undefined],
-      ['not invalidated', (tier: StoreTier) => tier.invalidate(({ tags }) => tags.includes('b')), 'old'],
-      ['overwritten', (tier: StoreTier) => tier.write('key', entryOf('new'), undefined), 'new'],
-      [
-        'overwritten and deleted',
-        (tier: StoreTier) => {
-          tier.write('key', entryOf('new'), undefined);
-          tier.delete('key');
-        },
-        undefined,
-      ],
-      [
-        'overwritten and invalidated',
-        (tier: StoreTier) => {
-          tier.write('key', entryOf('new'), undefined);
-          tier.invalidate(({ value }) => value === 'new');
-        },
-        undefined,
-      ],
+    it.each<[string, (cache: LLMResultCache) => unknown, unknown]>([
+      ['deleted', (cache) => cache.delete('key'), undefined],
+      ['cleared', (cache) => cache.clear(), undefined],
+      ['invalidated', (cache) => cache.invalidate({ tag: 'a' }), undefined],
+      ['not invalidated', (cache) => cache.invalidate({ tag: 'b' }), 'old'],
+      ['overwritten', (cache) => cache.set('key', 'new'), undefined],
     ])('to a look-up that was under way when its key was %s', (_name, act, expected) => {
-      inVirtualTime((scheduler) => {
-        const { tier, store, read, at } = tierOn(scheduler);
-        tier.write('key', entryOf('old', { tags: ['a'] }), undefined);
-        store.behave = (operation) => (operation === 'get' ? { after: 50, landsAfter: 0 } : {});
-        const one = read('key');
-        at(20, () => act(tier));
-        at(60, () => expect(one.value).toBe(expected));
-      });
-    });
-
-    it('that is invalidated in the moment in which the store fails once too often', () => {
-      inVirtualTime((scheduler) => {
-        const { tier, store, read, at } = tierOn(scheduler);
-        store.behave = (operation) => (operation === 'get' ? { after: 50 } : { throws: true });
-        const one = read('key');
-        at(10, () => {
-          tier.write('key', entryOf('new'), undefined);
-          expect(tier.isBypassed).toBe(false);
-          tier.invalidate(({ value }) => value === 'new');
-          expect(tier.isBypassed).toBe(true);
-          expect(one.answers).toEqual([{ value: undefined, at: 10 }]);
+      for (const landsAfter of [0, 50]) {
+        inVirtualTime((scheduler) => {
+          const { cache, store, read, at } = cacheOn(scheduler);
+          cache.set('key', 'old', { tags: ['a'] });
+          store.behave = (operation) => (operation === 'get' ? { after: 50, landsAfter } : { after: 50 });
+          const one = read('key');
+          at(20, () => act(cache));
+          at(60, () => expect(one.value).toBe(expected));
         });
+      }
+    });
+
+    it('to a look-up that was slower than the invalidation of what it brings', () => {
+      inVirtualTime((scheduler) => {
+        const { cache, store, read, at } = cacheOn(scheduler);
+        cache.set('key', 'old');
+        store.behave = (operation) => ({ after: operation === 'get' ? 90 : 5, landsAfter: 0 });
+        cache.invalidate({ predicate: ({ value }) => value === 'old' });
+        const one = read('key');
+        at(80, () => expect(store.texts.size).toBe(0));
+        at(95, () => expect(one.value).toBeUndefined());
       });
     });
 
-    it('while the store was bypassed', () => {
+    it('while changes were bypassed', () => {
       inVirtualTime((scheduler) => {
-        const { tier, store, read, at } = tierOn(scheduler, { background: true });
-        for (const key of ['written', 'deleted', 'kept', 'read']) {
-          tier.write(key, entryOf('old'), undefined);
+        const { cache, store, read, events, at } = cacheOn(scheduler);
+        for (const key of ['written', 'deleted', 'kept']) {
+          cache.set(key, 'old');
         }
-        store.behave = hangs;
-        read('read');
-        at(500, () => {
-          tier.write('written', entryOf('new'), undefined);
-          tier.delete('deleted');
-          expect(read('written').value).toBeUndefined();
+        store.behave = (operation) => (operation === 'get' ? {} : hangs());
+        cache.set('first', 'new');
+        at(10_500, () => {
+          cache.set('written', 'new');
+          cache.delete('deleted');
+          expect(['written', 'deleted', 'kept'].map((key) => read(key).value)).toEqual([
+            undefined,
+            undefined,
+            'old',
+          ]);
         });
-        at(1000, () => (store.behave = () => ({ after: 20 })));
-        at(1145, () => {
+        at(11_000, () => (store.behave = () => ({ after: 20 })));
+        at(11_200, () => read('nothing'));
+        at(11_225, () => {
           // The probe has answered, the deletions have not.
-          expect(tier.isBypassed).toBe(false);
-          expect(store.texts.size).toBe(4);
-          expect(read('written').answers).toEqual([{ value: undefined, at: 1145 }]);
-          expect(read('deleted').answers).toEqual([{ value: undefined, at: 1145 }]);
-          const kept = read('kept');
-          at(20, () => expect(kept.value).toBe('old'));
+          expect(events.map(({ type }) => type)).toEqual(['store-bypassed', 'store-restored']);
+          expect(store.texts.size).toBe(3);
+          expect(read('written').answers).toEqual([{ value: undefined, at: 11_225 }]);
+          expect(read('deleted').answers).toEqual([{ value: undefined, at: 11_225 }]);
         });
-        at(1200, () => {
-          expect([...store.texts.keys()]).toEqual(['kept', 'read']);
-          const written = read('written');
-          at(20, () => expect(written.value).toBeUndefined());
+        at(11_300, () => {
+          expect([...store.texts.keys()]).toEqual(['kept']);
+          cache.set('written', 'newest');
         });
-        at(1250, () => tier.write('written', entryOf('newest'), undefined));
-        at(1300, () => {
+        at(11_350, () => {
           const written = read('written');
           at(20, () => expect(written.value).toBe('newest'));
-          at(20, () => expect(store.texts.size).toBe(3));
         });
       });
     });
 
     it.each([
-      ['cleared', (tier: StoreTier) => tier.clear(), 0],
-      ['invalidated', (tier: StoreTier) => tier.invalidate((_entry, key) => key !== 'kept'), 1],
-    ])('when all was %s while it was bypassed, also if that fails at first', (_name, act, left) => {
+      ['cleared', (cache: LLMResultCache) => cache.clear(), 0],
+      [
+        'invalidated',
+        (cache: LLMResultCache) => cache.invalidate({ predicate: ({ key }) => key !== 'kept' }),
+        1,
+      ],
+    ])('when all was %s while changes were bypassed, also if that fails at first', (_name, act, left) => {
       inVirtualTime((scheduler) => {
-        const { tier, store, read, at } = tierOn(scheduler, { background: true });
+        const { cache, store, read, at } = cacheOn(scheduler);
         for (const key of ['a', 'b', 'kept']) {
-          tier.write(key, entryOf('old'), undefined);
+          cache.set(key, 'old');
         }
-        store.behave = hangs;
-        read('a');
-        at(500, () => act(tier));
-        at(
-          1000,
-          () =>
-            (store.behave = (operation) =>
-              operation === 'clear' || operation === 'next' ? { after: 5, rejects: true } : { after: 5 }),
-        );
-        at(1200, () => {
-          expect(tier.isBypassed).toBe(false);
-          expect(store.texts.size).toBe(3);
-          const one = read('a');
-          at(10, () => expect(one.value).toBeUndefined());
-        });
-        at(5000, () => {
-          const one = read('a');
-          at(10, () => expect(one.value).toBeUndefined());
-        });
-        at(9000, () => (store.behave = () => ({ after: 5 })));
-        at(30_000, () => {
+        store.behave = (operation) => (operation === 'get' ? {} : hangs());
+        cache.delete('another');
+        at(10_500, () => act(cache));
+        const refuses = (operation: string) =>
+          operation === 'clear' || operation === 'next' ? { after: 5, rejects: true } : {};
+        at(11_000, () => (store.behave = refuses));
+        for (let time = 11_100; time < 30_000; time += 100) {
+          at(time, () => expect(read('a').value).toBeUndefined());
+        }
+        at(15_000, () => expect(store.texts.size).toBe(3));
+        at(19_000, () => (store.behave = () => ({})));
+        at(40_000, () => read('nothing'));
+        at(40_001, () => {
           expect(store.texts.size).toBe(left);
-          tier.write('a', entryOf('new'), undefined);
-        });
-        at(30_100, () => {
-          const one = read('a');
-          at(10, () => expect(one.value).toBe('new'));
+          cache.set('a', 'new');
+          expect(read('a').value).toBe('new');
         });
       });
     });
 
-    it('whose set hung and lands after the store came back', () => {
-      inVirtualTime((scheduler) => {
-        const { tier, store, read, at } = tierOn(scheduler, { background: true });
-        store.behave = () => ({ after: 5000 });
-        tier.write('key', entryOf('old'), undefined);
-        at(200, () => {
-          tier.delete('key');
-          store.behave = () => ({});
+    it.each<[string, (cache: LLMResultCache) => unknown]>([
+      ['deleted', (cache) => cache.delete('key')],
+      ['invalidated', (cache) => cache.invalidate({ prefix: 'key' })],
+      ['written anew', (cache) => cache.set('key', 'newer')],
+      ['cleared', (cache) => cache.clear()],
+    ])('whose set missed its deadline and lands when the key was %s meanwhile', (_name, act) => {
+      for (const time of [5000, 10_500, 12_000]) {
+        inVirtualTime((scheduler) => {
+          const { cache, store, read, at } = cacheOn(scheduler);
+          store.behave = (operation) => (operation === 'set' ? { after: 20_000 } : {});
+          cache.set('key', 'old');
+          at(time, () => act(cache));
+          at(10_500, () => (store.behave = () => ({})));
+          for (let one = 12_100; one < 25_000; one += 100) {
+            at(one, () => expect(read('key').value).toBeUndefined());
+          }
+          at(25_000, () => expect(store.texts.size).toBe(0));
         });
-        at(2000, () => {
-          expect(tier.isBypassed).toBe(false);
-          expect(read('key').value).toBeUndefined();
-          tier.write('key', entryOf('meanwhile'), undefined);
-          expect(store.texts.size).toBe(0);
-        });
-        at(5001, () => {
-          expect(store.texts.size).toBe(0);
-          expect(read('key').value).toBeUndefined();
-        });
-      });
+      }
     });
 
-    it.each([
-      ['its successor was dropped', (tier: StoreTier) => tier.write('key', entryOf('new'), undefined), 0],
-      ['it was invalidated', (tier: StoreTier) => tier.invalidate((_entry, key) => key === 'key'), 2000],
-    ])('whose set hung and lands late, when %s meanwhile', (_name, act, time) => {
+    it('and serves one whose set was late but is the newest', () => {
       inVirtualTime((scheduler) => {
-        const { tier, store, read, at } = tierOn(scheduler, { background: true });
-        store.behave = () => ({ after: 5000 });
-        tier.write('key', entryOf('old'), undefined);
-        at(time, () => act(tier));
-        at(200, () => (store.behave = () => ({})));
-        at(5001, () => {
-          expect(tier.isBypassed).toBe(false);
-          expect(read('key').value).toBeUndefined();
-          expect(store.texts.size).toBe(0);
-        });
-      });
-    });
-
-    it('though the answer to a delete of long ago comes while a set is under way', () => {
-      inVirtualTime((scheduler) => {
-        const { tier, store, read, at } = tierOn(scheduler, { background: true });
-        store.behave = () => ({ after: 5000 });
-        tier.delete('key');
-        at(200, () => (store.behave = (operation) => (operation === 'set' ? { after: 90 } : {})));
-        at(4950, () => tier.write('key', entryOf('old'), undefined));
-        at(5010, () => {
-          expect(read('key').value).toBe('old');
-          tier.delete('key');
-        });
-        at(5100, () => {
-          expect(read('key').value).toBeUndefined();
-          expect(store.texts.size).toBe(0);
-        });
+        const { cache, store, read, at } = cacheOn(scheduler);
+        store.behave = (operation) => (operation === 'set' ? { after: 15_000 } : {});
+        cache.set('key', 'late');
+        at(12_000, () => expect(read('key').value).toBeUndefined());
+        at(15_001, () => expect(read('key').value).toBe('late'));
       });
     });
 
     it('though a set that failed lands all the same, after all was cleared', () => {
       inVirtualTime((scheduler) => {
-        const { tier, store, read, at } = tierOn(scheduler);
+        const { cache, store, read, at } = cacheOn(scheduler);
         store.behave = (operation) =>
           operation === 'set' ? { after: 10, rejects: true, landsAfter: 50 } : {};
-        tier.write('key', entryOf('old'), undefined);
-        at(20, () => tier.clear());
+        cache.set('key', 'old');
+        at(20, () => cache.clear());
         at(60, () => {
           expect(store.texts.size).toBe(1);
           expect(read('key').value).toBeUndefined();
@@ -769,138 +665,121 @@ describe('StoreTier', () => {
       });
     });
 
-    it('and serves one whose set was late but is the newest', () => {
-      inVirtualTime((scheduler) => {
-        const { tier, store, read, at } = tierOn(scheduler, { background: true });
-        store.behave = () => ({ after: 5000 });
-        tier.write('key', entryOf('late'), undefined);
-        at(200, () => (store.behave = () => ({})));
-        at(2000, () => expect(read('key').value).toBeUndefined());
-        at(5001, () => expect(read('key').value).toBe('late'));
-      });
-    });
-
     it('though the set of its successor failed: the older one is deleted', () => {
       inVirtualTime((scheduler) => {
-        const { tier, store, read } = tierOn(scheduler);
-        tier.write('key', entryOf('old'), undefined);
+        const { cache, store, read } = cacheOn(scheduler);
+        cache.set('key', 'old');
         store.behave = (operation) =>
           operation === 'set' ? { answers: { value: false }, landsAfter: Infinity } : {};
-        tier.write('key', entryOf('new'), undefined);
+        cache.set('key', 'new');
         expect(store.texts.size).toBe(0);
         expect(read('key').value).toBeUndefined();
-        expect(tier.statistics).toMatchObject({ failures: 1, writes: 1 });
+        expect(cache.stats.store).toMatchObject({ failures: 1, writes: 1 });
       });
     });
 
-    it.each([
-      ['a timer in the background', true],
-      ['whoever comes by', false],
-    ])('though its deletion failed: it is tried again by %s', (_name, background) => {
+    it('though its deletion failed: it is tried again', () => {
       inVirtualTime((scheduler) => {
-        const { tier, store, read, at } = tierOn(scheduler, { background });
-        tier.write('key', entryOf('old'), undefined);
+        const { cache, store, read, at } = cacheOn(scheduler);
+        cache.set('key', 'old');
         store.behave = () => ({ throws: true });
-        tier.delete('key');
+        cache.delete('key');
         store.behave = () => ({});
-        const passBy = () => expect(read('key').value).toBeUndefined();
-        at(10, passBy);
+        const ask = () => expect(read('key').value).toBeUndefined();
+        at(10, ask);
         at(990, () => expect(store.count('delete')).toBe(1));
-        at(1010, passBy);
+        at(1010, ask);
         at(1020, () => {
           expect(store.count('delete')).toBe(2);
           expect(store.texts.size).toBe(0);
-          expect(tier.isBypassed).toBe(false);
+          expect(cache.stats.store!.isBypassed).toBe(false);
         });
       });
     });
 
     it('and takes a delete that answers false for done, as there was nothing', () => {
       inVirtualTime((scheduler) => {
-        const { tier, store } = tierOn(scheduler);
+        const { cache, store, events } = cacheOn(scheduler);
         for (let time = 0; time < 5; time++) {
-          tier.delete('key');
+          cache.delete('key');
         }
         expect(store.count('delete')).toBe(5);
-        expect(tier.statistics).toMatchObject({ failures: 0, isBypassed: false });
+        expect(cache.stats.store!.failures).toBe(0);
+        expect(events).toEqual([]);
       });
     });
 
-    it('though the store swallows its errors: what was under way when it emitted one is in doubt', () => {
+    it('though the store swallows its errors: calls that ran when it emitted one are in doubt', () => {
       inVirtualTime((scheduler) => {
-        const { tier, store, events, read, at } = tierOn(scheduler);
-        tier.write('key', entryOf('old'), undefined);
+        const { cache, store, events, read, at } = cacheOn(scheduler);
+        cache.set('key', 'old');
         store.emit(new Error('of nobody'));
         store.behave = () => ({ after: 10, landsAfter: Infinity });
-        tier.write('key', entryOf('new'), undefined);
+        cache.set('key', 'new');
         at(5, () => store.emit(new Error('swallowed')));
         at(11, () => {
           store.behave = () => ({});
           expect(store.log).toEqual(['set key 0', 'set key 0', 'delete key 10']);
           expect(read('key').value).toBeUndefined();
-          expect(tier.statistics).toMatchObject({ failures: 1, writes: 1 });
+          expect(cache.stats.store).toMatchObject({ failures: 1, writes: 1 });
         });
         at(25, () => {
-          store.behave = () => ({ after: 10 });
-          tier.delete('a');
-          tier.delete('b');
-          store.emit(new Error('first'));
-          store.emit(new Error('second'));
-          expect(tier.isBypassed).toBe(false);
-          store.emit(new Error('third'));
-          expect(events).toMatchObject([
-            { operation: 'delete', reason: 'failed', error: new Error('third') },
-          ]);
+          store.behave = () => ({ swallows: true, after: 10 });
+          for (const key of ['a', 'b', 'c', 'd', 'e']) {
+            cache.delete(key);
+          }
+        });
+        at(40, () => {
+          // One error is one failure, however many calls it puts in doubt.
+          expect(events).toMatchObject([{ operation: 'delete', reason: 'failed' }]);
+          expect(events[0]).toHaveProperty('error', new Error('delete failed'));
         });
       });
     });
 
     it('though 60,000 keys were written while it was bypassed, more than are remembered', () => {
       inVirtualTime((scheduler) => {
-        const { tier, store, read, at } = tierOn(scheduler, { background: true });
-        const foreign = tierOn(scheduler, { store });
-        tier.write('key', entryOf('old'), undefined);
-        tier.write('untouched', entryOf('old'), undefined);
-        foreign.tier.write('foreign', entryOf('old'), undefined);
-        store.behave = hangs;
-        read('key');
+        const { cache, store, read, at } = cacheOn(scheduler);
+        const foreign = cacheOn(scheduler, store);
+        cache.set('key', 'old');
+        cache.set('untouched', 'old');
+        foreign.cache.set('foreign', 'old');
+        store.behave = (operation) => (operation === 'get' ? {} : { throws: true });
         at(200, () => {
-          tier.write('key', entryOf('new'), undefined);
+          cache.set('key', 'new');
           for (let index = 0; index < 60_000; index++) {
-            tier.write(`key ${index}`, entryOf('new'), undefined);
+            cache.set(`key ${index}`, 'new');
           }
           store.behave = () => ({});
         });
-        at(5000, () => {
-          expect(tier.isBypassed).toBe(false);
+        at(5000, () => read('nothing'));
+        at(5001, () => {
           expect(store.count('clear')).toBe(0);
           for (const key of ['key', 'untouched', 'foreign']) {
             expect(read(key).value).toBeUndefined();
           }
           expect(foreign.read('foreign').value).toBe('old');
-          foreign.tier.write('foreign', entryOf('new'), undefined);
+          foreign.cache.set('foreign', 'new');
           expect(read('foreign').value).toBe('new');
-          tier.close();
         });
       });
     });
 
     it('though 60,000 keys were deleted while it was bypassed: the store is cleared', () => {
       inVirtualTime((scheduler) => {
-        const { tier, store, read, at } = tierOn(scheduler, { background: true });
-        tier.write('key 0', entryOf('old'), undefined);
-        store.behave = hangs;
-        read('key 0');
+        const { cache, store, read, at } = cacheOn(scheduler);
+        cache.set('key 0', 'old');
+        store.behave = () => ({ throws: true });
         at(200, () => {
           for (let index = 0; index < 60_000; index++) {
-            tier.delete(`key ${index}`);
+            cache.delete(`key ${index}`);
           }
           store.behave = () => ({});
         });
-        at(5000, () => {
+        at(5000, () => read('nothing'));
+        at(5001, () => {
           expect(store.texts.size).toBe(0);
           expect(store.count('clear')).toBe(1);
-          tier.close();
         });
       });
     });
@@ -909,10 +788,10 @@ describe('StoreTier', () => {
   describe('sends writes', () => {
     it('32 at a time, lets 1,000 wait, and deletes what it must drop', () => {
       inVirtualTime((scheduler) => {
-        const { tier, store, read, at } = tierOn(scheduler);
+        const { cache, store, read, at } = cacheOn(scheduler);
         store.behave = () => ({ after: 10 });
         for (let index = 0; index < 2000; index++) {
-          tier.write(`key ${index}`, entryOf(index), undefined);
+          cache.set(`key ${index}`, index);
         }
         expect(store.count('set')).toBe(32);
         expect(read('key 1031').value).toBe(1031);
@@ -920,19 +799,18 @@ describe('StoreTier', () => {
         at(10_000, () => {
           expect(store.count('set')).toBe(1032);
           expect(store.count('delete')).toBe(968);
-          expect(tier.statistics).toMatchObject({ writes: 1032, timeouts: 0, failures: 0 });
+          expect(cache.stats.store).toMatchObject({ writes: 1032, timeouts: 0, failures: 0 });
         });
       });
     });
 
     it('through a store that answers at once without a deep stack', () => {
       inVirtualTime((scheduler) => {
-        const { tier, store } = tierOn(scheduler);
+        const { cache, store } = cacheOn(scheduler);
         for (let index = 0; index < 20_000; index++) {
-          tier.write(`key ${index}`, entryOf(index), undefined);
+          cache.set(`key ${index}`, index);
         }
         expect(store.texts.size).toBe(20_000);
-        tier.invalidate(({ value }) => (value as number) % 2 === 0);
       });
     });
   });
@@ -940,29 +818,32 @@ describe('StoreTier', () => {
   describe('purges', () => {
     it('all by clear, and writes after it only when it is done', () => {
       inVirtualTime((scheduler) => {
-        const { tier, store, read, at } = tierOn(scheduler);
-        tier.write('key', entryOf('old'), undefined);
-        store.behave = () => ({ after: 20 });
-        tier.clear();
-        tier.write('key', entryOf('new'), undefined);
-        expect(read('key').value).toBe('new');
-        expect(read('another').value).toBeUndefined();
-        expect(store.log).toEqual(['set key 0', 'clear  0']);
+        const { cache, store, read, at } = cacheOn(scheduler);
+        cache.set('key', 'old');
+        at(1, () => {
+          store.behave = () => ({ after: 20 });
+          cache.clear();
+        });
+        at(2, () => {
+          cache.set('key', 'new');
+          expect(read('key').value).toBe('new');
+          expect(store.log).toEqual(['set key 0', 'clear  1']);
+        });
         at(50, () => {
-          expect(store.log).toEqual(['set key 0', 'clear  0', 'set key 20']);
+          expect(store.log).toEqual(['set key 0', 'clear  1', 'set key 21']);
           const one = read('key');
           at(20, () => expect(one.value).toBe('new'));
         });
       });
     });
 
-    it('all anew where that is asked for while it is under way, one after the other', () => {
+    it('all anew if that is asked for while it is under way, one after the other', () => {
       inVirtualTime((scheduler) => {
-        const { tier, store, at } = tierOn(scheduler);
+        const { cache, store, at } = cacheOn(scheduler);
         store.behave = () => ({ after: 20, landsAfter: 0 });
-        tier.clear();
+        cache.clear();
         at(5, () => store.texts.set('of another process', ''));
-        at(10, () => tier.clear());
+        at(10, () => cache.clear());
         at(15, () => expect(store.count('clear')).toBe(1));
         at(50, () => {
           expect(store.log).toEqual(['clear  0', 'clear  20']);
@@ -971,52 +852,34 @@ describe('StoreTier', () => {
       });
     });
 
-    it.each([
-      ['a clear', (tier: StoreTier) => tier.clear()],
-      ['an invalidation', (tier: StoreTier) => tier.invalidate(() => true)],
-    ])('again when the store comes back where %s hung', (_name, act) => {
-      inVirtualTime((scheduler) => {
-        const { tier, store, read, at } = tierOn(scheduler, { background: true });
-        tier.write('key', entryOf('old'), undefined);
-        store.behave = hangs;
-        act(tier);
-        at(200, () => (store.behave = () => ({})));
-        at(2000, () => {
-          expect(store.texts.size).toBe(0);
-          tier.write('key', entryOf('new'), undefined);
-          expect(read('key').value).toBe('new');
-        });
-      });
-    });
-
     it('by all invalidations that were asked for while it was bypassed, and while one is under way', () => {
       inVirtualTime((scheduler) => {
-        const { tier, store, at } = tierOn(scheduler, { background: true });
+        const { cache, store, read, at } = cacheOn(scheduler);
         for (const key of ['a', 'b', 'c', 'd', 'e']) {
-          tier.write(key, entryOf(key), undefined);
+          cache.set(key, key);
         }
         store.behave = hangs;
-        const forget = (key: string) => tier.invalidate(({ value }) => value === key);
-        forget('a');
-        at(200, () => {
-          forget('b');
+        cache.invalidate({ prefix: 'a' });
+        at(10_500, () => {
+          cache.invalidate({ prefix: 'b' });
           store.behave = () => ({ after: 10 });
         });
-        at(1150, () => {
-          forget('c');
-          forget('d');
+        at(11_100, () => read('nothing'));
+        at(11_150, () => {
+          cache.invalidate({ prefix: 'c' });
+          cache.invalidate({ prefix: 'd' });
         });
-        at(2000, () => expect([...store.texts.keys()]).toEqual(['e']));
+        at(12_000, () => expect([...store.texts.keys()]).toEqual(['e']));
       });
     });
 
     it('no newer answer that is on its way', () => {
       inVirtualTime((scheduler) => {
-        const { tier, store, read, at } = tierOn(scheduler);
-        tier.write('key', entryOf('old'), undefined);
+        const { cache, store, read, at } = cacheOn(scheduler);
+        cache.set('key', 'old', { tags: ['a'] });
         store.behave = (operation) => ({ after: operation === 'set' ? 50 : 5 });
-        tier.invalidate(() => true);
-        tier.write('key', entryOf('new'), undefined);
+        cache.invalidate({ tag: 'a' });
+        cache.set('key', 'new', { tags: ['a'] });
         at(100, () => {
           expect(store.count('delete')).toBe(0);
           const one = read('key');
@@ -1025,183 +888,130 @@ describe('StoreTier', () => {
       });
     });
 
-    it('what was on its way when all was cleared', () => {
-      inVirtualTime((scheduler) => {
-        const { tier, store, read, at } = tierOn(scheduler);
-        store.behave = (operation) => (operation === 'set' ? { after: 50 } : {});
-        tier.write('key', entryOf('old'), undefined);
-        at(10, () => {
-          tier.clear();
-          expect(read('key').value).toBeUndefined();
-        });
-        at(60, () => {
-          expect(store.texts.size).toBe(0);
-          expect(store.log).toEqual(['set key 0', 'clear  10', 'delete key 50']);
-        });
-      });
-    });
-
     it('what matches, by going through the store, and serves meanwhile what does not', () => {
       inVirtualTime((scheduler) => {
-        const { tier, store, read, at } = tierOn(scheduler);
-        for (const key of ['a1', 'a2', 'b1']) {
-          tier.write(key, entryOf(key, { tags: [key[0]!] }), undefined);
-        }
+        const { cache, store, read, at } = cacheOn(scheduler);
+        const other = cacheOn(scheduler, store);
+        cache.set('a1', 'a1', { tags: ['a'] });
+        other.cache.set('a2', 'a2', { tags: ['a'] });
+        cache.set('b1', 'b1', { tags: ['b'] });
         store.texts.set('foreign', 'no entry');
         store.behave = (operation) => (operation === 'get' ? {} : { after: 10 });
-        tier.invalidate(({ tags }) => tags.includes('a'));
+        cache.invalidate({ tag: 'a' });
         const served = () => ['a1', 'a2', 'b1'].map((key) => read(key).value);
         expect(served()).toEqual([undefined, undefined, 'b1']);
-        // Written after it, it stays although it matches.
-        tier.write('a2', entryOf('new', { tags: ['a'] }), undefined);
-        at(5, () => expect(read('a2').value).toBe('new'));
-        at(35, () => expect(served()).toEqual([undefined, 'new', 'b1']));
+        for (const time of [5, 15, 25, 35, 200]) {
+          at(time, () => expect(served()).toEqual([undefined, undefined, 'b1']));
+        }
         at(200, () => {
-          expect(served()).toEqual([undefined, 'new', 'b1']);
-          expect([...store.texts.keys()].sort()).toEqual(['a2', 'b1', 'foreign']);
+          expect([...store.texts.keys()].sort()).toEqual(['b1', 'foreign']);
           expect(store.count('next')).toBe(5);
-        });
-      });
-    });
-
-    it('what matches of what others have written', () => {
-      inVirtualTime((scheduler) => {
-        const { tier, store } = tierOn(scheduler);
-        const other = tierOn(scheduler, { store });
-        other.tier.write('a', entryOf(1), undefined);
-        other.tier.write('b', entryOf(2), undefined);
-        tier.invalidate(({ value }) => value === 1);
-        expect(other.read('a').value).toBeUndefined();
-        expect(other.read('b').value).toBe(2);
-      });
-    });
-
-    it('what matches of what is on its way, too', () => {
-      inVirtualTime((scheduler) => {
-        const { tier, store, read, at } = tierOn(scheduler);
-        store.behave = (operation) => (operation === 'set' ? { after: 50 } : {});
-        tier.write('a', entryOf(1), undefined);
-        tier.write('b', entryOf(2), undefined);
-        tier.invalidate(({ value }) => value === 1);
-        expect([read('a').value, read('b').value]).toEqual([undefined, 2]);
-        at(60, () => {
-          expect([read('a').value, read('b').value]).toEqual([undefined, 2]);
-          expect(store.texts.size).toBe(1);
         });
       });
     });
 
     it('what cannot be judged, too', () => {
       inVirtualTime((scheduler) => {
-        const { tier, store } = tierOn(scheduler);
-        tier.write('a', entryOf(null), undefined);
-        tier.invalidate(({ value }) => (value as { text: string }).text === 'x');
+        const { cache, store } = cacheOn(scheduler);
+        cache.set('a', null);
+        cache.invalidate({ predicate: ({ value }) => (value as { text: string }).text === 'x' });
         expect(store.texts.size).toBe(0);
       });
     });
 
-    it('a large store in slices, though it answers at once', () => {
+    it('a large store in slices, and no faster than it deletes', () => {
       inVirtualTime((scheduler) => {
-        const { tier, store, clock, read, at } = tierOn(scheduler);
+        const { cache, store, read, at } = cacheOn(scheduler);
         for (let index = 0; index < 1000; index++) {
-          tier.write(`key ${index}`, entryOf(index), undefined);
+          cache.set(`key ${index}`, index);
         }
-        tier.invalidate(() => true);
+        cache.invalidate({ prefix: 'key' });
         expect(store.texts.size).toBeGreaterThan(700);
         expect(read('key 999').value).toBeUndefined();
         at(1, () => {
           expect(store.texts.size).toBe(0);
           for (let index = 0; index < 1000; index++) {
-            tier.write(`key ${index}`, entryOf(index), undefined);
+            cache.set(`key ${index}`, index);
           }
-          tier.invalidate(() => true);
-          expect(clock.held).toBe(1);
-          tier.close();
-          expect(clock.held).toBe(0);
+          store.behave = (operation) => (operation === 'delete' ? { after: 1 } : {});
+          cache.invalidate({ prefix: 'key' });
+          expect(store.count('next')).toBeLessThan(1100);
+        });
+        at(100, () => {
+          expect(store.texts.size).toBe(0);
+          expect(timersOf(scheduler)).toBe(0);
         });
       });
     });
 
-    it('everything where it cannot be gone through', () => {
+    it('everything if the store cannot list what it holds', () => {
       inVirtualTime((scheduler) => {
-        const { tier, store, read } = tierOn(scheduler);
-        delete (store as { iterator?: unknown }).iterator;
-        Object.defineProperty(store, 'iterator', { value: undefined });
-        tier.write('a', entryOf(1), undefined);
-        tier.write('b', entryOf(2), undefined);
-        tier.invalidate(({ value }) => value === 1);
+        const { cache, store, read } = cacheOn(scheduler);
+        without(store, 'iterator');
+        cache.set('a', 1);
+        cache.set('b', 2);
+        cache.invalidate({ prefix: 'a' });
         expect(store.count('clear')).toBe(1);
         expect([read('a').value, read('b').value]).toEqual([undefined, undefined]);
       });
     });
 
-    it('by going through it where there is no clear', () => {
+    it('by going through a store without clear', () => {
       inVirtualTime((scheduler) => {
-        const { tier, store, read } = tierOn(scheduler);
-        Object.defineProperty(store, 'clear', { value: undefined });
-        tier.write('a', entryOf(1), undefined);
-        tier.clear();
-        tier.write('b', entryOf(2), undefined);
-        expect([...store.texts.keys()]).toEqual(['b']);
-        expect(read('b').value).toBe(2);
+        const { cache, store, read, at } = cacheOn(scheduler);
+        without(store, 'clear');
+        cache.set('a', 1);
+        cache.clear();
+        at(1, () => {
+          cache.set('b', 2);
+          expect([...store.texts.keys()]).toEqual(['b']);
+          expect(read('b').value).toBe(2);
+        });
       });
     });
 
-    it('for the life of the process what it can neither go through nor clear, to the write', () => {
+    it('for the life of the process what it can neither go through nor clear, to the millisecond', () => {
       inVirtualTime((scheduler) => {
-        const { tier, store, read, at } = tierOn(scheduler);
-        const other = tierOn(scheduler, { store });
-        Object.defineProperty(store, 'iterator', { value: undefined });
-        Object.defineProperty(store, 'clear', { value: undefined });
+        const { cache, store, read, at } = cacheOn(scheduler);
+        const other = cacheOn(scheduler, store);
+        without(store, 'iterator', 'clear');
         const served = (...keys: string[]) => keys.map((key) => read(key).value);
-        tier.write('a', entryOf(1, { tags: ['x'] }), undefined);
-        tier.write('b', entryOf(2), undefined);
-        other.tier.write('c', entryOf(3, { tags: ['x'] }), undefined);
-        tier.invalidate(({ tags }) => tags.includes('x'));
-        expect(served('a', 'b', 'c')).toEqual([undefined, 2, undefined]);
-        // In the same millisecond: one's own writes are told apart, those of others are not trusted.
-        tier.write('a', entryOf(4, { tags: ['x'] }), undefined);
-        other.tier.write('c', entryOf(5, { tags: ['x'] }), undefined);
-        expect(served('a', 'b', 'c')).toEqual([4, 2, undefined]);
+        cache.set('a', 1);
+        other.cache.set('c', 3);
+        cache.invalidate({ prefix: 'a' });
+        expect(served('a', 'c')).toEqual([undefined, undefined]);
         at(1, () => {
-          other.tier.write('c', entryOf(6, { tags: ['x'] }), undefined);
-          expect(served('a', 'b', 'c')).toEqual([4, 2, 6]);
-          tier.clear();
-          expect(served('a', 'b', 'c')).toEqual([undefined, undefined, undefined]);
-          expect(other.read('b').value).toBe(2);
-          tier.write('a', entryOf(7), undefined);
-          other.tier.write('c', entryOf(8), undefined);
-          expect(served('a', 'b', 'c')).toEqual([7, undefined, undefined]);
-          expect(store.texts.size).toBe(3);
+          cache.set('a', 4);
+          other.cache.set('c', 5);
+          expect(served('a', 'c')).toEqual([4, 5]);
+          cache.clear();
+          expect(served('a', 'c')).toEqual([undefined, undefined]);
+          expect(other.read('c').value).toBe(5);
+          expect(store.texts.size).toBe(2);
         });
         at(2, () => {
-          other.tier.write('c', entryOf(9), undefined);
-          expect(served('a', 'b', 'c')).toEqual([7, undefined, 9]);
-          for (let index = 0; index < 3000; index++) {
-            tier.invalidate(({ value }) => value === index + 100);
-          }
-          expect(read('a').value).toBeUndefined();
-          tier.write('a', entryOf(10), undefined);
-          expect(read('a').value).toBe(10);
+          other.cache.set('c', 9);
+          expect(served('a', 'c')).toEqual([undefined, 9]);
         });
       });
     });
 
     it('again from the start when the iterator failed', () => {
       inVirtualTime((scheduler) => {
-        const { tier, store, read, at } = tierOn(scheduler, { background: true });
+        const { cache, store, read, at } = cacheOn(scheduler);
         for (const key of ['a', 'b', 'c']) {
-          tier.write(key, entryOf(key), undefined);
+          cache.set(key, key);
         }
         let steps = 0;
         store.behave = (operation) => ({ throws: operation === 'next' && ++steps === 2 });
-        tier.invalidate((_entry, key) => key !== 'b');
+        cache.invalidate({ predicate: ({ key }) => key !== 'b' });
+        const served = () => ['a', 'b', 'c'].map((key) => read(key).value);
         expect([...store.texts.keys()]).toEqual(['b', 'c']);
-        expect(['a', 'b', 'c'].map((key) => read(key).value)).toEqual([undefined, 'b', undefined]);
-        at(999, () => expect(steps).toBe(2));
-        at(1001, () => {
+        expect(served()).toEqual([undefined, 'b', undefined]);
+        at(1001, served);
+        at(1002, () => {
           expect([...store.texts.keys()]).toEqual(['b']);
-          expect(tier.statistics).toMatchObject({ failures: 1, isBypassed: false });
+          expect(cache.stats.store).toMatchObject({ failures: 1, isBypassed: false });
         });
       });
     });
@@ -1210,52 +1020,59 @@ describe('StoreTier', () => {
   describe('closes', () => {
     it('at once: open look-ups are answered, what waits is sent, and nothing happens later', () => {
       inVirtualTime((scheduler) => {
-        const { tier, store, events, read, at } = tierOn(scheduler, { background: true });
+        const { cache, store, events, read, at } = cacheOn(scheduler);
         store.behave = (operation) => (operation === 'get' ? hangs() : { after: 10 });
         const one = read('key');
         for (let index = 0; index < 100; index++) {
-          tier.write(`key ${index}`, entryOf(index), undefined);
+          cache.set(`key ${index}`, index);
         }
-        tier.close();
-        tier.close();
+        cache.close();
+        cache.close();
         expect(one.value).toBeUndefined();
         expect(read('key 99').value).toBeUndefined();
-        tier.write('later', entryOf(1), undefined);
-        tier.delete('key 1');
-        tier.clear();
-        tier.invalidate(() => true);
+        cache.set('later', 1);
+        cache.delete('key 1');
+        cache.clear();
+        cache.invalidate({ prefix: 'key' });
         at(10_000, () => {
           expect(store.texts.size).toBe(100);
           expect(events).toEqual([]);
           expect(store.listenerCount).toBe(0);
+          expect(timersOf(scheduler)).toBe(0);
         });
       });
     });
 
-    it('while bypassed, without a timer or a probe', () => {
-      inVirtualTime((scheduler) => {
-        const { tier, store, clock, read, at } = tierOn(scheduler, { background: true });
-        store.behave = hangs;
-        read('key');
-        at(200, () => {
-          expect(clock.held).toBe(1);
-          tier.close();
-          expect(clock.held).toBe(0);
+    it.each<[string, (answers: StoredAnswers) => unknown]>([
+      ['a look-up', ({ read }) => read('key')],
+      ['a set', ({ cache }) => cache.set('key', 1)],
+      ['a clear', ({ cache }) => cache.clear()],
+      ['an invalidation', ({ cache }) => cache.invalidate({ prefix: 'key' })],
+    ])('with %s that hangs, without a timer', (_name, act) => {
+      for (const closesAt of [50, 10_100, 11_500]) {
+        inVirtualTime((scheduler) => {
+          const answers = cacheOn(scheduler);
+          answers.store.behave = hangs;
+          act(answers);
+          answers.at(closesAt, () => {
+            answers.cache.close();
+            const asked = answers.store.log.length;
+            expect(timersOf(scheduler)).toBe(0);
+            answers.at(100_000, () => expect(answers.store.log).toHaveLength(asked));
+          });
         });
-        at(100_000, () => expect(store.log).toEqual(['get key 0']));
-      });
+      }
     });
 
-    it('with what hangs or fails later, without a timer', () => {
+    it('with a set that fails later, which is deleted then', () => {
       inVirtualTime((scheduler) => {
-        const { tier, store, clock, at } = tierOn(scheduler, { background: true });
+        const { cache, store, at } = cacheOn(scheduler);
         store.behave = (operation) => (operation === 'set' ? { after: 50, rejects: true } : hangs());
-        tier.write('key', entryOf(1), undefined);
-        tier.close();
-        expect(clock.held).toBe(0);
+        cache.set('key', 1);
+        cache.close();
         at(60, () => {
           expect(store.log).toEqual(['set key 0', 'delete key 50']);
-          expect(clock.held).toBe(0);
+          expect(timersOf(scheduler)).toBe(0);
         });
       });
     });
