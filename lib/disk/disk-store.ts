@@ -4,84 +4,85 @@ import type { Cancel, Clock } from '../core/clock';
 import { ClosedError } from '../core/errors';
 import { clockFrom } from '../core/scheduler-clock';
 import { configObject, numberSetting } from '../core/settings';
-import { accessError } from './disk-store-error';
-import { Environment } from './environment';
-import { leaving, type Bounds } from './leaving';
-import {
-  diskBytesOf,
-  EntryIds,
-  expiryOf,
-  idOf,
-  keyBytes,
-  longestKey,
-  markOf,
-  readRow,
-  rowOf,
-  textOfRow,
-} from './rows';
+import { Tables, type Entry } from './tables';
 import { WriteBatch, type Write } from './write-batch';
 
 /** The config of {@link diskStore}. */
 export interface DiskStoreConfig {
-  /** Entries kept; those stored first leave first, and expired ones before them. Default 100,000; `Infinity` is allowed. */
+  /**
+   * Entries kept; those stored first leave first, and expired ones before them. `Infinity` is allowed.
+   *
+   * @defaultValue 100,000
+   */
   readonly maxEntries?: number;
   /**
-   * Bytes that the file of the database is kept to, at least 1,048,576. Default 1,073,741,824. Entries take three
-   * quarters of it at most; the rest is room for what changes, and processes that write at full speed side by side may
-   * need some more. A text may take a quarter, up to 16,000,000 bytes.
+   * Bytes that the file of the database is kept to, at least 1,048,576. Entries take half of it at most; the rest is
+   * room for changes, and processes that write at full speed side by side may need some more. A text may take a
+   * quarter, up to 16,000,000 bytes.
+   *
+   * @defaultValue 1,073,741,824
    */
   readonly maxBytes?: number;
-  /** Milliseconds between looks for expired entries, in the background. Default 60,000; `Infinity` for none. */
+  /**
+   * Milliseconds between looks for expired entries, in the background; `Infinity` for none.
+   *
+   * @defaultValue 60,000
+   */
   readonly sweepInterval?: number;
-  /** The scheduler whose time entries expire by. Default `asyncScheduler`. */
+  /**
+   * The scheduler that tells when entries expire.
+   *
+   * @defaultValue `asyncScheduler`
+   */
   readonly scheduler?: SchedulerLike;
 }
 
 /** Texts on the disk of this machine: see {@link diskStore}. */
 export interface DiskStore extends CacheStore {
-  /** Entries on the disk, those included that have expired and were not swept yet. */
+  /** Entries on the disk, with those that have expired and were not swept yet. */
   readonly size: number;
-  /** Bytes of disk that hold entries; the file of the database is longer by the room for what changes. */
+  /** Bytes of disk that hold entries; the file of the database is longer by the room for changes. */
   readonly bytes: number;
-  /** The text under a key, at once; undefined where there is none or it has expired. */
+  /** The text under a key, at once; undefined if there is none or it has expired. */
   get(key: string): string | undefined;
   /**
-   * Keeps a text under a key of at most 1,978 bytes, for `ttl` milliseconds or without an end. Resolves when it is on
-   * the disk; rejects with `DiskStoreError` where that fails, and then what was there before still is.
+   * Keeps a text under a key of 1 to 1,900 bytes, for `ttl` milliseconds or without an end. Resolves when it is on the
+   * disk. Rejects with `DiskStoreError` if that fails, and then the older text is still there; with `RangeError` for a
+   * key or a text that is too long.
    */
   set(key: string, text: string, ttl?: number): Promise<void>;
-  /** Forgets a key; resolves, when that is on the disk, to whether it led to anything. */
+  /** Forgets a key; resolves, when that is on the disk, to whether there was a text. */
   delete(key: string): Promise<boolean>;
   /** Forgets everything, for all processes that share the directory; resolves when that is on the disk. */
   clear(): Promise<void>;
   /** Lists keys and texts. What is written meanwhile may come or not. */
   iterator(): Generator<[key: string, text: string], void>;
-  /** Resolves when what was written is on the disk and the directory is let go of; later use fails with `ClosedError`. */
+  /** Resolves when all writes are on the disk and the directory is closed; later use fails with `ClosedError`. */
   close(): Promise<void>;
 }
 
-/** How much one commit takes, so that neither the event loop nor another process waits long. */
-const mostWritesPerCommit = 100;
-const mostBytesPerCommit = 2 ** 20;
+/** Entries that one commit takes out at most besides as many as it brings, and that a listing reads at once. */
+const mostAtOnce = 100;
 
-/** How much a listing reads at once. */
-const bytesPerPage = 2 ** 18;
-
-/** The milliseconds that a commit leaves others where a store must become smaller. */
+/** The milliseconds between commits that make a store smaller. */
 const pauseBetweenRemovals = 5;
 
-/** Longer texts would hold up the event loop. */
+/** Longer texts would block the process for too long. */
 const longestText = 16_000_000;
+
+/** LMDB takes keys of 1,978 bytes; the rest is room for their encoding. */
+const longestKey = 1900;
 
 /**
  * Keeps texts in a directory on a disk of this machine, so that answers survive a restart; any number of processes may
  * share the directory. Made on LMDB, an optional peer: `npm install lmdb`.
  *
  * Reads answer at once, from memory that is mapped to the file. Writes are committed in the background, those of one
- * moment together, and a read sees those of its own store at once. A write whose promise has resolved is on the disk: it
- * survives a `kill -9` of any process at any moment, and a power cut as far as the disk keeps what it said it has. A
- * write whose promise has not resolved is there whole or not at all. A text that a disk gives back wrong reads as
- * absent. Not for network file systems, on which LMDB does not work. New files can be read by their owner alone.
+ * moment together, and a read sees the writes of its own store at once. A write whose promise has resolved is on the
+ * disk: it survives a `kill -9` of any process at any moment, and a power cut as far as the disk keeps what it said it
+ * has. A write whose promise has not resolved is there whole or not at all. LMDB does not work on network file systems,
+ * and trusts its file: a damaged page may end the process, so delete a directory whose disk had errors. New files can
+ * be read by their owner alone.
  *
  * @example
  * const cache = new LLMResultCache({ store: diskStore('./answers') });
@@ -92,8 +93,8 @@ const longestText = 16_000_000;
  * store.get('v1:4f2a');
  * await store.close();
  *
- * @param directory is made where it does not exist
- * @throws DiskStoreError where lmdb is not installed, or the directory cannot be written, holds something else, is of
+ * @param directory is made if it does not exist
+ * @throws DiskStoreError if lmdb is not installed, or the directory cannot be written, holds something else, is of
  * another schema or damaged
  * @throws TypeError or RangeError for a config that names a wrong value
  */
@@ -102,21 +103,20 @@ export function diskStore(directory: string, config?: DiskStoreConfig): DiskStor
 }
 
 class LmdbStore implements DiskStore {
-  readonly #environment: Environment;
-  readonly #directory: string;
+  readonly #tables: Tables;
   readonly #clock: Clock;
-  readonly #bounds: Bounds;
-  readonly #writesPerCommit: number;
-  readonly #bytesPerCommit: number;
+  readonly #maxEntries: number;
+  readonly #maxBytes: number;
   readonly #longestText: number;
   readonly #sweepInterval: number;
-  readonly #ids = new EntryIds();
-  readonly #waiting = new WriteBatch();
+  /** Tells the entries of this store from those of others. */
+  readonly #writer = Math.floor(Math.random() * 2 ** 32);
+  #count = 0;
+  #waiting: WriteBatch | undefined;
   #committing: WriteBatch | undefined;
   #isDraining = false;
   #drained = Promise.resolve();
   #isSweepDue = false;
-  #hasFailed = false;
   #cancelSweep: Cancel | undefined;
   #closed: Promise<void> | undefined;
 
@@ -126,53 +126,36 @@ class LmdbStore implements DiskStore {
     }
     const settings: DiskStoreConfig = configObject('diskStore', config);
     const maxBytes = numberSetting('maxBytes', settings.maxBytes, 2 ** 30, { min: 2 ** 20 });
-    this.#bounds = {
-      entries: numberSetting('maxEntries', settings.maxEntries, 100_000, {
-        min: 1,
-        whole: true,
-        infinite: true,
-      }),
-      bytes: 0.75 * maxBytes,
-    };
-    this.#writesPerCommit = Math.min(mostWritesPerCommit, this.#bounds.entries);
-    this.#bytesPerCommit = Math.min(mostBytesPerCommit, maxBytes / 16);
+    this.#maxBytes = maxBytes / 2;
     this.#longestText = Math.min(longestText, Math.floor(maxBytes / 4));
+    this.#maxEntries = numberSetting('maxEntries', settings.maxEntries, 100_000, {
+      min: 1,
+      whole: true,
+      infinite: true,
+    });
     this.#sweepInterval = numberSetting('sweepInterval', settings.sweepInterval, 60_000, {
       above: true,
       infinite: true,
     });
     this.#clock = clockFrom(settings.scheduler);
-    this.#directory = directory;
-    this.#environment = Environment.open(directory);
+    this.#tables = new Tables(directory);
     this.#sweepLater();
   }
 
   get size(): number {
     this.#refuseIfClosed();
-    return this.#read((environment) => environment.size);
+    return this.#tables.size;
   }
 
   get bytes(): number {
     this.#refuseIfClosed();
-    return this.#read((environment) => environment.bytes);
+    return this.#tables.bytes;
   }
 
   get(key: string): string | undefined {
     this.#refuseIfClosed();
-    const now = this.#clock.now();
-    const own = this.#ownWrite(key);
-    if (own) {
-      return own.expiresAt > now ? own.text : undefined;
-    }
-    const bytes = keyBytes(key);
-    if (bytes.length > longestKey) {
-      return undefined;
-    }
-    return this.#read((environment) => {
-      const mark = environment.markOf(bytes);
-      const row = mark && expiryOf(mark) > now ? environment.rowOf(idOf(mark)) : undefined;
-      return row && textOfRow(row, bytes);
-    });
+    const found = this.#ownWrite(key) ?? this.#entry(key);
+    return found && found.expiresAt > this.#clock.now() ? found.text : undefined;
   }
 
   async set(key: string, text: string, ttl?: number): Promise<void> {
@@ -181,10 +164,9 @@ class LmdbStore implements DiskStore {
       throw new TypeError(`A disk store keeps texts, but was given a value of type ${typeof text}.`);
     }
     const duration = numberSetting('ttl', ttl, Infinity, { infinite: true });
-    const keyLength = keyBytes(key).length;
-    if (keyLength > longestKey) {
+    if (!isKey(key)) {
       throw new RangeError(
-        `A key of a disk store may be ${longestKey} bytes long, but one has ${keyLength}.`,
+        `A key of a disk store has 1 to ${longestKey} bytes, but one has ${Buffer.byteLength(key)}.`,
       );
     }
     const bytes = Buffer.byteLength(text);
@@ -193,53 +175,56 @@ class LmdbStore implements DiskStore {
         `A text of a disk store may be ${this.#longestText} bytes long, a quarter of maxBytes up to ${longestText}, but one has ${bytes}.`,
       );
     }
-    const expiresAt = this.#clock.now() + duration;
-    const committed = this.#waiting.add(key, { text, expiresAt, bytes: keyLength + bytes });
-    this.#drain();
-    await committed;
+    const batch = this.#batch();
+    batch.add(key, { text, expiresAt: this.#clock.now() + duration });
+    await batch.committed;
   }
 
   async delete(key: string): Promise<boolean> {
     const wasThere = this.get(key) !== undefined;
-    if (wasThere || this.#ownWrite(key) || this.#isOnDisk(key)) {
-      const committed = this.#waiting.add(key, { text: undefined, expiresAt: Infinity, bytes: 0 });
-      this.#drain();
-      await committed;
+    if (wasThere || this.#ownWrite(key) || this.#entry(key)) {
+      const batch = this.#batch();
+      batch.add(key, { text: undefined, expiresAt: Infinity });
+      await batch.committed;
     }
     return wasThere;
   }
 
   async clear(): Promise<void> {
     this.#refuseIfClosed();
-    const committed = this.#waiting.clear();
-    this.#drain();
-    await committed;
+    const batch = this.#batch();
+    batch.clear();
+    await batch.committed;
   }
 
   *iterator(): Generator<[key: string, text: string], void> {
     this.#refuseIfClosed();
-    const own = new Map([...(this.#committing?.writes ?? []), ...this.#waiting.writes]);
-    for (const key of own.keys()) {
+    const own = new Set([
+      ...(this.#committing?.writes.keys() ?? []),
+      ...(this.#waiting?.writes.keys() ?? []),
+    ]);
+    for (const key of own) {
       const text = this.get(key);
       if (text !== undefined) {
         yield [key, text];
       }
     }
-    let last: Buffer | undefined;
-    do {
-      this.#refuseIfClosed();
-      const page = this.#read((environment) => this.#pageAfter(last, environment));
-      last = page.last;
-      for (const entry of page.entries) {
-        if (!own.has(entry[0]) && !this.#ownWrite(entry[0])) {
-          yield entry;
+    // By pages, so that the state of the database can be let go of while the reader thinks.
+    let page = this.#tables.keysByAge(mostAtOnce);
+    while (page.length > 0) {
+      for (const { key } of page) {
+        const text = own.has(key) || this.#ownWrite(key) ? undefined : this.get(key);
+        if (text !== undefined) {
+          yield [key, text];
         }
       }
-    } while (last);
+      this.#refuseIfClosed();
+      page = this.#tables.keysByAge(mostAtOnce, page.at(-1)!.age);
+    }
   }
 
   close(): Promise<void> {
-    this.#closed ??= this.#drained.then(() => this.#environment.release());
+    this.#closed ??= this.#drained.then(() => this.#tables.close());
     this.#cancelSweep?.();
     return this.#closed;
   }
@@ -252,48 +237,18 @@ class LmdbStore implements DiskStore {
 
   /** What this store has written to a key and not committed yet. */
   #ownWrite(key: string): Write | undefined {
-    return this.#waiting.find(key) ?? this.#committing?.find(key);
+    return this.#waiting?.find(key) ?? this.#committing?.find(key);
   }
 
-  /** Whether the disk has a key, with a text that may have expired or be broken. */
-  #isOnDisk(key: string): boolean {
-    const bytes = keyBytes(key);
-    return bytes.length <= longestKey && this.#read((environment) => environment.markOf(bytes)) !== undefined;
+  #entry(key: string): Entry | undefined {
+    return isKey(key) ? this.#tables.entry(key) : undefined;
   }
 
-  #read<T>(read: (environment: Environment) => T): T {
-    if (this.#environment.broken) {
-      throw this.#environment.broken;
-    }
-    try {
-      this.#environment.beginReading();
-      return read(this.#environment);
-    } catch (error) {
-      throw accessError('read-failed', this.#directory, error);
-    }
-  }
-
-  /** Some entries that come after an id, read without holding on to the database while the reader thinks. */
-  #pageAfter(
-    after: Buffer | undefined,
-    environment: Environment,
-  ): { entries: [string, string][]; last: Buffer | undefined } {
-    const now = this.#clock.now();
-    const entries: [string, string][] = [];
-    let bytes = 0;
-    for (const id of environment.ids(after)) {
-      const row = environment.rowOf(id);
-      const entry = row && readRow(row);
-      const mark = entry && environment.markOf(keyBytes(entry.key));
-      if (mark && idOf(mark).equals(id) && expiryOf(mark) > now) {
-        entries.push([entry.key, entry.text]);
-      }
-      bytes += (row?.length ?? 0) + 100;
-      if (bytes > bytesPerPage) {
-        return { entries, last: id };
-      }
-    }
-    return { entries, last: undefined };
+  /** The batch that is committed next. */
+  #batch(): WriteBatch {
+    this.#waiting ??= new WriteBatch();
+    this.#drain();
+    return this.#waiting;
   }
 
   #drain(): void {
@@ -306,71 +261,67 @@ class LmdbStore implements DiskStore {
   async #commitAll(): Promise<void> {
     // What is written in one go is committed at once.
     await Promise.resolve();
-    while (!this.#waiting.isEmpty || this.#isSweepDue) {
+    let hasFailed = false;
+    while (this.#waiting || this.#isSweepDue) {
       this.#isSweepDue = false;
-      const batch = this.#waiting.take(this.#writesPerCommit, this.#bytesPerCommit);
+      const batch = this.#waiting ?? new WriteBatch();
+      this.#waiting = undefined;
       this.#committing = batch;
-      let failure: Error | undefined;
       try {
-        await this.#commit(batch);
+        await this.#tables.change(() => this.#apply(batch));
+        hasFailed = false;
+        this.#committing = undefined;
+        batch.resolve();
       } catch (error) {
-        failure = error as Error;
+        hasFailed = true;
+        this.#committing = undefined;
+        batch.reject(error as Error);
       }
-      this.#hasFailed = failure !== undefined;
-      this.#committing = undefined;
-      batch.settle(failure);
     }
     this.#isDraining = false;
-    this.#sweepLater();
+    this.#sweepLater(hasFailed);
   }
 
-  async #commit(batch: WriteBatch): Promise<void> {
-    const environment = this.#environment;
+  #apply({ clears, writes }: WriteBatch): void {
+    const tables = this.#tables;
+    if (clears) {
+      tables.clear();
+    }
     const now = this.#clock.now();
-    const puts: { key: Buffer; mark: Buffer; row: Buffer }[] = [];
-    const forgotten: Buffer[] = [];
-    let bytes = 0;
-    for (const [key, { text, expiresAt }] of batch.writes) {
-      const inBytes = keyBytes(key);
+    for (const [key, { text, expiresAt }] of writes) {
       if (text === undefined) {
-        forgotten.push(inBytes);
+        tables.remove(key);
       } else {
-        const row = rowOf(inBytes, text);
-        puts.push({ key: inBytes, mark: markOf(expiresAt, this.#ids.next(now)), row });
-        bytes += diskBytesOf(row.length, environment.pageSize);
+        this.#count++;
+        tables.put(key, { id: [Math.floor(now), this.#count, this.#writer], expiresAt, text });
       }
     }
-    const removals = batch.clears
-      ? []
-      : this.#read(() => {
-          const replaced = [...puts.map(({ key }) => key), ...forgotten].flatMap((key) =>
-            environment.replacementOf(key),
-          );
-          const arrivals = { entries: puts.length - replaced.length, bytes };
-          return [...replaced, ...leaving(environment, this.#bounds, arrivals, replaced, now)];
-        });
-    if (batch.isEmpty && removals.length === 0) {
-      return;
-    }
-    await environment.write(() => {
-      if (batch.clears) {
-        environment.clear();
-      }
-      for (const removal of removals) {
-        environment.remove(removal);
-      }
-      for (const key of forgotten) {
-        environment.forget(key);
-      }
-      for (const { key, mark, row } of puts) {
-        environment.put(key, mark, row);
-      }
-    });
+    this.#makeRoom(now, mostAtOnce + writes.size);
   }
 
-  #sweepLater(): void {
+  /** Takes expired entries out, then the oldest ones as far as there are too many. */
+  #makeRoom(now: number, most: number): void {
+    const tables = this.#tables;
+    const expired = tables.expiredKeys(now, most);
+    for (const key of expired) {
+      tables.remove(key);
+    }
+    let rest = most - expired.length;
+    while (rest > 0 && this.#isFull) {
+      // Of few entries each may be large.
+      const keys = tables.keysByAge(Math.min(rest, Math.max(1, tables.size - this.#maxEntries)));
+      keys.forEach(({ key }) => tables.remove(key));
+      rest = keys.length === 0 ? 0 : rest - keys.length;
+    }
+  }
+
+  get #isFull(): boolean {
+    return this.#tables.size > this.#maxEntries || this.#tables.bytes > this.#maxBytes;
+  }
+
+  #sweepLater(hasFailed = false): void {
     this.#cancelSweep?.();
-    const delay = this.#closed ? Infinity : this.#untilSweep();
+    const delay = this.#closed ? Infinity : this.#untilSweep(hasFailed);
     if (delay !== Infinity) {
       this.#cancelSweep = this.#clock.schedule(
         delay,
@@ -383,22 +334,24 @@ class LmdbStore implements DiskStore {
     }
   }
 
-  /** Milliseconds until there is something to take out; `Infinity` where there never will be. */
-  #untilSweep(): number {
+  /** Milliseconds until something can be taken out; `Infinity` if nothing ever can. */
+  #untilSweep(hasFailed: boolean): number {
     try {
-      return this.#read((environment) => {
-        const { size, bytes, firstExpiry } = environment;
-        const isOver = size > this.#bounds.entries || bytes > this.#bounds.bytes;
-        if (isOver && size > 0 && !this.#hasFailed) {
-          return pauseBetweenRemovals;
-        }
-        return firstExpiry === undefined
-          ? Infinity
-          : Math.max(this.#sweepInterval, firstExpiry - this.#clock.now());
-      });
+      if (this.#isFull && !hasFailed) {
+        return pauseBetweenRemovals;
+      }
+      const { firstExpiry } = this.#tables;
+      return firstExpiry === undefined
+        ? Infinity
+        : Math.max(this.#sweepInterval, firstExpiry - this.#clock.now());
     } catch {
-      // Whoever reads or writes next is told.
+      // The next read or write fails, too, and its caller is told.
       return Infinity;
     }
   }
+}
+
+/** Whether a disk store can hold a text under this key. */
+function isKey(key: string): boolean {
+  return key !== '' && Buffer.byteLength(key) <= longestKey;
 }

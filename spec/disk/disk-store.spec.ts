@@ -5,7 +5,6 @@ import * as fc from 'fast-check';
 import * as lmdb from 'lmdb';
 import { ClosedError } from '../../lib/core/errors';
 import type * as Disk from '../../lib/disk';
-import { EntryIds, markOf, partKey, rowOf, versionOf } from '../../lib/disk/rows';
 import { diskStore, DiskStoreError, type DiskStore, type DiskStoreConfig } from '../../lib/disk';
 import { WatchedTestScheduler } from '../test-scheduler';
 
@@ -45,15 +44,10 @@ const errorOf = (action: () => unknown): DiskStoreError => {
   throw new Error('nothing was thrown');
 };
 
-/** The tables of a store, without the store. */
-async function inTables<T>(
-  directory: string,
-  use: (tables: Record<'texts' | 'keys' | 'about', lmdb.Database<Buffer, Buffer>>) => T,
-): Promise<Awaited<T>> {
-  const root = lmdb.open<Buffer, Buffer>({ path: directory, noSubdir: false, overlappingSync: false });
-  const table = (name: string, useVersions = false) =>
-    root.openDB<Buffer, Buffer>(name, { keyEncoding: 'binary', encoding: 'binary', useVersions });
-  const result = await use({ texts: table('texts'), keys: table('keys', true), about: table('about') });
+/** The database of a store, without the store. */
+async function inDatabase<T>(directory: string, use: (root: lmdb.RootDatabase) => T): Promise<Awaited<T>> {
+  const root = lmdb.open({ path: directory, noSubdir: false, overlappingSync: false });
+  const result = await use(root);
   await root.close();
   return result;
 }
@@ -84,28 +78,41 @@ describe('diskStore', () => {
     expect([store.get('a'), store.get('kept'), store.size]).toEqual(['two', undefined, 1]);
   });
 
-  it('takes any key up to 1,978 bytes, and refuses longer ones', async () => {
+  it('takes any key of 1 to 1,900 bytes, and refuses others', async () => {
     const store = open();
-    const keys = ['', ' ', '__proto__', '\ud800', '\udc00', '\ufffd', 'é', 'e\u0301', '\0', 'k'.repeat(1978)];
+    const keys = [
+      ' ',
+      '__proto__',
+      '\ufffd',
+      'é',
+      'e\u0301',
+      '\0',
+      'a\0b',
+      'a',
+      'k'.repeat(1900),
+      'é'.repeat(950),
+    ];
     await Promise.all(keys.map((key, index) => store.set(key, String(index))));
     expect(keys.map((key) => store.get(key))).toEqual(keys.map((_, index) => String(index)));
     expect(new Map(store.iterator())).toEqual(new Map(keys.map((key, index) => [key, String(index)])));
-    await expect(store.set('k'.repeat(1979), 'text')).rejects.toThrow(/1978 bytes long, but one has 1979/);
-    expect(store.get('k'.repeat(1979))).toBeUndefined();
-    await expect(store.delete('k'.repeat(1979))).resolves.toBe(false);
+    for (const key of ['', 'k'.repeat(1901), 'é'.repeat(951)]) {
+      await expect(store.set(key, 'text')).rejects.toThrow(RangeError);
+      expect(store.get(key)).toBeUndefined();
+      await expect(store.delete(key)).resolves.toBe(false);
+    }
   });
 
   it('keeps any text, of many pages too, and refuses those longer than a quarter of maxBytes', async () => {
     const store = open(undefined, { maxBytes: 2 ** 22 });
-    const texts = ['\ud800', 'naïve €', '😀'.repeat(5000), 'x'.repeat(4060), 'x'.repeat(2 ** 20), '\0'];
+    const texts = ['naïve €', '😀'.repeat(5000), 'x'.repeat(4060), 'x'.repeat(2 ** 20), '\0'];
     for (const [index, text] of texts.entries()) {
       await store.set(`k${index}`, text);
     }
     expect(texts.map((_, index) => store.get(`k${index}`) === texts[index])).not.toContain(false);
     await expect(store.set('k', 'x'.repeat(2 ** 20 + 1))).rejects.toThrow(RangeError);
     await expect(store.set('k', 5 as never)).rejects.toThrow(TypeError);
-    await store.set('k4', 'short');
-    expect([store.get('k4'), store.size]).toEqual(['short', texts.length]);
+    await store.set('k3', 'short');
+    expect([store.get('k3'), store.size]).toEqual(['short', texts.length]);
   });
 
   it('reads an entry as absent from the moment it expires, and takes it out with later writes', async () => {
@@ -162,10 +169,10 @@ describe('diskStore', () => {
       const texts = Array.from({ length: 5 }, (_, at) => 'x'.repeat(lengths[(index + at) % lengths.length]!));
       await Promise.all(texts.map((text, at) => store.set(`k${index + at}`, text)));
       written += texts.join('').length;
-      expect(store.bytes).toBeLessThanOrEqual(0.8 * maxBytes);
+      expect(store.bytes).toBeLessThanOrEqual(0.5 * maxBytes);
       expect(texts.map((text, at) => store.get(`k${index + at}`) === text)).not.toContain(false);
     }
-    expect(store.bytes).toBeGreaterThan(0.5 * maxBytes);
+    expect(store.bytes).toBeGreaterThan(0.3 * maxBytes);
     expect(statSync(join(directory, 'data.mdb')).size).toBeLessThan(0.95 * maxBytes);
   }, 20_000);
 
@@ -234,59 +241,12 @@ describe('diskStore', () => {
     const directory = newDirectory();
     const store = open(directory);
     await store.set('a', 'text');
-    await inTables(directory, async ({ keys }) => {
+    await inDatabase(directory, async (root) => {
       expect(store.get('a')).toBe('text');
-      keys.removeSync(Buffer.from('a'));
+      root.openDB('entries', {}).removeSync('a');
       await Promise.resolve();
       expect(store.get('a')).toBeUndefined();
     });
-  });
-
-  it('does not take out what another process has stored anew meanwhile', async () => {
-    const { scheduler } = watch();
-    const directory = newDirectory();
-    const store = open(directory, { scheduler, maxEntries: 2 });
-    await store.set('a', 'old');
-    await store.set('b', 'text');
-    await inTables(directory, async ({ keys, texts }) => {
-      const written = store.set('c', 'text');
-      await Promise.resolve();
-      await Promise.resolve();
-      // Now it is decided that `a` leaves, but not done yet.
-      const key = Buffer.from('a');
-      const id = new EntryIds().next(scheduler.now());
-      texts.putSync(partKey(id, 0), rowOf(key, 'new'));
-      keys.putSync(key, markOf(Infinity, id), versionOf(id));
-      await written;
-    });
-    expect(['a', 'b', 'c'].map((key) => store.get(key))).toEqual(['new', 'text', 'text']);
-    await store.set('d', 'text');
-    expect(store.size).toBe(2);
-  });
-
-  it('reads a text as absent that the disk gives back wrong', async () => {
-    const directory = newDirectory();
-    const store = open(directory);
-    const long = 'x'.repeat(10_000);
-    await Promise.all([store.set('short', 'text'), store.set('long', long), store.set('whole', long)]);
-    await inTables(directory, async ({ texts }) => {
-      const rows = [...texts.getRange()];
-      const wrong = [rows[0]!, rows[2]!];
-      for (const { key, value } of wrong) {
-        value[value.length - 1]! ^= 1;
-        await texts.put(key, value);
-      }
-      await texts.remove(rows.at(-1)!.key);
-    });
-    expect(['short', 'long', 'whole'].map((key) => store.get(key))).toEqual([
-      undefined,
-      undefined,
-      undefined,
-    ]);
-    expect([...store.iterator()]).toEqual([]);
-    await store.set('short', 'again');
-    await expect(store.delete('long')).resolves.toBe(false);
-    expect([store.get('short'), store.size]).toEqual(['again', 2]);
   });
 
   it('is as a Map is, whatever is done to it and by whichever of two stores', async () => {
@@ -444,11 +404,11 @@ describe('the directory of a disk store', () => {
     const store = open(directory);
     await store.set('a', 'text');
     await store.close();
-    await inTables(directory, ({ about }) => about.put(Buffer.from('schema'), Buffer.from('7')));
+    await inDatabase(directory, (root) => root.openDB('about', { encoding: 'string' }).put('schema', '7'));
     const error = errorOf(() => diskStore(directory));
     expect(error).toMatchObject({ code: 'schema-mismatch', directory });
-    expect(error.message).toMatch(/schema 7.*schema 1.*[Dd]elete/);
-    await inTables(directory, ({ about }) => about.put(Buffer.from('schema'), Buffer.from('1')));
+    expect(error.message).toMatch(/schema 7.*schema 2.*[Dd]elete/);
+    await inDatabase(directory, (root) => root.openDB('about', { encoding: 'string' }).put('schema', '2'));
     expect(open(directory).get('a')).toBe('text');
   });
 
@@ -510,14 +470,14 @@ describe('a disk store that cannot be written', () => {
   function withFaults() {
     const faults = { commits: false, readsAfterwards: false, reads: false, tried: 0 };
     const directory = newDirectory();
-    const faulty = (root: lmdb.RootDatabase<Buffer, Buffer>) => {
-      const batch = root.batch.bind(root);
-      const openDB = root.openDB.bind(root) as (...args: unknown[]) => lmdb.Database<Buffer, Buffer>;
+    const faulty = (root: lmdb.RootDatabase) => {
+      const transaction = root.transaction.bind(root);
+      const openDB = root.openDB.bind(root) as (...args: unknown[]) => lmdb.Database;
       return Object.assign(root, {
-        batch: (operations: () => void) => {
+        transaction: (operations: () => unknown) => {
           faults.tried++;
           if (!faults.commits) {
-            return batch(operations);
+            return transaction(operations);
           }
           faults.reads = faults.readsAfterwards;
           const commitError = Promise.reject(new Error('Input/output error.'));
@@ -526,12 +486,12 @@ describe('a disk store that cannot be written', () => {
         },
         openDB: (...args: unknown[]) => {
           const table = openDB(...args);
-          const getBinary = table.getBinary.bind(table);
-          table.getBinary = (key) => {
+          const get = table.get.bind(table);
+          table.get = (key: lmdb.Key) => {
             if (faults.reads) {
               throw new Error('MDB_PANIC');
             }
-            return getBinary(key);
+            return get(key) as unknown;
           };
           return table;
         },
@@ -540,6 +500,7 @@ describe('a disk store that cannot be written', () => {
     let store: DiskStore | undefined;
     jest.isolateModules(() => {
       jest.doMock('lmdb', () => ({
+        ABORT: lmdb.ABORT,
         open: (path: string, options: lmdb.RootDatabaseOptions) => faulty(lmdb.open(path, options)),
       }));
       // eslint-disable-next-line @typescript-eslint/no-require-imports -- anew, on that lmdb
