@@ -28,8 +28,8 @@ const notYet: Readonly<Record<string, { readonly ratio: number; readonly refusal
   'minute-deep bare': { ratio: 1.1, refusals: 5 },
   'hidden-second headers': { ratio: 1.1, refusals: 4 },
   'hidden-second bare': { ratio: 1.1, refusals: 4 },
-  'neighbour retry-after': { ratio: 1.1, refusals: 25 },
-  'neighbour bare': { ratio: 1.1, refusals: 10 },
+  'neighbour retry-after': { ratio: 1.1, refusals: 6 },
+  'neighbour bare': { ratio: 1.1, refusals: 6 },
 };
 
 describe('an optimizer that knows nothing of the limits', () => {
