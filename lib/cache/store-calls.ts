@@ -14,19 +14,24 @@ export interface StoreDeadlines {
 }
 
 /** How a store is used. */
-export interface StoreCounts {
+export interface StoreStatistics {
   /** Look-ups; not those made while the store was bypassed. */
-  reads: number;
+  readonly reads: number;
   /** Look-ups that were answered. */
-  found: number;
+  readonly found: number;
   /** Answers that the store has taken. */
-  writes: number;
-  failures: number;
+  readonly writes: number;
+  readonly failures: number;
   /** Operations that took longer than the deadline. */
-  timeouts: number;
+  readonly timeouts: number;
   /** Answers that were not written because they could not be brought back exactly, or are too long for the store. */
-  unstorable: number;
+  readonly unstorable: number;
+  /** Whether look-ups go past the store now. */
+  readonly isBypassed: boolean;
 }
+
+/** What is counted of a store. */
+export type StoreCounts = Record<Exclude<keyof StoreStatistics, 'isBypassed'>, number>;
 
 /** What the calls of a store are made from. */
 export interface StoreCallsSettings {

@@ -3,10 +3,12 @@ import type { StoreBypassedEvent, StoreRestoredEvent } from '../core/events';
 import type { CacheEntry } from './cache-entry';
 import type { CacheStore } from './cache-store';
 import { decodeEntry, encodeEntry, storeKeyOf } from './entry-text';
-import { StoreCalls, type StoreCounts } from './store-calls';
+import { StoreCalls, type StoreCounts, type StoreStatistics } from './store-calls';
 import { StoreHealth, type StoreOperation } from './store-health';
 import { StorePurges, type StoreFilter } from './store-purges';
 import { StoreWrites } from './store-writes';
+
+export type { StoreStatistics };
 
 /** What a {@link StoreTier} is made from. */
 export interface StoreTierSettings {
@@ -18,12 +20,6 @@ export interface StoreTierSettings {
   readonly writeDeadline: number;
   /** Must not throw. */
   readonly notify: (event: StoreBypassedEvent | StoreRestoredEvent) => void;
-}
-
-/** How a store is used. */
-export interface StoreStatistics extends Readonly<StoreCounts> {
-  /** Whether look-ups go past the store now. */
-  readonly isBypassed: boolean;
 }
 
 /** A look-up that the store has not answered yet. */

@@ -79,9 +79,8 @@ export class StoreWrites {
   }
 
   write(storeKey: string, write: StoreWrite): void {
-    const known = this.#keys.get(storeKey);
-    const isRoom = isWrite(known?.next) || this.#waiting.size < mostWaiting;
-    this.#add(storeKey, isRoom && known?.sent !== 'late' ? write : 'delete', false);
+    const isRoom = isWrite(this.#keys.get(storeKey)?.next) || this.#waiting.size < mostWaiting;
+    this.#add(storeKey, isRoom ? write : 'delete', false);
   }
 
   /** Deletes a key, now or as soon as the store can be changed. */
@@ -119,7 +118,6 @@ export class StoreWrites {
         // A deletion that lands late does no harm, so the next step need not wait for it.
         key.sent = undefined;
         key.next ??= 'delete';
-        key.attempt++;
       }
       this.#plan(key, isWrite(key.next) ? 'delete' : key.next);
     }

@@ -23,54 +23,34 @@ export class DiskStoreError extends Error {
   }
 }
 
-/** LMDB's own numbers for a page that is missing, of a wrong kind, or not of a database at all. */
-const damageNumbers: ReadonlySet<unknown> = new Set([-30797, -30796, -30793]);
-
-function isDamage(cause: unknown): boolean {
-  return damageNumbers.has((cause as { code?: unknown } | undefined)?.code);
-}
-
 /** The error for a directory in which a store cannot be opened. */
 export function openingError(directory: string, cause: unknown): DiskStoreError {
-  return isDamage(cause)
-    ? damageError(directory, messageOf(cause), cause)
-    : new DiskStoreError(
-        'directory-unusable',
-        directory,
-        `The directory ${directory} cannot hold a store: ${messageOf(cause)}. Give one on a local disk that this process may write to.`,
-        cause,
-      );
+  const text = `The directory ${directory} cannot hold a store: ${messageOf(cause)}. Give one on a local disk that this process may write to.`;
+  return damageError(directory, cause) ?? new DiskStoreError('directory-unusable', directory, text, cause);
 }
 
-/** The error for something that LMDB or the file system refused to do with a store that is open. */
+/** The error for an operation that LMDB or the file system refused on an open store. */
 export function accessError(
-  failure: 'read-failed' | 'write-failed',
+  code: 'read-failed' | 'write-failed',
   directory: string,
   cause: unknown,
 ): DiskStoreError {
-  if (isDamage(cause)) {
-    return damageError(directory, messageOf(cause), cause);
-  }
-  const [what, advice] =
-    failure === 'read-failed'
-      ? ['Reading from', 'See whether its disk is in order.']
-      : ['Writing to', 'See whether its disk is full.'];
-  return new DiskStoreError(
-    failure,
-    directory,
-    `${what} the store in ${directory} failed: ${messageOf(cause)}. ${advice}`,
-    cause,
-  );
+  const text =
+    code === 'read-failed'
+      ? `Reading from the store in ${directory} failed: ${messageOf(cause)}. See whether its disk is in order.`
+      : `Writing to the store in ${directory} failed: ${messageOf(cause)}. See whether its disk is full.`;
+  return damageError(directory, cause) ?? new DiskStoreError(code, directory, text, cause);
 }
 
-/** The error for a store that is not whole. */
-export function damageError(directory: string, what: string, cause?: unknown): DiskStoreError {
-  return new DiskStoreError(
-    'directory-damaged',
-    directory,
-    `The store in ${directory} is damaged: ${what}. Delete the directory; what it held will be asked for anew.`,
-    cause,
-  );
+/** LMDB's own numbers for a page that is missing, of a wrong kind, or not of a database at all. */
+const damageNumbers: ReadonlySet<unknown> = new Set([-30797, -30796, -30793]);
+
+function damageError(directory: string, cause: unknown): DiskStoreError | undefined {
+  if (!damageNumbers.has((cause as { code?: unknown } | undefined)?.code)) {
+    return undefined;
+  }
+  const text = `The store in ${directory} is damaged: ${messageOf(cause)}. Delete the directory; its answers will be asked for anew.`;
+  return new DiskStoreError('directory-damaged', directory, text, cause);
 }
 
 /** What an error says first, as part of a sentence. */

@@ -9,11 +9,7 @@ import { WriteBatch, type Write } from './write-batch';
 
 /** The config of {@link diskStore}. */
 export interface DiskStoreConfig {
-  /**
-   * Entries kept; those stored first leave first, and expired ones before them. `Infinity` is allowed.
-   *
-   * @defaultValue 100,000
-   */
+  /** Entries kept; the oldest leave first, and expired ones before them; may be `Infinity`. @defaultValue 100,000 */
   readonly maxEntries?: number;
   /**
    * Bytes that the file of the database is kept to, at least 1,048,576. Entries take half of it at most; the rest is
@@ -23,17 +19,9 @@ export interface DiskStoreConfig {
    * @defaultValue 1,073,741,824
    */
   readonly maxBytes?: number;
-  /**
-   * Milliseconds between looks for expired entries, in the background; `Infinity` for none.
-   *
-   * @defaultValue 60,000
-   */
+  /** Milliseconds between background looks for expired entries; may be `Infinity`. @defaultValue 60,000 */
   readonly sweepInterval?: number;
-  /**
-   * The scheduler that tells when entries expire.
-   *
-   * @defaultValue `asyncScheduler`
-   */
+  /** The scheduler that tells when entries expire. @defaultValue `asyncScheduler` */
   readonly scheduler?: SchedulerLike;
 }
 
