@@ -1,8 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../core/clock';
-import { reportUnhandled } from '../core/scheduler-clock';
-import type { CallEvent, EvictionReason, NotKeptReason } from '../core/events';
-import { counterOf } from '../core/steps';
+import type { EvictionReason, NotKeptReason } from '../core/events';
 import { AnswerCopies } from './answer-copies';
 import { KeptFailure, type CacheEntry } from './cache-entry';
 import { CacheUsage } from './cache-usage';
@@ -82,7 +80,7 @@ export class CacheEngine {
         clock,
         deadline: storeDeadline,
         writeDeadline: Math.max(storeDeadline, shortestWriteDeadline),
-        notify: (event) => this.#tell(event),
+        notify: (event) => settings.events?.next(event),
       });
   }
 
@@ -319,21 +317,7 @@ export class CacheEngine {
   #left(key: string, reason: EvictionReason, at: number): void {
     this.usage.evictions[reason]++;
     this.departures.note(key, reason, at);
-    const { events } = this.#settings;
-    const counter = events && counterOf(events);
-    if (counter) {
-      counter.evicted(reason);
-    } else {
-      this.#tell({ type: 'cache-evicted', at, reason });
-    }
-  }
-
-  #tell(event: CallEvent): void {
-    try {
-      this.#settings.events?.next(event);
-    } catch (error) {
-      reportUnhandled(error);
-    }
+    this.#settings.events?.next({ type: 'cache-evicted', at, reason });
   }
 }
 

@@ -1,7 +1,7 @@
 import type { CacheBypass, CallTraits } from '../core/traits';
 import type { CallOutcome, TokenUsage } from '../core/call';
 import type { Cancel } from '../core/clock';
-import type { Member } from '../core/members';
+import { holdStarts } from '../core/held-starts';
 import type { Ticket } from '../core/ticket';
 import { noTags, type CacheEntry } from './cache-entry';
 
@@ -35,23 +35,22 @@ export interface Waiter<R = unknown, V = unknown> {
 export interface FlightCarrier<R = unknown, V = unknown> {
   /** Cancels the flight: nobody waits for its answer any more. */
   abandon(flight: Flight<R, V>): void;
-  /** Hears that an outcome may come by a detour. */
-  lostSight?(): void;
 }
 
 /** Tells whether an invalidation during a call applies to the answer, which is then not kept. */
 export type LandingCheck = (entry: CacheEntry) => boolean;
 
 /** The one running call that all requests with one key share. */
-export class Flight<R = unknown, V = unknown> implements Member {
+export class Flight<R = unknown, V = unknown> {
   carrier: FlightCarrier<R, V> | undefined;
   readonly bypass: CacheBypass | undefined;
-  /** Among the flights of the pipeline that carries it. */
-  position = 0;
+  /**
+   * `grounded`: nobody makes its call yet, or the one who did gave up; `reading`: its answer is looked for in the store;
+   * `calling`: its call was sent; `landed`: its outcome is known, or nobody waits for it any more.
+   */
+  state: 'grounded' | 'reading' | 'calling' | 'landed' = 'grounded';
   /** Whether its key was deleted or cleared meanwhile: nobody joins it any more, and it writes nothing. */
   isFenced = false;
-  /** Whether its answer is looked for in the store, and no call is made yet. */
-  isReading = false;
   /** Whether it renews a stale answer. */
   isRenewal = false;
   /** Whether the cache itself wants the answer, so that it goes on when nobody waits for it. */
@@ -171,20 +170,10 @@ export class Flight<R = unknown, V = unknown> implements Member {
 
   /** Cancels the call. */
   abandon(): void {
+    this.state = 'landed';
     this.cancelTimeout?.();
     this.cancelTimeout = undefined;
     this.carrier?.abandon(this);
-  }
-}
-
-/**
- * Cancels several calls: those that wait before those that run, the newest first. In another order a call would start
- * in the place of a cancelled one.
- */
-export function abandonAll<R, V>(flights: readonly Flight<R, V>[]): void {
-  const isWaiting = ({ ticket }: Flight<R, V>) => Number(ticket.place !== undefined);
-  for (const flight of [...flights].reverse().sort((one, other) => isWaiting(other) - isWaiting(one))) {
-    flight.abandon();
   }
 }
 
@@ -270,7 +259,13 @@ export class Flights {
       this.remove(flight);
     }
     // What nobody waits for only went on for the sake of the cache.
-    abandonAll(flights.filter((flight) => flight.waiting === 0));
+    holdStarts(() => {
+      for (const flight of [...flights].reverse()) {
+        if (flight.waiting === 0) {
+          flight.abandon();
+        }
+      }
+    });
   }
 
   /** Fences the flights of a key. */

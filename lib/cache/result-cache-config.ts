@@ -2,6 +2,7 @@ import type { SchedulerLike } from 'rxjs';
 import type { TokenUsage } from '../core/call';
 import type { Clock } from '../core/clock';
 import type { CallEventListener } from '../core/events';
+import { guarded } from '../core/listener';
 import { clockFrom } from '../core/scheduler-clock';
 import {
   type Lenient,
@@ -248,7 +249,7 @@ export function cacheSettings(config: ResultCacheConfig | undefined): CacheEngin
     clone: functionSetting('clone', settings.clone),
     store: storeSetting(settings.store),
     storeDeadline: timeSetting('storeDeadline', settings.storeDeadline, 100),
-    events: listenerSetting('events', settings.events),
+    events: guarded(listenerSetting('events', settings.events)),
   };
 }
 

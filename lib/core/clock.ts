@@ -11,3 +11,17 @@ export interface Clock {
    */
   schedule(delay: number, task: () => void, options?: { readonly background?: boolean }): Cancel;
 }
+
+/** Runs a task once at a time on a clock, and never before it: a timer may ring a little early. */
+export function scheduleAt(clock: Clock, time: number, task: () => void): Cancel {
+  const schedule = () => clock.schedule(Math.max(0, time - clock.now()), ring);
+  const ring = () => {
+    if (clock.now() < time) {
+      cancel = schedule();
+    } else {
+      task();
+    }
+  };
+  let cancel = schedule();
+  return () => cancel();
+}

@@ -57,11 +57,6 @@ export class Consumer {
     }
   }
 
-  /** Whether a request that arrives now may have come from another operator: none did, usually. */
-  get mayBeSent(): boolean {
-    return current !== undefined || this.#count > 0;
-  }
-
   /**
    * The ticket of a request that comes from another operator; undefined for one that is new here. A ticket that
    * `taker` itself had passed on did not come from another: the request was made anew, in reaction.
@@ -132,66 +127,17 @@ export function handOver<R>(
   }
 }
 
-/**
- * Outcomes of requests that came from a cache, so that it knows which of two equal requests one belongs to. While one
- * is being emitted it is the `emission`, which serves the usual chain; here it stands only if the one that it is for
- * did not get it meanwhile.
- */
+/** The tickets of outcomes of requests that came from another operator: of two equal requests, each gets its own. */
 const ticketsOfOutcomes = new WeakMap<object, Ticket>();
 
-interface Emission {
-  readonly outcome: object;
-  readonly ticket: Ticket;
-  /** The one in the middle of which this one happens. */
-  readonly outer: Emission | undefined;
-  isClaimed: boolean;
-}
-
-let emission: Emission | undefined;
-
-/** Emits an outcome in such a way that it can be told whose it is. */
-export function emitSigned<T extends object>(
-  outcome: T,
-  ticket: Ticket,
-  destination: { next(outcome: T): void },
-): void {
-  const own: Emission = { outcome, ticket, outer: emission, isClaimed: false };
-  emission = own;
-  try {
-    destination.next(outcome);
-  } finally {
-    emission = own.outer;
-    if (!own.isClaimed) {
-      signOutcome(outcome, ticket);
-    }
-  }
-}
-
-/** Notes whose outcome this is, where it may arrive later. */
+/** Notes that an outcome is that of a ticket. */
 export function signOutcome(outcome: object, ticket: Ticket): void {
   ticketsOfOutcomes.set(outcome, ticket);
-  ticket.lostSight();
 }
 
-/** Whose outcome this is; undefined where no operator of ours made it. */
+/** The ticket of an outcome; undefined if no operator of rxllm made it. */
 export function ticketOfOutcome(outcome: object): Ticket | undefined {
-  return emissionOf(outcome)?.ticket ?? ticketsOfOutcomes.get(outcome);
-}
-
-/** The one that the outcome is for has it: nobody else needs to be told whose it is. */
-export function claimOutcome(outcome: object): void {
-  const found = emissionOf(outcome);
-  if (found) {
-    found.isClaimed = true;
-  }
-}
-
-function emissionOf(outcome: object): Emission | undefined {
-  let found = emission;
-  while (found && found.outcome !== outcome) {
-    found = found.outer;
-  }
-  return found;
+  return ticketsOfOutcomes.get(outcome);
 }
 
 function isCopy(request: unknown, copy: unknown): boolean {
@@ -203,5 +149,5 @@ function isCopy(request: unknown, copy: unknown): boolean {
 }
 
 function isOwn(ticket: Ticket, taker: object | undefined): boolean {
-  return taker !== undefined && ticket.wasPassedOnBy(taker);
+  return taker !== undefined && ticket.isPassedOnBy(taker);
 }

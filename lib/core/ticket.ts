@@ -1,9 +1,9 @@
 import type { TokenUsage } from './call';
 import type { CallEventListener } from './events';
-import type { Alarm } from './alarms';
-import type { Member } from './members';
-import { defaultRank, type PriorityRank } from './priority';
+import type { Cancel } from './clock';
+import { defaultRank, rankOf, type PriorityRank } from './priority';
 import { textLength } from './text-length';
+import type { CallTraits } from './traits';
 
 let lastId = 0;
 
@@ -43,6 +43,10 @@ export interface FailedAttempt {
   /** Milliseconds it took. */
   readonly latency: number;
   readonly error: unknown;
+  /** From when on the time for retries runs: earlier by all that the provider had everybody wait before. */
+  readonly elapsedFrom: number;
+  /** Until when the request stands behind those of its class that were not refused. */
+  readonly behindUntil: number;
   /**
    * How many calls of this request, itself among them, cost no attempt: the provider refused them for the moment, or they
    * were probes of an outage.
@@ -50,30 +54,8 @@ export interface FailedAttempt {
   readonly refusals: number;
 }
 
-/** What may stand in the admission queue in place of a request: a ticket, or what gets one once it needs it. */
-export interface Queued {
-  readonly id: number;
-  /** Undefined as long as nothing must be known of the request but what the queue itself holds. */
-  readonly ticket: Ticket | undefined;
-  /** It needs a ticket from now on. */
-  unfold(): void;
-}
-
-/** In the admission queue in place of a number, for a {@link Queued}: so it is told from a request without a look at it. */
-export const noNumber = 0;
-
-/** The ticket of what stands in the admission queue under a number; undefined for a request that has none. */
-export function ticketOf(item: unknown, id: number | undefined): Ticket | undefined {
-  return id === noNumber ? (item as Queued).ticket : undefined;
-}
-
-/** The number of the request that stands in the admission queue under a number. */
-export function numberOf(item: unknown, id: number): number {
-  return id === noNumber ? (item as Queued).id : id;
-}
-
-/** What rxllm knows of one request on its way through the operators; a plain waiting request needs none. */
-export class Ticket<R = unknown> implements Queued, Member {
+/** What rxllm knows of one request on its way through the operators. */
+export class Ticket<R = unknown> {
   readonly id: number;
   readonly request: R;
   /** When the request entered its first operator. */
@@ -88,7 +70,7 @@ export class Ticket<R = unknown> implements Queued, Member {
   queuedAt = 0;
   asks: Asks = 'permit-and-start';
   /** Whether it stands in the line of those who have paid, also when it pays anew for a retry. */
-  standsWithPaid = false;
+  inPaidLine = false;
   /** Calls started so far. */
   attempts = 0;
   /** When its first call was started. */
@@ -97,17 +79,13 @@ export class Ticket<R = unknown> implements Queued, Member {
   startNumber = 0;
   /** The call that failed last, if it is to be tried again. */
   lastFailure: FailedAttempt | undefined;
-  /** From when on its time for retries runs, earlier by all that the provider had everybody wait before; none runs yet. */
-  elapsedFrom = Infinity;
-  /** Until when it stands behind those of its class that were not refused. */
-  behindUntil = -Infinity;
   /** Its place in the order of the source, where outcomes keep that order. */
   index = 0;
 
   /** The listener that was told of its arrival, so that the next operator does not tell it again. */
-  announcedTo: CallEventListener | undefined;
+  receivedReportedTo: CallEventListener | undefined;
   /** The listener that a cache in front tells of the outcome. */
-  settlesTo: CallEventListener | undefined;
+  settledReportedTo: CallEventListener | undefined;
   /** The limiters it has paid, once for each permit that no start has used yet. */
   permits: object[] | undefined;
   /** Why an adaptiveThrottle in front refused it, for the operator behind to turn into its outcome. */
@@ -137,12 +115,16 @@ export class Ticket<R = unknown> implements Queued, Member {
   /** Told when it is handed on, and when its first call starts. */
   onStep: (() => void) | undefined;
 
-  /** Among those that its pipeline holds. */
-  position = 0;
-  /** Set by the admission queue while the ticket stands in it. */
+  /** The place in the admission queue while the ticket waits there. */
   place: object | undefined;
   owner: TicketOwner | undefined;
-  alarm: Alarm | undefined;
+  /** Cancels the timer of its deadline, or of the end of its back-off. */
+  stopWatching: Cancel | undefined;
+  /** Its neighbours among the tickets of its lane, and of its pool, that wait in the queue. */
+  previousInLane: Ticket | undefined;
+  nextInLane: Ticket | undefined;
+  previousInPool: Ticket | undefined;
+  nextInPool: Ticket | undefined;
 
   constructor(request: R, arrivedAt: number, id: number = nextRequestId()) {
     this.request = request;
@@ -150,8 +132,9 @@ export class Ticket<R = unknown> implements Queued, Member {
     this.id = id;
   }
 
-  get ticket(): this {
-    return this;
+  /** Since when it stands where it stands in its lane: a retry stands as if it had never left. */
+  get standsSince(): number {
+    return this.attempts > 0 ? this.arrivedAt : this.queuedAt;
   }
 
   /** Characters of the request's text. */
@@ -159,8 +142,33 @@ export class Ticket<R = unknown> implements Queued, Member {
     return (this.#textLength ??= textLength(this.request));
   }
 
-  unfold(): void {
-    // It is a ticket already.
+  /** From when on its time for retries runs; `Infinity` while no call of it has failed. */
+  get elapsedFrom(): number {
+    return this.lastFailure?.elapsedFrom ?? Infinity;
+  }
+
+  /** Until when it stands behind those of its class that were not refused. */
+  get behindUntil(): number {
+    return this.lastFailure?.behindUntil ?? -Infinity;
+  }
+
+  /** Takes in the traits that an operator has read off the request. */
+  apply(traits: CallTraits, maxWait: number): void {
+    const rank = this.isRenewal ? this.rank : (rankOf(traits.priority) ?? this.rank);
+    this.rank = this.raised && this.rank > rank ? this.rank : rank;
+    this.lane = traits.lane ?? this.lane;
+    this.tokens = traits.tokens ?? this.tokens;
+    this.deadline = Math.min(this.deadline, this.arrivedAt + (traits.maxWait ?? maxWait));
+  }
+
+  /** Takes in that a call for it starts. */
+  begin(now: number): void {
+    this.startNumber = nextStartNumber();
+    if (this.attempts++ === 0) {
+      this.firstStartAt = now;
+      this.onStep?.();
+      this.outer?.onStep?.();
+    }
   }
 
   /** A ticket of its own for one who makes a call, or shares one, for the request of this ticket. */
@@ -170,7 +178,7 @@ export class Ticket<R = unknown> implements Queued, Member {
     ticket.lane = this.lane;
     ticket.tokens = this.tokens;
     ticket.deadline = this.deadline;
-    ticket.announcedTo = this.announcedTo;
+    ticket.receivedReportedTo = this.receivedReportedTo;
     ticket.permits = this.permits;
     ticket.refusal = this.refusal;
     ticket.isRenewal = this.isRenewal;
@@ -190,11 +198,11 @@ export class Ticket<R = unknown> implements Queued, Member {
   }
 
   /** Whether an operator has emitted its request, or that of the ticket which it was derived from. */
-  wasPassedOnBy(operator: object): boolean {
+  isPassedOnBy(operator: object): boolean {
     return (
       this.passedOnBy === operator ||
       this.#passedOnBefore?.includes(operator) === true ||
-      this.outer?.wasPassedOnBy(operator) === true
+      this.outer?.isPassedOnBy(operator) === true
     );
   }
 
@@ -214,11 +222,6 @@ export class Ticket<R = unknown> implements Queued, Member {
       return this.inner.hasBegun;
     }
     return this.attempts > 0 ? this.place === undefined : this.holder === undefined;
-  }
-
-  /** Its outcome is out, but did not come to the one that it is for at once: it may come later, or a copy of it. */
-  lostSight(): void {
-    // Nobody needs to know but those who find requests by their outcomes.
   }
 
   /** Lets go of the request because nobody waits for its outcome any more. */

@@ -201,6 +201,7 @@ export class AdaptiveRateLimiter {
           this.#waiting.delete(request);
           engine.queue.remove(ticket);
           subscriber.error(error);
+          engine.queue.drain();
         },
       };
       const isFull =
@@ -217,7 +218,9 @@ export class AdaptiveRateLimiter {
       this.#waiting.add(request);
       subscriber.add(() => {
         this.#waiting.delete(request);
-        engine.queue.remove(ticket);
+        if (engine.queue.remove(ticket)) {
+          engine.queue.drain();
+        }
       });
       engine.queue.add(ticket, this.#permits, request, engine.clock.now());
       engine.queue.drain();
@@ -286,8 +289,7 @@ export class AdaptiveRateLimiter {
     if (!dropped) {
       return false;
     }
-    const { owner } = dropped.ticket!;
-    (owner as PermitRequest).fail(new QueueOverflowError(this.maxQueue));
+    (dropped.owner as PermitRequest).fail(new QueueOverflowError(this.maxQueue));
     return true;
   }
 

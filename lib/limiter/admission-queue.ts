@@ -1,20 +1,19 @@
-import { textLength } from '../core/text-length';
-import type { Sized } from './token-estimate';
-import { Alarms } from '../core/alarms';
-import type { Clock } from '../core/clock';
+import { scheduleAt, type Clock } from '../core/clock';
+import { areStartsHeld } from '../core/held-starts';
 import type { PriorityRank } from '../core/priority';
-import { noNumber, numberOf, type Asks, type Queued, type Ticket, type TicketOwner } from '../core/ticket';
-import { HopelessRequests, unfolded } from './hopeless-requests';
-import { Leaf } from './priority-class';
+import type { Asks, Ticket, TicketOwner } from '../core/ticket';
+import { HopelessRequests } from './hopeless-requests';
+import { Leaf } from './lane';
+import { Line } from './priority-line';
 import type { SlotPool } from './slot-pool';
 import type { StartGate } from './start-gate';
-import { WaitingLines } from './waiting-lines';
+import type { Sized } from './token-estimate';
 import { Wake } from './wake';
 import { endOf, overdueError, type Walls } from './walls';
 
 export type { StartGate } from './start-gate';
 
-/** Where a ticket stands whose back-off is not over, or which is about to be given up. */
+/** The place of a ticket whose back-off is not over, or which is about to be given up. */
 interface BackOff {
   readonly pool: SlotPool;
   readonly until: number;
@@ -37,30 +36,25 @@ const isDone = -Infinity;
 export class AdmissionQueue {
   readonly #clock: Clock;
   readonly #gate: StartGate | undefined;
-  readonly #lines = new WaitingLines();
-  readonly #alarms: Alarms;
+  /** What has paid before, by adaptiveThrottle, does not stand in line again behind those who have not. */
+  readonly #paid = new Line();
+  readonly #unpaid = new Line();
   readonly #backingOff = new Set<Ticket>();
   readonly #hopeless: HopelessRequests;
-  #lastHeldAt = -Infinity;
-  #draining = false;
-  #drainAgain = false;
-  readonly #expire = (ticket: Ticket, error: unknown): void => {
-    if (this.#takeOut(ticket)) {
-      ticket.owner!.expired(ticket, error);
-    }
-  };
   readonly #wake: Wake;
+  #lastHeldAt = -Infinity;
+  #isDraining = false;
+  #isDrainDue = false;
 
   constructor(
     clock: Clock,
     gate?: StartGate,
-    /** Undefined where nobody tells of walls. */
+    /** Undefined if nobody tells of walls. */
     readonly walls?: Walls,
   ) {
     this.#clock = clock;
     this.#gate = gate;
     this.#hopeless = new HopelessRequests(walls);
-    this.#alarms = new Alarms(clock);
     this.#wake = new Wake(clock, () => this.drain());
   }
 
@@ -71,7 +65,7 @@ export class AdmissionQueue {
 
   /** Requests that wait for their turn, those in back-off not counted. */
   get waiting(): number {
-    return this.#lines.waiting;
+    return this.#paid.waiting + this.#unpaid.waiting;
   }
 
   /** Requests that stand in the queue again when their back-off is over. */
@@ -79,85 +73,49 @@ export class AdmissionQueue {
     return this.#backingOff.size;
   }
 
-  /** Whether a drain may do anything. */
+  /** Whether a drain would do nothing. */
   get isIdle(): boolean {
     return this.waiting === 0 && this.#hopeless.areTold;
   }
 
   waitingOf(rank: PriorityRank): number {
-    return this.#lines.waitingOf(rank);
+    return this.#paid.waitingOf(rank) + this.#unpaid.waitingOf(rank);
   }
 
-  /** The request that is next: what it asks for, or that no slot is free for any. */
+  /** The request that is next: what it asks for; or that no slot is free for any. */
   get head():
     { rank: PriorityRank; request: Sized; asks: Asks; id: number | undefined } | 'no-slot' | undefined {
-    const leaf = this.#lines.paid.next() ?? this.#lines.unpaid.next();
+    const leaf = this.#paid.next() ?? this.#unpaid.next();
     if (!leaf) {
       return this.waiting > 0 ? 'no-slot' : undefined;
     }
-    const ticket = leaf.firstTicket();
-    const { rank } = leaf.lane.priorityClass;
-    const request = sizeOf(ticket, leaf.queue.first(), leaf.queue.firstId());
-    return { rank, request, asks: ticket?.asks ?? 'permit-and-start', id: ticket?.id };
+    const request = leaf.head;
+    const { rank, asks, id } = request;
+    return { rank, request, asks, id };
   }
 
   /** Whether a request of this pool that arrived now would start at once. */
   wouldStart(pool: SlotPool, rank: PriorityRank, request: Sized, asks: Asks): boolean {
-    // Those who wait for a slot of another pool are in nobody's way.
-    if (!pool.hasFreeSlot || this.#lines.lineOf(asks).next()) {
+    const line = asks === 'start' ? this.#paid : this.#unpaid;
+    // Requests that wait for a slot of another pool are in nobody's way.
+    if (!pool.hasFreeSlot || line.next()) {
       return false;
     }
     const now = this.#clock.now();
     return !this.#gate || this.#gate.opensAt(rank, request, asks, now) <= now;
   }
 
-  /** Puts a request without a ticket at the end of its class. Its pool starts it. */
-  addPlain(
-    pool: SlotPool,
-    request: unknown,
-    arrivedAt: number,
-    id: number,
-    rank: PriorityRank,
-    lane?: string,
-  ): void {
-    const failure = this.#hopeless.errorOfNewcomer(pool, undefined, arrivedAt, this.#clock);
-    if (failure && id !== noNumber) {
-      this.#hopeless.add({ ...failure, pool, item: request, arrivedAt, id });
-      return;
-    }
-    const priorityClass = this.#lines.unpaid.classes[rank]!;
-    const leaf = priorityClass.leafOf(lane, pool);
-    leaf.queue.push(request, arrivedAt, id);
-    priorityClass.joined(leaf);
-    if (failure) {
-      this.#giveUp(unfolded(request as Queued), pool, failure.error);
-    }
-  }
-
-  /** Puts what may have a ticket later at the end of its class. Its pool starts it, unless it has one by then. */
-  addQueued(pool: SlotPool, queued: Queued, arrivedAt: number, rank: PriorityRank): void {
-    this.addPlain(pool, queued, arrivedAt, noNumber, rank);
-  }
-
-  /** Puts a ticket into its class: at the end, or where a retry stands. */
+  /** Puts a ticket into its class: at the end, or where a retry stands. The next drain may start it. */
   add(ticket: Ticket, pool: SlotPool, owner: TicketOwner, now: number): void {
     ticket.owner = owner;
     ticket.holder = owner;
     ticket.queuedAt = now;
-    this.#lines.place(ticket, pool, now);
+    this.#place(ticket, pool, now);
     this.#watch(ticket);
-    const failure = this.#hopeless.errorOfNewcomer(pool, ticket, ticket.arrivedAt, this.#clock);
+    const failure = this.#hopeless.errorOfNewcomer(pool, ticket, now);
     if (failure) {
       this.#giveUp(ticket, pool, failure.error);
     }
-  }
-
-  /** Takes in that a request which waits at the end of its class without a ticket has one now. */
-  adopt(ticket: Ticket, pool: SlotPool, owner: TicketOwner): void {
-    ticket.owner = owner;
-    ticket.holder = owner;
-    ticket.queuedAt = ticket.arrivedAt;
-    ticket.place = this.#lines.unpaid.classes[ticket.rank]!.leafOf(ticket.lane, pool);
   }
 
   /** Puts a ticket into its class when its back-off is over, if it is not given up before that. */
@@ -168,29 +126,39 @@ export class AdmissionQueue {
     this.#watch(ticket);
   }
 
-  /** Takes a ticket out, wherever it stands; false if it does not wait here. */
+  /** Takes a ticket out if it waits here. The caller drains when all that leave have left. */
   remove(ticket: Ticket): boolean {
-    const removed = this.#takeOut(ticket);
-    if (removed) {
-      this.drain();
+    const { place } = ticket;
+    if (!place) {
+      return false;
     }
-    return removed;
+    if (place instanceof Leaf) {
+      place.priorityClass.remove(ticket, place);
+    } else {
+      ticket.place = undefined;
+      this.#backingOff.delete(ticket);
+    }
+    this.#stopWatching(ticket);
+    return true;
   }
 
-  /** Takes tickets out, and lets others start only when all of them are: none may start in the place of another. */
-  removeAll(tickets: Iterable<Ticket>): void {
-    for (const ticket of tickets) {
-      this.#takeOut(ticket);
+  /** Takes out the longest waiting request of the lowest waiting priority, up to a rank, of a pool. */
+  takeOldest(pool: SlotPool, upTo: PriorityRank): Ticket | undefined {
+    for (let rank: PriorityRank = 0; rank <= upTo; rank++) {
+      const unpaid = this.#unpaid.oldest(pool, rank as PriorityRank);
+      const paid = this.#paid.oldest(pool, rank as PriorityRank);
+      const oldest = unpaid && paid && paid.standsSince < unpaid.standsSince ? paid : (unpaid ?? paid);
+      if (oldest) {
+        this.remove(oldest);
+        return oldest;
+      }
     }
-    this.drain();
+    return undefined;
   }
 
   /** Changes how many requests of a pool may run at once. */
   setLimit(pool: SlotPool, limit: number): void {
-    if (!pool.hasFreeSlot && pool.active < limit) {
-      pool.freeSince = this.#clock.now();
-    }
-    pool.limit = limit;
+    pool.resize(limit, this.#clock.now());
     this.drain();
   }
 
@@ -202,98 +170,55 @@ export class AdmissionQueue {
     }
   }
 
-  /** A refusal was heard: takes out all who need not wait any longer. They are told by the next `drain()`. */
+  /** A refusal was heard: takes out all requests that need not wait any longer. They fail in the next drain. */
   giveUpHopeless(): void {
-    if (!this.#hopeless.mayBe) {
-      return;
-    }
     const now = this.#clock.now();
-    for (const ticket of [...this.#backingOff]) {
-      const { pool } = ticket.place as BackOff;
-      const failure = this.#hopeless.errorOf(pool, ticket, ticket.arrivedAt, now);
-      if (failure) {
-        this.#giveUp(ticket, pool, failure.error);
+    for (const ticket of this.#backingOff) {
+      const { pool, until } = ticket.place as BackOff;
+      if (until < Infinity && this.#hopeless.mayBeIn(pool, now)) {
+        this.#giveUpIfHopeless(ticket, pool, now);
       }
     }
-    for (const leaf of this.#lines.leaves()) {
-      for (const { ticket, error } of this.#hopeless.takeFrom(leaf, now)) {
-        // What was moved away and came back stands in the leaf twice.
-        if (ticket.place === leaf) {
-          this.#giveUp(ticket, leaf.pool, error);
+    for (const { shares } of [this.#paid, this.#unpaid]) {
+      for (const share of shares) {
+        if (this.#hopeless.mayBeIn(share.pool, now)) {
+          for (const ticket of share) {
+            this.#giveUpIfHopeless(ticket, share.pool, now);
+          }
         }
       }
     }
   }
 
-  /** Forgets all that waits for a pool; its owner has ended. Tells the number of each request that waited. */
-  forget(pool: SlotPool, forgotten?: (id: number) => void): void {
-    const ids: number[] = [];
-    this.#lines.forget(pool, forgotten && ((id) => ids.push(id)));
-    // Only now, as whoever hears of it may act on the queue.
-    for (const id of ids) {
-      forgotten!(id);
-    }
-    this.drain();
-  }
-
-  /** Takes the longest waiting request of the lowest waiting priority out of a pool's queue. */
-  takeOldest(
-    pool: SlotPool,
-    from: PriorityRank,
-  ): { item: unknown; ticket: Ticket | undefined; arrivedAt: number; id: number } | undefined {
-    const leaf = this.#lines.oldest(pool, from);
-    if (!leaf) {
-      return undefined;
-    }
-    const ticket = leaf.firstTicket();
-    const item = leaf.queue.shift();
-    const { arrivedAt, id } = leaf.queue;
-    if (ticket) {
-      this.#takeOut(ticket);
-    } else {
-      leaf.lane.priorityClass.left(leaf);
-    }
-    return { item, ticket, arrivedAt, id };
-  }
-
-  /**
-   * Lets a request that was just added start. One that has to wait for a slot changes nothing for the others, one of
-   * whom may only wait for a gate whose timer is late.
-   */
-  drainFor(pool: SlotPool): void {
-    if (pool.hasFreeSlot || this.#wake.isSet || !this.#hopeless.areTold) {
-      this.drain();
-    }
-  }
-
   /** Starts everything that may start now, and arranges to be woken when the next one may. */
   drain(): void {
-    if (this.#draining) {
-      this.#drainAgain = true;
+    if (this.#isDraining) {
+      this.#isDrainDue = true;
       return;
     }
-    this.#draining = true;
+    if (areStartsHeld(this)) {
+      return;
+    }
+    this.#isDraining = true;
     try {
-      // What a start does may change what is next, or ask for another round.
-      while (this.#hopeless.tell(this.#expire) || this.#startNext() || this.#takeDrainAgain());
+      do {
+        this.#isDrainDue = false;
+        // What a start does may change what is next.
+        while (this.#hopeless.tell((ticket, error) => this.#expire(ticket, error)) || this.#startNext());
+      } while (this.#wasAskedToDrain());
     } finally {
-      this.#draining = false;
+      this.#isDraining = false;
     }
   }
 
-  #takeDrainAgain(): boolean {
-    const again = this.#drainAgain;
-    this.#drainAgain = false;
-    return again;
+  /** Whether something that ran asked for another round. */
+  #wasAskedToDrain(): boolean {
+    return this.#isDrainDue;
   }
 
   #startNext(): boolean {
-    const paid = this.#lines.paid.waiting > 0 ? this.#lines.paid.next() : undefined;
-    const unpaid = this.#lines.unpaid.waiting > 0 ? this.#lines.unpaid.next() : undefined;
-    if (!paid && !unpaid) {
-      this.#wake.at(Infinity);
-      return false;
-    }
+    const paid = this.#paid.next();
+    const unpaid = this.#unpaid.next();
     const opens = paid ? this.#tryStart(paid, false) : Infinity;
     if (opens === isDone) {
       return true;
@@ -309,52 +234,46 @@ export class AdmissionQueue {
   /**
    * Starts the head of a leaf, or gives it up if it is overdue; tells when it may start, or that it is done with.
    *
-   * @param isBehindPaid whether one that has paid waits for its start
+   * @param isBehindPaid whether a request that has paid waits for its start
    */
   #tryStart(leaf: Leaf, isBehindPaid: boolean): number {
-    const { rank, isNew } = leaf.lane.priorityClass;
-    const ticket = leaf.firstTicket();
-    const gate = this.#gate;
+    const { pool, head: ticket } = leaf;
+    const { rank, isNew } = leaf.priorityClass;
+    const { asks, id } = ticket;
     const now = this.#clock.now();
-    if (ticket && endOf(ticket, leaf.pool, this.walls) < now) {
+    if (endOf(ticket, pool, this.walls) < now) {
       this.#expire(ticket, overdueError(ticket, now));
       return isDone;
     }
-    const asks = ticket ? ticket.asks : 'permit-and-start';
     if (isBehindPaid && asks !== 'permit' && !isNew) {
       // Starts of others would push the start that is paid for farther and farther away.
       return Infinity;
     }
-    const size = sizeOf(ticket, leaf.queue.first(), leaf.queue.firstId());
-    const opens = gate ? gate.opensAt(rank, size, asks, now, ticket?.id) : now;
-    if (opens <= now) {
-      this.#serve(leaf, ticket, rank, asks, now);
-      return isDone;
+    const opens = this.#gate ? this.#gate.opensAt(rank, ticket, asks, now, id) : now;
+    if (opens > now) {
+      this.#lastHeldAt = now;
+      return opens;
     }
-    this.#lastHeldAt = now;
-    return opens;
+    leaf.priorityClass.serve(leaf);
+    this.#stopWatching(ticket);
+    pool.take(now);
+    this.#gate?.pass(rank, ticket, asks, now, id);
+    ticket.owner!.start(ticket, now);
+    return isDone;
   }
 
-  #serve(leaf: Leaf, ticket: Ticket | undefined, rank: PriorityRank, asks: Asks, now: number): void {
-    const { priorityClass } = leaf.lane;
-    const { pool, queue } = leaf;
-    const item = queue.shift();
-    const { arrivedAt, id } = queue;
-    priorityClass.served(leaf);
-    pool.active++;
-    this.#gate?.pass(rank, sizeOf(ticket, item, id), asks, now, numberOf(item, id));
-    if (ticket) {
-      ticket.place = undefined;
-      this.#stopWatching(ticket);
-      ticket.owner!.start(ticket, now);
-    } else {
-      pool.starter!.startPlain(item, arrivedAt, id, rank, now);
-    }
+  /** Puts a ticket at the end of its class; a retry at the front, unless it is to stand behind the others. */
+  #place(ticket: Ticket, pool: SlotPool, now: number): void {
+    const isBehind = ticket.behindUntil > now;
+    ticket.inPaidLine ||= ticket.asks === 'start';
+    const line = ticket.inPaidLine && !isBehind ? this.#paid : this.#unpaid;
+    line.add(ticket, pool, isBehind ? 'refused' : ticket.attempts > 0 ? 'front' : 'end');
   }
 
   #replace(ticket: Ticket, leaf: Leaf, now: number): void {
-    this.#lines.leave(ticket, leaf);
-    this.#lines.place(ticket, leaf.pool, now);
+    const { pool } = leaf;
+    leaf.priorityClass.remove(ticket, leaf);
+    this.#place(ticket, pool, now);
   }
 
   #backOff(ticket: Ticket, place: BackOff): void {
@@ -362,71 +281,59 @@ export class AdmissionQueue {
     this.#backingOff.add(ticket);
   }
 
-  #takeOut(ticket: Ticket): boolean {
-    const { place } = ticket;
-    if (!place) {
-      return false;
+  #giveUpIfHopeless(ticket: Ticket, pool: SlotPool, now: number): void {
+    const failure = this.#hopeless.errorOf(pool, ticket, now);
+    if (failure) {
+      this.#giveUp(ticket, pool, failure.error);
     }
-    if (place instanceof Leaf) {
-      this.#lines.leave(ticket, place);
-    } else {
-      ticket.place = undefined;
-      this.#backingOff.delete(ticket);
-    }
-    this.#stopWatching(ticket);
-    return true;
   }
 
-  /** Rings when its back-off is over, when it stands behind others no more, and at its end. */
+  #giveUp(ticket: Ticket, pool: SlotPool, error: unknown): void {
+    this.remove(ticket);
+    this.#backOff(ticket, { pool, until: Infinity });
+    this.#hopeless.add({ ticket, error });
+  }
+
+  #expire(ticket: Ticket, error: unknown): void {
+    if (this.remove(ticket)) {
+      ticket.owner!.expired(ticket, error);
+    }
+  }
+
+  /** Waits for the end of its back-off, for the time when it stands behind others no more, and for its end. */
   #watch(ticket: Ticket): void {
     const place = ticket.place as Leaf | BackOff;
     const isBehind = place instanceof Leaf && place.lane.isOfTheRefused;
     const turn = place instanceof Leaf ? (isBehind ? ticket.behindUntil : Infinity) : place.until;
     const time = Math.min(turn, endOf(ticket, place.pool, this.walls));
-    if (time !== Infinity) {
-      ticket.alarm = this.#alarms.set(time, () => {
-        const now = this.#clock.now();
-        if (now < turn && now < endOf(ticket, place.pool, this.walls)) {
-          this.#watch(ticket);
-          return;
-        }
-        if (now < turn) {
-          this.#expire(ticket, overdueError(ticket, now));
-          // Where nothing is let through, the time of others is over as well.
-          this.giveUpHopeless();
-        } else if (isBehind) {
-          // Its rank may have been raised meanwhile.
-          this.#replace(ticket, ticket.place as Leaf, now);
-          this.#watch(ticket);
-        } else {
-          this.#takeOut(ticket);
-          this.add(ticket, place.pool, ticket.owner!, now);
-        }
-        this.drain();
-      });
+    if (time === Infinity) {
+      return;
     }
+    ticket.stopWatching = scheduleAt(this.#clock, time, () => {
+      ticket.stopWatching = undefined;
+      const now = this.#clock.now();
+      if (now < turn && now < endOf(ticket, place.pool, this.walls)) {
+        this.#watch(ticket);
+        return;
+      }
+      if (now < turn) {
+        this.#expire(ticket, overdueError(ticket, now));
+        // If nothing is let through, the time of others is over as well.
+        this.giveUpHopeless();
+      } else if (isBehind) {
+        // Its rank may have been raised meanwhile.
+        this.#replace(ticket, ticket.place as Leaf, now);
+        this.#watch(ticket);
+      } else {
+        this.remove(ticket);
+        this.add(ticket, place.pool, ticket.owner!, now);
+      }
+      this.drain();
+    });
   }
 
   #stopWatching(ticket: Ticket): void {
-    if (ticket.alarm) {
-      this.#alarms.cancel(ticket.alarm);
-      ticket.alarm = undefined;
-    }
+    ticket.stopWatching?.();
+    ticket.stopWatching = undefined;
   }
-
-  #giveUp(ticket: Ticket, pool: SlotPool, error: unknown): void {
-    this.#takeOut(ticket);
-    this.#backOff(ticket, { pool, until: Infinity });
-    this.#hopeless.add({ ticket, error });
-  }
-}
-
-/** A request without a ticket has announced nothing. */
-export function sizeOf(ticket: Ticket | undefined, item: unknown, id: number | undefined): Sized {
-  return (
-    ticket ?? {
-      tokens: undefined,
-      textLength: textLength(id === noNumber ? (item as { request?: unknown }).request : item),
-    }
-  );
 }

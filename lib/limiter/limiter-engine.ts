@@ -11,7 +11,6 @@ import type { BudgetState } from './limit-budget';
 import { everySlotTaken, type NextStart } from './next-start';
 import { OutageBreaker } from './outage-breaker';
 import { RateMeter } from './rate-meter';
-import { Receipts } from './receipts';
 import { RefusalCauses } from './refusal-causes';
 import { SlidingWindowBudget, type KnownLimit } from './sliding-window-budget';
 import { StartGates } from './start-gates';
@@ -30,6 +29,9 @@ export interface EngineSettings {
   readonly budgets: readonly KnownLimit[];
   readonly classifyError: ErrorClassifier | undefined;
 }
+
+/** Calls that may run at once. */
+const mostRunning = 100_000;
 
 /** Why nothing may start at the moment. */
 export type HoldReason = 'rate-limited' | 'overloaded';
@@ -53,7 +55,7 @@ export class LimiterEngine implements StartGate, Walls {
   readonly #breaker = new OutageBreaker();
   readonly #classify: ErrorClassifier;
   /** What the calls that run have taken; each one is numbered as it is among the starts. */
-  readonly #running = new Receipts();
+  readonly #running = new Map<number, Receipt>();
   readonly #statedHold = new StatedHold();
   /** What the last call was refused with. */
   #lastRefusal: unknown;
@@ -198,7 +200,7 @@ export class LimiterEngine implements StartGate, Walls {
     } else {
       this.#meter.add(now);
       // Which also notes it among the starts.
-      this.#running.set(id, this.#budgets.take(request, now, asks !== 'permit'));
+      this.#remember(id, this.#budgets.take(request, now, asks !== 'permit'));
     }
   }
 
@@ -326,6 +328,17 @@ export class LimiterEngine implements StartGate, Walls {
       } finally {
         this.#isDrainDue = false;
       }
+    }
+  }
+
+  /** Remembers what a call has taken; of too many the oldest is taken for a call whose end is never heard. */
+  #remember(id: number, receipt: Receipt): void {
+    // A Map keeps the order in which keys came: one that begins anew comes last.
+    this.#running.delete(id);
+    this.#running.set(id, receipt);
+    if (this.#running.size > mostRunning) {
+      const [oldest] = this.#running.keys();
+      this.#running.delete(oldest!);
     }
   }
 

@@ -1,67 +1,65 @@
-import { PriorityClass, removeFrom, type Leaf, type StrideOrder } from './priority-class';
+import type { PriorityRank } from '../core/priority';
+import type { Ticket } from '../core/ticket';
+import type { Leaf } from './lane';
+import { PoolShare } from './pool-share';
+import { PriorityClass, type StrideOrder } from './priority-class';
 import type { SlotPool } from './slot-pool';
 
 /** Requests that wait for the same thing: the four priorities, and where their stride order stands. */
 export class Line implements StrideOrder {
-  readonly classes = ([0, 1, 2, 3] as const).map((rank) => new PriorityClass(rank, this));
-  /** Those that requests have waited for here. */
-  readonly #pools: SlotPool[] = [];
-  readonly order = new Float64Array(4).fill(Infinity);
   waiting = 0;
   virtualTime = 0;
+  readonly #classes = ([0, 1, 2, 3] as const).map((rank) => new PriorityClass(rank, this));
+  readonly #shares = new Map<SlotPool, PoolShare>();
+  /** The shares of pools that have a free slot. */
+  readonly #ready = new Set<PoolShare>();
+
+  waitingOf(rank: PriorityRank): number {
+    return this.#classes[rank]!.waiting;
+  }
+
+  add(ticket: Ticket, pool: SlotPool, place: 'end' | 'front' | 'refused'): void {
+    let share = this.#shares.get(pool);
+    if (!share) {
+      share = new PoolShare(pool, (changed, isReady) => this.#changed(changed, isReady));
+      this.#shares.set(pool, share);
+    }
+    this.#classes[ticket.rank]!.add(ticket, share, place);
+  }
 
   /** The leaf whose head is next: of a class that was not waiting before, else of the class with the least pass. */
   next(): Leaf | undefined {
-    if (this.waiting === 0 || !this.#hasFreeSlot()) {
+    if (this.#ready.size === 0) {
       return undefined;
     }
-    let passedOver = 0;
-    for (;;) {
-      let best = -1;
-      let least = Infinity;
-      for (let rank = 3; rank >= 0; rank--) {
-        const order = this.order[rank]!;
-        if (order < least && !(passedOver & (1 << rank))) {
-          best = rank;
-          least = order;
-        }
-      }
-      if (best < 0) {
-        return undefined;
-      }
-      const leaf = this.classes[best]!.next();
+    const classes = this.#classes.filter(({ waiting }) => waiting > 0).reverse();
+    classes.sort((one, other) => one.position - other.position);
+    for (const priorityClass of classes) {
+      const leaf = priorityClass.next();
       if (leaf) {
         return leaf;
       }
-      passedOver |= 1 << best;
     }
+    return undefined;
   }
 
-  /** Forgets a pool whose pipeline has ended, and tells the number of each request that waited for it. */
-  forget(pool: SlotPool, forgotten?: (id: number) => void): void {
-    if (removeFrom(this.#pools, pool)) {
-      for (const priorityClass of this.classes) {
-        priorityClass.forget(pool, forgotten);
-      }
-    }
+  /** The ticket of a pool and a rank that came first. */
+  oldest(pool: SlotPool, rank: PriorityRank): Ticket | undefined {
+    return this.#shares.get(pool)?.oldest(rank);
   }
 
-  expect(pool: SlotPool): void {
-    if (!this.#pools.includes(pool)) {
-      this.#pools.push(pool);
-    }
+  get shares(): Iterable<PoolShare> {
+    return this.#shares.values();
   }
 
-  /** Spares a look at every lane while all slots are taken. */
-  #hasFreeSlot(): boolean {
-    if (this.#pools.length === 1) {
-      return this.#pools[0]!.hasFreeSlot;
+  #changed(share: PoolShare, isReady: boolean): void {
+    if (isReady) {
+      this.#ready.add(share);
+    } else {
+      this.#ready.delete(share);
     }
-    for (const pool of this.#pools) {
-      if (pool.hasFreeSlot) {
-        return true;
-      }
+    if (share.isEmpty) {
+      this.#shares.delete(share.pool);
     }
-    return false;
   }
 }

@@ -1,10 +1,7 @@
-import type { PriorityRank } from '../core/priority';
-
-/** Starts requests that stand in the queue without a ticket. */
-export interface PlainStarter {
-  startPlain(request: unknown, arrivedAt: number, id: number, rank: PriorityRank, now: number): void;
-  /** Fails one that need not wait any longer; only asked for where the queue knows of walls. */
-  failPlain?(request: unknown, arrivedAt: number, id: number, error: unknown): void;
+/** Requests of a pool that wait. */
+interface Waiting {
+  /** The pool has a free slot by now, or has none any more. */
+  slotsChanged(): void;
 }
 
 /** The slots of a pipeline, or of several that share them. */
@@ -12,24 +9,49 @@ export class SlotPool {
   active = 0;
   /** When a slot was last freed while none was free. */
   freeSince = -Infinity;
-  readonly starter: PlainStarter | undefined;
+  /** Those that hear when the last slot is taken, and when one is free again. */
+  readonly waiting = new Set<Waiting>();
+  #limit: number;
 
   constructor(
-    public limit: number,
-    starter?: PlainStarter,
+    limit: number,
     /** Milliseconds that its requests wait at most for a provider that lets nothing through: `retry.maxElapsed`. */
     readonly patience = Infinity,
   ) {
-    this.starter = starter;
+    this.#limit = limit;
+  }
+
+  /** How many calls may run at once. */
+  get limit(): number {
+    return this.#limit;
   }
 
   get hasFreeSlot(): boolean {
-    return this.active < this.limit;
+    return this.active < this.#limit;
+  }
+
+  resize(limit: number, now: number): void {
+    this.#change(now, () => (this.#limit = limit));
+  }
+
+  take(now: number): void {
+    this.#change(now, () => this.active++);
   }
 
   release(now: number): void {
-    if (this.active-- === this.limit) {
-      this.freeSince = now;
+    this.#change(now, () => this.active--);
+  }
+
+  #change(now: number, change: () => void): void {
+    const { hasFreeSlot: hadFreeSlot } = this;
+    change();
+    if (this.hasFreeSlot !== hadFreeSlot) {
+      if (this.hasFreeSlot) {
+        this.freeSince = now;
+      }
+      for (const waiting of this.waiting) {
+        waiting.slotsChanged();
+      }
     }
   }
 }

@@ -19,7 +19,11 @@ export interface Failure {
 }
 
 /** When a ticket is given up: at its deadline, or when it is tried no more. Holds that the provider asked for move that. */
-export function endOf(ticket: Ticket, { patience }: SlotPool, walls: Walls | undefined): number {
+export function endOf(
+  ticket: Pick<Ticket, 'deadline' | 'elapsedFrom'>,
+  { patience }: SlotPool,
+  walls: Walls | undefined,
+): number {
   const held = walls?.statedHold(Infinity) ?? 0;
   return Math.min(ticket.deadline, ticket.elapsedFrom + patience + held);
 }

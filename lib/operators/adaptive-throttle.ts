@@ -2,7 +2,8 @@ import { Observable, Subscription, type MonoTypeOperatorFunction, type Subscribe
 import { QueueOverflowError } from '../core/errors';
 import type { CallEventListener } from '../core/events';
 import { Consumer, handOver } from '../core/hand-over';
-import { defaultRank, rankOf, type PriorityRank } from '../core/priority';
+import { holdStarts } from '../core/held-starts';
+import { guarded } from '../core/listener';
 import {
   choiceSetting,
   configObject,
@@ -14,9 +15,11 @@ import { Ticket, type TicketOwner } from '../core/ticket';
 import { validated, type TraitsReader } from '../core/traits';
 import { AdaptiveRateLimiter, type RateLimiterConfig } from '../limiter/adaptive-rate-limiter';
 import { engineOf } from '../limiter/engine-of';
+import type { LimiterEngine } from '../limiter/limiter-engine';
 import { SlotPool } from '../limiter/slot-pool';
+import { left, received, settled } from './call-events';
+import { Outlet } from './outlet';
 import { subscribeWhileOpen } from './subscribe-while-open';
-import { tell, tellReceived } from './tell';
 
 /** The config of {@link adaptiveThrottle}. */
 export interface ThrottleConfig<R> {
@@ -67,7 +70,7 @@ export function adaptiveThrottle<R>(
     maxWait: numberSetting('maxWait', settings.maxWait, Infinity, { infinite: true }),
     passRefused: choiceSetting('refused', settings.refused, 'error', ['error', 'pass']) === 'pass',
     traits: validated(functionSetting('traits', settings.traits)),
-    events: listenerSetting('events', settings.events),
+    events: guarded(listenerSetting('events', settings.events)),
   };
   return (source) =>
     new Observable((destination) => {
@@ -85,172 +88,167 @@ interface RunSettings<R> {
 
 /** One subscription of adaptiveThrottle. */
 class ThrottleRun<R> implements TicketOwner {
-  readonly #limiter: AdaptiveRateLimiter;
-  readonly #settings: RunSettings<R>;
-  readonly #destination: Subscriber<R>;
-  readonly #pool = new SlotPool(Infinity);
   readonly consumer = new Consumer();
   readonly upstream = new Subscription();
-  /** The operator of ours behind this one, if there is one. */
+  readonly #limiter: AdaptiveRateLimiter;
+  readonly #engine: LimiterEngine;
+  readonly #settings: RunSettings<R>;
+  readonly #destination: Subscriber<R>;
+  readonly #outlet: Outlet<R>;
+  readonly #pool = new SlotPool(Infinity);
+  /** The operator of rxllm behind this one, if there is one. */
   readonly #next = Consumer.current();
   readonly #waiting = new Set<Ticket>();
   #isSourceDone = false;
 
   constructor(limiter: AdaptiveRateLimiter, settings: RunSettings<R>, destination: Subscriber<R>) {
     this.#limiter = limiter;
+    this.#engine = limiter[engineOf];
     this.#settings = settings;
     this.#destination = destination;
+    this.#outlet = new Outlet(destination);
   }
 
+  /** A request came in. */
   next(request: R): void {
-    const ticket = this.#ticketOf(request);
+    const { traits, maxWait, events } = this.#settings;
+    const { clock, queue } = this.#engine;
+    const read = traits(request);
+    const now = clock.now();
+    const ticket = this.consumer.takeOver(request, this.#settings) ?? new Ticket(request, now);
     if (ticket.cancelled) {
       return;
+    }
+    ticket.apply(read, maxWait);
+    if (events && ticket.receivedReportedTo !== events) {
+      ticket.receivedReportedTo = events;
+      events.next(received(ticket, now));
     }
     if (ticket.refusal) {
       this.#passOn(ticket);
       return;
     }
-    const { queue } = this.#limiter[engineOf];
-    const isFull =
-      queue.waiting >= this.#limiter.maxQueue && !queue.wouldStart(this.#pool, ticket.rank, ticket, 'permit');
-    const hasRoom = !isFull || this.#makeRoom(ticket.rank);
     if (this.#destination.closed) {
-      // Whoever heard of this request, or of one that was dropped for it, has left.
-      this.#left(ticket);
+      this.#reportLeft(ticket);
       return;
     }
-    if (!hasRoom) {
+    const isFull =
+      queue.waiting >= this.#limiter.maxQueue && !queue.wouldStart(this.#pool, ticket.rank, ticket, 'permit');
+    const dropsOldest = isFull && this.#limiter.overflow === 'drop-oldest';
+    const oldest = dropsOldest ? queue.takeOldest(this.#pool, ticket.rank) : undefined;
+    if (isFull && !oldest) {
       this.#refuse(ticket, new QueueOverflowError(this.#limiter.maxQueue));
       return;
     }
     this.#waiting.add(ticket);
     ticket.asks = 'permit';
-    queue.add(ticket, this.#pool, this, this.#limiter[engineOf].clock.now());
+    queue.add(ticket, this.#pool, this, clock.now());
+    if (oldest) {
+      // Only now, as its outcome may bring further requests, or complete the source.
+      this.#waiting.delete(oldest);
+      this.#refuse(oldest, new QueueOverflowError(this.#limiter.maxQueue));
+    }
     queue.drain();
   }
 
-  complete(): void {
-    this.#isSourceDone = true;
-    this.#completeIfDone();
-  }
-
+  /** The limiter lets a ticket through: it has paid. */
   start(ticket: Ticket, now: number): void {
     this.#pool.release(now);
     this.#waiting.delete(ticket);
     (ticket.permits ??= []).push(this.#limiter);
-    const { events } = this.#settings;
     const waited = now - ticket.queuedAt;
-    const { lastHeldAt } = this.#limiter[engineOf].queue;
-    if (events && waited > 0 && lastHeldAt >= ticket.queuedAt) {
-      tell(events, { type: 'throttled', at: now, id: ticket.id, waited });
+    if (waited > 0 && this.#engine.queue.lastHeldAt >= ticket.queuedAt) {
+      this.#settings.events?.next({ type: 'throttled', at: now, id: ticket.id, waited });
     }
     this.#passOn(ticket);
     this.#completeIfDone();
   }
 
+  /** The queue has given a ticket up. */
   expired(ticket: Ticket, error: unknown): void {
     this.#waiting.delete(ticket);
     this.#refuse(ticket, error as Error);
     this.#completeIfDone();
   }
 
+  /** Nobody waits for the outcome of a ticket any more. */
   cancelled(ticket: Ticket): void {
     if (this.#waiting.delete(ticket)) {
-      this.#limiter[engineOf].queue.remove(ticket);
+      this.#engine.queue.remove(ticket);
+      this.#engine.queue.drain();
       this.#completeIfDone();
     }
   }
 
   raised(ticket: Ticket): void {
-    this.#limiter[engineOf].queue.promote(ticket);
+    this.#engine.queue.promote(ticket);
   }
 
-  #ticketOf(request: R): Ticket {
-    const { traits: traitsOf, maxWait, events } = this.#settings;
-    const { clock } = this.#limiter[engineOf];
-    const traits = traitsOf(request);
-    const now = clock.now();
-    const ticket = this.consumer.takeOver(request, this.#settings) ?? new Ticket(request, now);
-    const rank = ticket.isRenewal ? ticket.rank : (rankOf(traits.priority) ?? ticket.rank);
-    ticket.rank = ticket.raised && ticket.rank > rank ? ticket.rank : rank;
-    ticket.lane = traits.lane ?? ticket.lane;
-    ticket.tokens = traits.tokens ?? ticket.tokens;
-    ticket.deadline = Math.min(ticket.deadline, ticket.arrivedAt + (traits.maxWait ?? maxWait));
-    if (events && ticket.announcedTo !== events) {
-      ticket.announcedTo = events;
-      tellReceived(events, ticket.id, ticket.rank, ticket.lane, now);
-    }
-    return ticket;
+  /** The source has completed. */
+  complete(): void {
+    this.#isSourceDone = true;
+    this.#completeIfDone();
   }
 
-  #makeRoom(rank: PriorityRank = defaultRank): boolean {
-    if (this.#limiter.overflow === 'reject') {
-      return false;
+  /** Gives up all that waits. */
+  close(): void {
+    const { queue } = this.#engine;
+    const tickets = [...this.#waiting];
+    this.#waiting.clear();
+    for (const ticket of tickets) {
+      queue.remove(ticket);
     }
-    const dropped = this.#limiter[engineOf].queue.takeOldest(this.#pool, rank);
-    if (!dropped) {
-      return false;
+    for (const ticket of tickets) {
+      this.#reportLeft(ticket);
     }
-    const ticket = dropped.ticket!;
-    this.#waiting.delete(ticket);
-    this.#refuse(ticket, new QueueOverflowError(this.#limiter.maxQueue));
-    return true;
+    queue.drain();
   }
 
   #refuse(ticket: Ticket, error: Error): void {
-    if (this.#settings.passRefused) {
+    const { passRefused, events } = this.#settings;
+    if (passRefused) {
       ticket.refusal = error;
       this.#passOn(ticket);
       return;
     }
-    const { events } = this.#settings;
-    if (events && ticket.settlesTo !== events) {
-      const at = this.#limiter[engineOf].clock.now();
-      const waited = at - ticket.arrivedAt;
-      tell(events, { type: 'settled', at, id: ticket.id, ok: false, error, latency: 0, waited, attempts: 0 });
+    if (events && ticket.settledReportedTo !== events) {
+      const { request, arrivedAt } = ticket;
+      const at = this.#engine.clock.now();
+      const outcome = { ok: false, request, error, latency: 0, waited: at - arrivedAt, attempts: 0 } as const;
+      events.next(settled(ticket.id, outcome, at));
     }
-    // Before anyone hears of it, who may ask or subscribe anew: nothing is to come or to start here any more.
-    try {
-      this.upstream.unsubscribe();
-    } finally {
-      this.close();
-      this.#destination.error(error);
-    }
+    holdStarts(() => {
+      // Before anyone hears of it, who may ask or subscribe anew: nothing is to come or to start here any more.
+      try {
+        this.upstream.unsubscribe();
+      } finally {
+        this.close();
+        this.#destination.error(error);
+      }
+    });
   }
 
   #passOn(ticket: Ticket): void {
     if (this.#destination.closed) {
-      // Whoever heard of it left, or the operators in front let go first.
-      this.#limiter[engineOf].forget(ticket.id);
-      this.#left(ticket);
+      // A listener unsubscribed in reaction to the event, or the operators in front let go first.
+      this.#engine.forget(ticket.id);
+      this.#reportLeft(ticket);
       return;
     }
     ticket.passOnBy(this.#settings);
-    handOver(ticket as Ticket<R>, this.#next, this.#destination);
+    handOver(ticket as Ticket<R>, this.#next, this.#outlet);
   }
 
   #completeIfDone(): void {
     if (this.#isSourceDone && this.#waiting.size === 0) {
-      this.#destination.complete();
+      this.#outlet.complete();
     }
   }
 
-  close(): void {
-    const { queue } = this.#limiter[engineOf];
-    const tickets = [...this.#waiting];
-    this.#waiting.clear();
-    queue.removeAll(tickets);
-    for (const ticket of tickets) {
-      this.#left(ticket);
-    }
-    queue.forget(this.#pool);
-  }
-
-  #left(ticket: Ticket): void {
+  #reportLeft(ticket: Ticket): void {
     const { events } = this.#settings;
-    if (events && ticket.settlesTo !== events) {
-      tell(events, { type: 'left', at: this.#limiter[engineOf].clock.now(), id: ticket.id });
+    if (events && ticket.settledReportedTo !== events) {
+      events.next(left(ticket, this.#engine.clock.now()));
     }
   }
 }

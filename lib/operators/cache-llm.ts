@@ -3,6 +3,7 @@ import { LLMResultCache, internalsOf, type ResultCacheConfig } from '../cache/ll
 import { type KeySpace, keySpaceOf } from '../cache/request-identity';
 import type { CallOutcome } from '../core/call';
 import type { CallEventListener } from '../core/events';
+import { guarded } from '../core/listener';
 import {
   configObject,
   functionSetting,
@@ -77,7 +78,7 @@ export function cacheLLM<R, V>(
     ordered: switchSetting('ordered', settings.ordered, false),
     maxWait: numberSetting('maxWait', settings.maxWait, Infinity, { infinite: true }),
     traits: validated(functionSetting('traits', settings.traits)),
-    events: listenerSetting('events', settings.events),
+    events: guarded(listenerSetting('events', settings.events)),
     classify: functionSetting('classifyError', settings.classifyError),
   };
   return cacheBySettings(() => {

@@ -1,13 +1,14 @@
 import type { Flight } from '../cache/flights';
-import { CallTimeoutError } from '../core/errors';
 import type { FailedOutcome } from '../core/call';
 import type { Clock } from '../core/clock';
+import { CallTimeoutError } from '../core/errors';
+import { holdStarts } from '../core/held-starts';
 import { engineOf, type CacheRunSettings } from './cache-run-settings';
 import { failed, land } from './landing';
 
 /**
- * Sees to it that a shared call ends within `sharedCallTimeout` from its first start; or from when it was handed on,
- * where the call is made by an operator that does not tell when it starts.
+ * Ends a shared call `sharedCallTimeout` after its first start; or after it was handed on, if the call is made by an
+ * operator that does not tell when it starts.
  */
 export function limitTime<R, V>(flight: Flight<R, V>, settings: CacheRunSettings<R, V>): void {
   const limit = engineOf(settings)?.sharedCallTimeout ?? Infinity;
@@ -28,11 +29,12 @@ export function limitTime<R, V>(flight: Flight<R, V>, settings: CacheRunSettings
 }
 
 function end<R, V>(flight: Flight<R, V>, limit: number, settings: CacheRunSettings<R, V>): void {
-  const outcome = timedOut(flight, limit, settings.clock);
-  flight.isKept = false;
-  land(flight, outcome, settings);
-  // Only now, so that no call takes its slot that the outcome made superfluous (take).
-  flight.abandon();
+  holdStarts(() => {
+    const outcome = timedOut(flight, limit, settings.clock);
+    flight.isKept = false;
+    flight.abandon();
+    land(flight, outcome, settings);
+  });
 }
 
 function timedOut<R, V>(flight: Flight<R, V>, limit: number, clock: Clock): FailedOutcome<R> {

@@ -4,19 +4,10 @@ import type { Flight } from '../cache/flights';
 export class FlightsByRequest<R, V> {
   readonly #byRequest = new Map<R, Flight<R, V> | Set<Flight<R, V>>>();
 
-  constructor(flights: Iterable<Flight<R, V>>) {
-    for (const flight of flights) {
-      this.add(flight);
-    }
-  }
-
-  /** Those of a request, the oldest first. */
-  of(request: R): readonly Flight<R, V>[] {
-    const flights = this.#byRequest.get(request);
-    if (flights === undefined) {
-      return [];
-    }
-    return flights instanceof Set ? [...flights] : [flights];
+  /** The flights of a request, the oldest first. */
+  of(request: R): Iterable<Flight<R, V>> {
+    const flights = this.#byRequest.get(request) ?? [];
+    return flights instanceof Set || Array.isArray(flights) ? flights : [flights];
   }
 
   add(flight: Flight<R, V>): void {

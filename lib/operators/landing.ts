@@ -12,33 +12,31 @@ import {
 import type { Ticket } from '../core/ticket';
 import { classifyError, type ErrorClassifier } from '../provider/classify-error';
 import { engineOf, type CacheRunSettings } from './cache-run-settings';
-import { tell } from './tell';
 
-/** Flights whose starter was refused or overdue, in wait of another waiter to start them; drained by a loop. */
-const grounded: Flight[] = [];
+/** Flights whose starter was refused or overdue, until another waiter starts them: by a loop, not by recursion. */
+const grounded = new Set<Flight>();
 let isRestarting = false;
 
-/** Settles all who wait for a flight; or, where only its starter's own limits ended it, the starter alone. */
+/** Settles all waiters of a flight; or the starter alone if only its own limits ended the flight. */
 export function land<R, V>(
   flight: Flight<R, V>,
   outcome: CallOutcome<R, V>,
   settings: CacheRunSettings<R, V>,
 ): void {
   const now = settings.clock.now();
-  flight.ticket.isOver = true;
+  flight.state = 'grounded';
   let landed = outcome;
   if (!outcome.ok) {
     landed = standIn(flight, outcome, settings) ?? outcome;
     flight.failure = outcome.error;
     if (isOwnEnd(outcome) && isWantedByOthers(flight)) {
       settleStarter(flight, outcome, landed, now);
-      if (flight.waiting > 0) {
-        grounded.push(flight);
-        restartGrounded();
-      }
+      grounded.add(flight);
+      restartGrounded();
       return;
     }
   }
+  flight.state = 'landed';
   flight.cancelTimeout?.();
   flight.cancelTimeout = undefined;
   keep(flight, outcome, settings, now);
@@ -126,7 +124,8 @@ function restartGrounded(): void {
   }
   isRestarting = true;
   try {
-    for (let flight = grounded.shift(); flight; flight = grounded.shift()) {
+    for (const flight of grounded) {
+      grounded.delete(flight);
       flight.firstWaiter?.startAnew(flight);
     }
   } finally {
@@ -152,8 +151,9 @@ function keep<R, V>(
     return;
   }
   const reason = engine.keep(flight, outcome.value, outcome.latency, now);
-  if (reason !== undefined && settings.events) {
-    tell(settings.events, { type: 'cache-not-kept', at: now, id: flight.ticket.id, key: flight.key, reason });
+  if (reason !== undefined) {
+    const { ticket, key } = flight;
+    settings.events?.next({ type: 'cache-not-kept', at: now, id: ticket.id, key, reason });
   }
 }
 

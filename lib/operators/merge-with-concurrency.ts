@@ -8,6 +8,7 @@ import {
 } from 'rxjs';
 import type { CallContext, CallOutcome } from '../core/call';
 import type { CallEventListener } from '../core/events';
+import { guarded } from '../core/listener';
 import { clockFrom } from '../core/scheduler-clock';
 import {
   choiceSetting,
@@ -104,7 +105,7 @@ export function mergeWithConcurrency<R, O extends ObservableInput<unknown>>(
         infinite: true,
       });
   const { limiter } = settings;
-  const events = listenerSetting('events', settings.events);
+  const events = guarded(listenerSetting('events', settings.events));
   if (limiter !== undefined && !isLimiter(limiter)) {
     throw new TypeError('limiter must be an AdaptiveRateLimiter.');
   }
@@ -161,14 +162,10 @@ export function mergeBySettings<R, V>(
     new Observable((destination) => {
       const settings = settingsOf();
       const limit = isObservable(maxConcurrent) ? defaultMaxConcurrent : maxConcurrent;
-      const run = new ConcurrentRun<R, V>(
-        call,
-        settings,
-        (starter) => settings.sharedPool ?? new SlotPool(limit, starter, settings.retry?.maxElapsed),
-        destination,
-      );
+      const pool = settings.sharedPool ?? new SlotPool(limit, settings.retry?.maxElapsed);
+      const run = new ConcurrentRun<R, V>(call, settings, pool, destination);
       if (isObservable(maxConcurrent) && !settings.sharedPool) {
-        followLimit(maxConcurrent, run.pool, settings.queue, destination);
+        followLimit(maxConcurrent, pool, settings.queue, destination);
       }
       if (!destination.closed) {
         subscribeWhileOpen(source, destination, run);

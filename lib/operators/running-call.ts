@@ -1,114 +1,120 @@
-import type { Unsubscribable } from 'rxjs';
-import type { Alarm } from '../core/alarms';
-import type { CallContext, ProviderFeedback, TokenUsage } from '../core/call';
-import type { Member } from '../core/members';
-import type { PriorityRank } from '../core/priority';
+import {
+  finalize,
+  from,
+  Subscription,
+  takeLast,
+  throwIfEmpty,
+  type Observable,
+  type ObservableInput,
+  type Subscriber,
+} from 'rxjs';
+import type { CallContext, ProviderFeedback } from '../core/call';
+import type { Cancel } from '../core/clock';
+import { attempt } from '../core/listener';
 import type { Ticket } from '../core/ticket';
-import { guarded } from './tell';
+import { subscribeUnder } from './subscribe-while-open';
 
-/** Who makes a call, and hears what it reports and how it ends. */
+/** A call as the operators are given it. */
+export type Call = (request: never, context: CallContext) => ObservableInput<unknown>;
+
+/** What became of an attempt. */
+export type CallResult =
+  { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown };
+
+/** Makes a call, and hears what it reports and how it ends. */
 export interface CallOwner {
-  succeeded(call: RunningCall, value: unknown): void;
-  failed(call: RunningCall, error: unknown): void;
+  ended(call: RunningCall, result: CallResult): void;
   heard(call: RunningCall, feedback: ProviderFeedback): void;
-  /** The call has asked for its signal, or is an Observable: it is to be stopped when nobody waits for it any more. */
-  toBeStopped(call: RunningCall): void;
-}
-
-/** What only some calls have: one that is a promise and is not looked at from outside has none of it. */
-class CallDetails {
-  work: Unsubscribable | undefined;
-  timeout: Alarm | undefined;
-  usage: TokenUsage | undefined;
-  controller: AbortController | undefined;
-  abortReason: unknown;
 }
 
 /** One attempt while it runs, which is also the context that the call is given. */
-export class RunningCall implements CallContext, Member {
-  /** Among the running calls of its pipeline. */
-  position = 0;
-  isOver = false;
-  #details: CallDetails | undefined;
+export class RunningCall implements CallContext {
+  readonly attempt: number;
+  /** The owner says when it is over; then nothing that it reports is heard any more. */
+  state: 'running' | 'over' = 'running';
+  /** Cancels the timer of `timeout`. */
+  stopTimer: Cancel | undefined;
+  readonly #owner: CallOwner;
+  readonly #work = new Subscription();
+  #controller: AbortController | undefined;
+  #abortReason: unknown;
 
   constructor(
-    readonly request: unknown,
-    readonly id: number,
+    readonly ticket: Ticket,
     readonly startedAt: number,
-    /** Milliseconds from the arrival of its request to this start: as a whole number it takes no room of its own. */
-    readonly waited: number,
-    readonly rank: PriorityRank,
-    readonly attempt: number,
-    /** What is known of its request; undefined as long as nothing needs to be. */
-    readonly ticket: Ticket | undefined,
-    readonly owner: CallOwner,
-  ) {}
-
-  /** When its request arrived. */
-  get arrivedAt(): number {
-    return this.startedAt - this.waited;
+    owner: CallOwner,
+  ) {
+    this.attempt = ticket.attempts;
+    this.#owner = owner;
   }
 
-  /** What it used up so far, as far as the provider told. */
-  get usage(): TokenUsage | undefined {
-    return this.#details?.usage;
+  /** Milliseconds from the arrival of its request to this start. */
+  get waited(): number {
+    return this.startedAt - this.ticket.arrivedAt;
   }
 
-  set usage(usage: TokenUsage | undefined) {
-    this.detailed.usage = usage;
-  }
-
-  get timeout(): Alarm | undefined {
-    return this.#details?.timeout;
-  }
-
-  set timeout(timeout: Alarm | undefined) {
-    this.detailed.timeout = timeout;
-  }
-
-  set work(work: Unsubscribable) {
-    this.detailed.work = work;
-  }
-
-  /** Made when it is first read, because most calls of a test, and many others, never look at it. */
+  /** Made when it is first read, because most calls never look at it. */
   get signal(): AbortSignal {
-    const details = this.detailed;
-    if (!details.controller) {
-      this.owner.toBeStopped(this);
-      details.controller = new AbortController();
-      if (details.abortReason !== undefined) {
-        details.controller.abort(details.abortReason);
+    if (!this.#controller) {
+      this.#controller = new AbortController();
+      if (this.#abortReason !== undefined) {
+        this.#controller.abort(this.#abortReason);
       }
     }
-    return details.controller.signal;
+    return this.#controller.signal;
   }
 
-  /** Made when it is read, because calls take it out of the context, and most never do. */
+  /** A function of its own, because calls take it out of the context. */
   get report(): (feedback: ProviderFeedback) => void {
     return (feedback) => {
-      if (!this.isOver) {
-        this.owner.heard(this, feedback);
+      if (this.state === 'running') {
+        this.#owner.heard(this, feedback);
       }
     };
   }
 
-  /** Stops the work, and says why to those who asked for the signal. */
+  /** Makes the call. Its owner hears how it ended when it is torn down. */
+  make(call: Call): void {
+    let result: CallResult | undefined;
+    subscribeUnder<unknown>(this.#work, (subscriber) => {
+      const made = call(this.ticket.request as never, this);
+      if (!subscriber.closed) {
+        follow(from(made), subscriber);
+      } else if (made instanceof Promise) {
+        // It runs although nobody wants its answer: a failure of it is no unhandled rejection.
+        made.catch(() => undefined);
+      }
+    })
+      .pipe(
+        takeLast(1),
+        throwIfEmpty(),
+        finalize(() => {
+          if (result) {
+            this.#owner.ended(this, result);
+          }
+        }),
+      )
+      .subscribe({
+        next: (value) => (result = { ok: true, value }),
+        error: (error: unknown) => (result = { ok: false, error }),
+      });
+  }
+
+  /** Stops the work, and tells the signal why. */
   abort(name: 'AbortError' | 'TimeoutError', message: string): void {
-    const details = this.detailed;
-    details.abortReason = new DOMException(message, name);
-    this.stopWork();
-    details.controller?.abort(details.abortReason);
+    this.#abortReason = new DOMException(message, name);
+    attempt(() => this.#work.unsubscribe());
+    this.#controller?.abort(this.#abortReason);
   }
+}
 
-  /** A teardown of the user's that throws must not keep the outcome from coming out. */
-  stopWork(): void {
-    const work = this.#details?.work;
-    if (work) {
-      guarded(() => work.unsubscribe());
-    }
-  }
-
-  private get detailed(): CallDetails {
-    return (this.#details ??= new CallDetails());
-  }
+/** Subscribes to what a call returned, and reports what its teardown throws. */
+function follow<T>(source: Observable<T>, subscriber: Subscriber<T>): void {
+  const work = new Subscription();
+  subscriber.add(() => attempt(() => work.unsubscribe()));
+  subscribeUnder<T>(work, (inner) => attempt(() => source.subscribe(inner))).subscribe({
+    next: (value) => subscriber.next(value),
+    error: (error: unknown) => subscriber.error(error),
+    complete: () => subscriber.complete(),
+  });
 }

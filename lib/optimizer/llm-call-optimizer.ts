@@ -20,6 +20,8 @@ import type { CallContext, CallOutcome } from '../core/call';
 import type { Clock } from '../core/clock';
 import { ClosedError } from '../core/errors';
 import type { CallEvent, CallEventListener } from '../core/events';
+import { holdStarts } from '../core/held-starts';
+import { attempt, guarded } from '../core/listener';
 import { clockFrom } from '../core/scheduler-clock';
 import {
   choiceSetting,
@@ -30,7 +32,6 @@ import {
   requiredFunction,
   switchSetting,
 } from '../core/settings';
-import { stepsOf, type CountingListener, type StepCounter } from '../core/steps';
 import { noTraits, validated, type TraitsReader } from '../core/traits';
 import { AdaptiveRateLimiter, type OverflowPolicy } from '../limiter/adaptive-rate-limiter';
 import { AdmissionQueue } from '../limiter/admission-queue';
@@ -47,7 +48,6 @@ import {
   retryConfigOf,
   type NotAString,
 } from '../operators/merge-with-concurrency';
-import { tell } from '../operators/tell';
 import type { ErrorClassifier } from '../provider/classify-error';
 import { RetryPolicy, type RetryConfig } from '../provider/retry-policy';
 import type { PriceTable } from '../stats/call-metrics';
@@ -155,7 +155,8 @@ export class LLMCallOptimizer {
   readonly #queue: AdmissionQueue;
   readonly #pool: SlotPool;
   readonly #settings: Omit<RunSettings<unknown>, 'events'>;
-  readonly #events: StatsAndEvents;
+  readonly #events = new Subject<CallEvent>();
+  readonly #listener: CallEventListener;
   readonly #isOwnCache: boolean;
   readonly #classifyError: ErrorClassifier | undefined;
   readonly #open = new Set<CacheRun<never, never>>();
@@ -173,8 +174,13 @@ export class LLMCallOptimizer {
     const onScheduler = scheduler ? { scheduler } : {};
     const maxQueue = numberSetting('maxQueue', settings.maxQueue, Infinity, { whole: true, infinite: true });
     const overflow = choiceSetting('overflow', settings.overflow, 'reject', ['reject', 'drop-oldest']);
-    this.#events = new StatsAndEvents();
-    this.events$ = this.#events.events$;
+    this.#listener = {
+      next: (event) => {
+        attempt(() => this.#stats.next(event));
+        this.#events.next(event);
+      },
+    };
+    this.events$ = this.#events.asObservable();
     this.limiter = switchSetting('enableRateLimit', settings.enableRateLimit, true)
       ? new AdaptiveRateLimiter({
           ...given({
@@ -189,7 +195,7 @@ export class LLMCallOptimizer {
         })
       : undefined;
     this.cache = switchSetting('enableCache', settings.enableCache, true)
-      ? cacheOf(settings, this.#events)
+      ? cacheOf(settings, this.#listener)
       : undefined;
     this.#isOwnCache = this.cache !== settings.cache;
     const engine = this.limiter?.[engineOf];
@@ -203,7 +209,6 @@ export class LLMCallOptimizer {
       isObservable(maxConcurrent)
         ? 3
         : numberSetting('maxConcurrent', maxConcurrent, 3, { min: 1, whole: true, infinite: true }),
-      undefined,
       retry?.maxElapsed,
     );
     this.#settings = {
@@ -238,7 +243,7 @@ export class LLMCallOptimizer {
       }),
       ...onScheduler,
     });
-    this.stats$ = this.#events.countedBy(this.#stats);
+    this.stats$ = this.#stats.stats$;
     if (isObservable(maxConcurrent)) {
       followLimit(maxConcurrent, this.#pool, this.#queue, {
         add: (teardown) => this.#following.add(teardown),
@@ -272,7 +277,7 @@ export class LLMCallOptimizer {
     const keySpace = keySpaceOf(options);
     listenerSetting('events', options.events);
     const ordered = switchSetting('ordered', options.ordered, false);
-    const events = options.events ? bothOf(this.#events, options.events) : this.#events;
+    const events = options.events ? bothOf(this.#listener, guarded(options.events)!) : this.#listener;
     // What there is to know of a request is on its ticket, as the cache in front has read its traits.
     const settings: RunSettings<R> = { ...this.#settings, traits: () => noTraits, maxWait: Infinity, events };
     const operator = cacheBySettings<R, ObservedValueOf<O>>(
@@ -375,17 +380,14 @@ export class LLMCallOptimizer {
     }
     this.#isClosed = true;
     this.#following.unsubscribe();
-    // Until all are closed, none may start in the place of one that was aborted.
-    const { limit } = this.#pool;
-    this.#queue.setLimit(this.#pool, 0);
-    for (const run of [...this.#open]) {
-      run.closeWith(this.#closedError());
-    }
-    for (const pipeline of [...this.#lasting]) {
-      pipeline.abandonUnwanted();
-    }
-    // For calls that others wait for who share the cache: they go on.
-    this.#queue.setLimit(this.#pool, limit);
+    holdStarts(() => {
+      for (const run of [...this.#open]) {
+        run.closeWith(this.#closedError());
+      }
+      for (const pipeline of [...this.#lasting]) {
+        pipeline.abandonUnwanted();
+      }
+    });
     this.limiter?.close();
     this.#stats.close();
     this.#events.complete();
@@ -401,55 +403,6 @@ export class LLMCallOptimizer {
       error.cause = this.#limitError.error;
     }
     return error;
-  }
-}
-
-/** Hears all events of an optimizer: its statistics do, and whoever is subscribed to `events$`. */
-class StatsAndEvents implements CountingListener {
-  readonly events$: Observable<CallEvent>;
-  readonly #subject = new Subject<CallEvent>();
-  #stats: CallStats | undefined;
-  #counter: StepCounter | undefined;
-  /** Subscribers of `events$` and `stats$`. */
-  #watching = 0;
-  // Only declared, as bundlers keep a class whose fields have computed names even where nobody uses it.
-  declare [stepsOf]: StepCounter | undefined;
-
-  constructor() {
-    this[stepsOf] = undefined;
-    this.events$ = this.#watched(this.#subject);
-  }
-
-  /** Tells `stats` from now on; returns their figures, live. They are made last, as they tell what is in the cache. */
-  countedBy(stats: CallStats): Observable<StatsSnapshot> {
-    this.#stats = stats;
-    this.#counter = stats[stepsOf];
-    this[stepsOf] = this.#counter;
-    return this.#watched(stats.stats$);
-  }
-
-  next(event: CallEvent): void {
-    this.#stats?.next(event);
-    if (this.#watching > 0) {
-      this.#subject.next(event);
-    }
-  }
-
-  complete(): void {
-    this.#subject.complete();
-  }
-
-  #watchedBy(more: 1 | -1): void {
-    this.#watching += more;
-    this[stepsOf] = this.#watching === 0 ? this.#counter : undefined;
-  }
-
-  #watched<T>(source: Observable<T>): Observable<T> {
-    return new Observable((subscriber) => {
-      this.#watchedBy(1);
-      subscriber.add(() => this.#watchedBy(-1));
-      subscriber.add(source.subscribe(subscriber));
-    });
   }
 }
 
@@ -487,7 +440,7 @@ function bothOf(one: CallEventListener, other: CallEventListener): CallEventList
   return {
     next: (event) => {
       one.next(event);
-      tell(other, event);
+      other.next(event);
     },
   };
 }

@@ -1,6 +1,5 @@
-import type { OutcomeSource, TokenUsage } from '../core/call';
-import type { CallEvent, EvictionReason, FinishedEvent } from '../core/events';
-import type { StepCounter } from '../core/steps';
+import type { TokenUsage } from '../core/call';
+import type { CallEvent, EvictionReason, SettledEvent } from '../core/events';
 import { tokenCount } from '../core/token-count';
 import { LatencyHistogram } from './latency-histogram';
 
@@ -77,7 +76,7 @@ export interface CallMetrics {
 const million = 1_000_000;
 
 /** Folds events into figures. */
-export class MetricsFold implements StepCounter {
+export class MetricsFold {
   readonly #prices: ReadonlyMap<string, ModelPrice>;
   readonly #pricePrefixes: readonly (readonly [string, ModelPrice])[];
   readonly #latencies = new LatencyHistogram();
@@ -122,13 +121,18 @@ export class MetricsFold implements StepCounter {
   next(event: CallEvent): void {
     switch (event.type) {
       case 'received':
-        this.received();
+        this.#totalCalls++;
         break;
       case 'cache-hit':
-        this.hit(event.savedLatency, event.usage);
+        this.#cacheHits++;
+        this.#savedLatency += event.savedLatency;
+        this.#save(event.usage);
         break;
       case 'cache-miss':
-        this.missed(event.joined);
+        this.#cacheMisses++;
+        if (event.joined) {
+          this.#sharedCalls++;
+        }
         break;
       case 'cache-bypassed':
         this.#bypassedCalls++;
@@ -143,16 +147,20 @@ export class MetricsFold implements StepCounter {
         this.#answersNotKept++;
         break;
       case 'cache-evicted':
-        this.evicted(event.reason);
+        this.#evictions[event.reason]++;
         break;
       case 'throttled':
         this.#throttledCalls++;
         break;
       case 'started':
-        this.started();
+        this.#startedCalls++;
+        this.#inFlight++;
         break;
       case 'finished':
-        this.finished(event.result, event.latency);
+        this.#inFlight--;
+        if (event.result !== 'aborted') {
+          this.#latencies.add(event.latency);
+        }
         break;
       case 'feedback':
         this.#spend(event.feedback.usage);
@@ -161,57 +169,12 @@ export class MetricsFold implements StepCounter {
         this.#retriedCalls++;
         break;
       case 'settled':
-        this.settled(event.ok ? (event.source ?? 'call') : undefined, event.usage);
+        this.#settled(event);
         break;
       case 'left':
         this.#leftCalls++;
         break;
     }
-  }
-
-  received(): void {
-    this.#totalCalls++;
-  }
-
-  hit(savedLatency: number, usage: TokenUsage | undefined): void {
-    this.#cacheHits++;
-    this.#savedLatency += savedLatency;
-    this.#save(usage);
-  }
-
-  missed(joined: boolean): void {
-    this.#cacheMisses++;
-    if (joined) {
-      this.#sharedCalls++;
-    }
-  }
-
-  started(): void {
-    this.#startedCalls++;
-    this.#inFlight++;
-  }
-
-  finished(result: FinishedEvent['result'], latency: number): void {
-    this.#inFlight--;
-    if (result !== 'aborted') {
-      this.#latencies.add(latency);
-    }
-  }
-
-  settled(source: OutcomeSource | undefined, usage: TokenUsage | undefined): void {
-    if (source === undefined) {
-      this.#failedCalls++;
-      return;
-    }
-    this.#answeredCalls++;
-    if (source === 'stale') {
-      this.#staleAnswers++;
-    }
-    this.#save(usage);
-  }
-
-  evicted(reason: EvictionReason): void {
-    this.#evictions[reason]++;
   }
 
   metrics(): CallMetrics {
@@ -245,6 +208,18 @@ export class MetricsFold implements StepCounter {
       saved: this.#saved,
       evictions: { ...this.#evictions },
     };
+  }
+
+  #settled({ ok, source, usage }: SettledEvent): void {
+    if (!ok) {
+      this.#failedCalls++;
+      return;
+    }
+    this.#answeredCalls++;
+    if (source === 'stale') {
+      this.#staleAnswers++;
+    }
+    this.#save(usage);
   }
 
   #spend(usage: TokenUsage | undefined): void {

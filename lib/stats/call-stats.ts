@@ -4,7 +4,6 @@ import type { CallEvent, CallEventListener } from '../core/events';
 import type { CallPriority } from '../core/priority';
 import { clockFrom } from '../core/scheduler-clock';
 import { configObject, numberSetting } from '../core/settings';
-import { stepsOf, type StepCounter } from '../core/steps';
 import { MetricsFold, type CallMetrics, type PriceTable } from './call-metrics';
 
 /** What a snapshot tells of a limiter. */
@@ -148,14 +147,6 @@ export class CallStats implements CallEventListener {
         }
       });
     });
-  }
-
-  /** @internal */
-  get [stepsOf](): StepCounter | undefined {
-    // With a subscriber, each event may be the one that a snapshot is due for; and somebody may have put a `next` of
-    // his own in place of ours.
-    const onlyCounts = this.#subscribers.size === 0 && this.next === CallStats.prototype.next;
-    return onlyCounts ? this.#fold : undefined;
   }
 
   /** Takes an event in. */

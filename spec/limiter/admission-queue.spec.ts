@@ -1,23 +1,72 @@
 import { Ticket, type TicketOwner } from '../../lib/core/ticket';
+import type { PriorityRank } from '../../lib/core/priority';
 import { AdmissionQueue, type StartGate } from '../../lib/limiter/admission-queue';
 import { SlotPool } from '../../lib/limiter/slot-pool';
+
+const low = 0;
+const medium = 1;
+
+/** A queue whose time stands still until it is set, and the requests that it started. */
+function queueOf(slots: number, gate?: StartGate) {
+  let time = 0;
+  const scheduled: (() => void)[] = [];
+  const schedule = (_delay: number, task: () => void) => {
+    scheduled.push(task);
+    return () => undefined;
+  };
+  const queue = new AdmissionQueue({ now: () => time, schedule }, gate);
+  const pool = new SlotPool(slots);
+  const starts: unknown[] = [];
+  const owner: TicketOwner = {
+    start: ({ request }) => starts.push(request),
+    expired: ({ request }) => starts.push(`${String(request)} expired`),
+    cancelled: () => undefined,
+    raised: () => undefined,
+  };
+  return {
+    queue,
+    pool,
+    starts,
+    add: (request: string, rank: PriorityRank = medium, lane?: string) => {
+      const ticket = new Ticket(request, time);
+      ticket.rank = rank;
+      ticket.lane = lane;
+      queue.add(ticket, pool, owner, time);
+      return ticket;
+    },
+    addRefused: (request: string, behindUntil: number) => {
+      const ticket = new Ticket(request, time);
+      ticket.attempts = 1;
+      ticket.lastFailure = { startedAt: 0, latency: 0, error: 0, refusals: 1, elapsedFrom: 0, behindUntil };
+      queue.add(ticket, pool, owner, time);
+      return ticket;
+    },
+    at: (now: number) => {
+      time = now;
+    },
+    ring: () => scheduled.forEach((task) => task()),
+  };
+}
 
 describe('AdmissionQueue', () => {
   it('tells the gate and each start the time at which it starts', () => {
     let time = 0;
-    const clock = { now: () => ++time, schedule: () => () => undefined };
     const passed: number[] = [];
     const starts: unknown[] = [];
     const gate: StartGate = {
       opensAt: (_rank, _tokens, _asks, now) => now,
       pass: (_rank, _tokens, _asks, now) => passed.push(now),
     };
-    const queue = new AdmissionQueue(clock, gate);
-    const pool = new SlotPool(3, {
-      startPlain: (request, _arrivedAt, _id, _rank, now) => starts.push([request, now]),
-    });
-    queue.addPlain(pool, 'a', 1, 1, 1);
-    queue.addPlain(pool, 'b', 1, 2, 1);
+    const queue = new AdmissionQueue({ now: () => ++time, schedule: () => () => undefined }, gate);
+    const owner: TicketOwner = {
+      start: ({ request }, now) => starts.push([request, now]),
+      expired: () => undefined,
+      cancelled: () => undefined,
+      raised: () => undefined,
+    };
+    const pool = new SlotPool(3);
+    queue.add(new Ticket('a', 1), pool, owner, 1);
+    queue.add(new Ticket('b', 1), pool, owner, 1);
     queue.drain();
     expect(starts).toEqual([
       ['a', passed[0]],
@@ -27,71 +76,42 @@ describe('AdmissionQueue', () => {
   });
 
   it('starts no ticket that is overdue', () => {
-    const told: unknown[] = [];
-    const owner: TicketOwner = {
-      start: (_ticket, now) => told.push(['started', now]),
-      expired: () => told.push('expired'),
-      cancelled: () => undefined,
-      raised: () => undefined,
-    };
-    const queue = new AdmissionQueue({ now: () => 7, schedule: () => () => undefined });
-    const pool = new SlotPool(3);
-    for (const deadline of [6, 8]) {
-      const ticket = new Ticket('a', 1);
-      ticket.deadline = deadline;
-      queue.add(ticket, pool, owner, 1);
-    }
+    const { queue, add, starts, at } = queueOf(3);
+    add('a').deadline = 6;
+    add('b').deadline = 8;
+    at(7);
     queue.drain();
-    expect(told).toEqual(['expired', ['started', 7]]);
+    expect(starts).toEqual(['a expired', 'b']);
   });
 
   describe('a class that comes while others wait', () => {
-    const low = 0;
-    const medium = 1;
-
     it('is next at once, however often it was alone before', () => {
-      const starts: unknown[] = [];
-      const queue = new AdmissionQueue({ now: () => 0, schedule: () => () => undefined });
-      const pool = new SlotPool(10, { startPlain: (request) => starts.push(request) });
-      for (let id = 1; id <= 10; id++) {
-        queue.addPlain(pool, 'alone', 0, id, low);
+      const { queue, pool, add, starts } = queueOf(10);
+      for (let count = 1; count <= 10; count++) {
+        add('alone', low);
         queue.drain();
       }
       for (const request of ['a', 'b', 'c']) {
-        queue.addPlain(pool, request, 0, 11, medium);
+        add(request);
       }
       queue.setLimit(pool, 11);
-      queue.addPlain(pool, 'low', 0, 12, low);
+      add('low', low);
       queue.setLimit(pool, Infinity);
       expect(starts.slice(10)).toEqual(['a', 'low', 'b', 'c']);
     });
   });
 
   describe('those who were refused', () => {
-    const medium = 1;
-
     it('take no part in the turns of the lanes, and are served when nobody else waits', () => {
-      const starts: string[] = [];
-      let time = 0;
-      const queue = new AdmissionQueue({ now: () => time, schedule: () => () => undefined });
-      const pool = new SlotPool(0, { startPlain: (request) => starts.push(request as string) });
-      const owner: TicketOwner = {
-        start: ({ request }) => starts.push(request as string),
-        expired: () => undefined,
-        cancelled: () => undefined,
-        raised: () => undefined,
-      };
-      const ticket = new Ticket('refused', 0);
-      ticket.attempts = 1;
-      ticket.behindUntil = 1000;
-      queue.add(ticket, pool, owner, time);
-      for (let id = 1; id <= 40; id++) {
-        queue.addPlain(pool, 'a', time, id, medium, 'a');
+      const { queue, pool, add, addRefused, starts, at } = queueOf(0);
+      addRefused('refused', 1000);
+      for (let count = 1; count <= 40; count++) {
+        add('a', medium, 'a');
       }
       queue.setLimit(pool, 20);
-      time = 10;
-      for (let id = 41; id <= 60; id++) {
-        queue.addPlain(pool, 'b', time, id, medium, 'b');
+      at(10);
+      for (let count = 1; count <= 20; count++) {
+        add('b', medium, 'b');
       }
       queue.setLimit(pool, Infinity);
       expect(starts.slice(0, 20)).toEqual(Array(20).fill('a'));
@@ -105,39 +125,46 @@ describe('AdmissionQueue', () => {
       ['when their time to stand behind is over', false],
       ['then, too, when their rank was raised meanwhile', true],
     ])('stand at the front again %s', (_name, isRaised) => {
-      const starts: unknown[] = [];
-      const scheduled: (() => void)[] = [];
-      let time = 0;
-      const queue = new AdmissionQueue({
-        now: () => time,
-        schedule: (_delay, task) => {
-          scheduled.push(task);
-          return () => undefined;
-        },
-      });
-      const pool = new SlotPool(0, { startPlain: (request) => starts.push(request) });
-      const owner: TicketOwner = {
-        start: ({ request }) => starts.push(request),
-        expired: () => undefined,
-        cancelled: () => undefined,
-        raised: () => undefined,
-      };
-      const ticket = new Ticket('refused', 0);
-      ticket.attempts = 1;
-      ticket.behindUntil = 1000;
-      queue.add(ticket, pool, owner, time);
+      const { queue, pool, add, addRefused, starts, at, ring } = queueOf(0);
+      const ticket = addRefused('refused', 1000);
       const rank = isRaised ? 3 : medium;
-      queue.addPlain(pool, 'a', time, 1, rank);
+      add('a', rank);
       if (isRaised) {
         ticket.rank = rank;
         queue.promote(ticket);
       }
       expect(queue.waitingOf(rank)).toBe(2);
-      time = 1000;
-      scheduled.forEach((task) => task());
+      at(1000);
+      ring();
       queue.setLimit(pool, Infinity);
       expect(starts).toEqual(['refused', 'a']);
       expect(queue.waiting).toBe(0);
     });
+  });
+
+  it('serves lanes in turns, also while the slots of some pipelines are all taken', () => {
+    const { queue, pool, add, starts } = queueOf(0);
+    const others: string[] = [];
+    const owner: TicketOwner = {
+      start: ({ request }) => others.push(request as string),
+      expired: () => undefined,
+      cancelled: () => undefined,
+      raised: () => undefined,
+    };
+    const busy = new SlotPool(0);
+    for (const lane of ['x', 'y']) {
+      for (const count of [1, 2]) {
+        const ticket = new Ticket(`${lane}${count}`, 0);
+        ticket.lane = lane;
+        queue.add(ticket, busy, owner, 0);
+        add(`${lane}${count}`, medium, lane);
+      }
+    }
+    queue.setLimit(pool, 3);
+    expect(starts).toEqual(['x1', 'y1', 'x2']);
+    expect(others).toEqual([]);
+    queue.setLimit(busy, 4);
+    expect(others).toEqual(['y1', 'x1', 'y2', 'x2']);
+    expect(queue.waiting).toBe(1);
   });
 });

@@ -1,0 +1,28 @@
+import type { CallEventListener } from './events';
+import { reportUnhandled } from './scheduler-clock';
+
+/** Runs code of the user's. What it throws is reported as RxJS reports unhandled errors, and harms nothing. */
+export function attempt(run: () => void): void {
+  try {
+    run();
+  } catch (error) {
+    reportUnhandled(error);
+  }
+}
+
+/** The guarded form of each listener: operators recognise a listener that they share. */
+const guardedListeners = new WeakMap<CallEventListener, CallEventListener>();
+
+/** A listener that passes events on to another one and never throws. */
+export function guarded(listener: CallEventListener | undefined): CallEventListener | undefined {
+  if (!listener) {
+    return undefined;
+  }
+  let found = guardedListeners.get(listener);
+  if (!found) {
+    found = { next: (event) => attempt(() => listener.next(event)) };
+    guardedListeners.set(listener, found);
+    guardedListeners.set(found, found);
+  }
+  return found;
+}

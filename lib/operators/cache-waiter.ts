@@ -1,0 +1,94 @@
+import type { CacheEntry } from '../cache/cache-entry';
+import type { Flight, Waiter } from '../cache/flights';
+import type { CallOutcome } from '../core/call';
+import type { Cancel } from '../core/clock';
+import type { CallEventListener } from '../core/events';
+import type { Ticket } from '../core/ticket';
+import type { CallTraits } from '../core/traits';
+
+/** The subscription whose request a {@link CacheWaiter} is. */
+export interface WaiterOwner<R, V> {
+  readonly events: CallEventListener | undefined;
+  /** Sends the request of a waiter that had not made a call itself so far. */
+  sendFor(waiter: CacheWaiter<R, V>, flight: Flight<R, V>): void;
+  found(waiter: CacheWaiter<R, V>, key: string, entry: CacheEntry, tier: 'memory' | 'store'): void;
+  renew(waiter: CacheWaiter<R, V>, key: string): void;
+  missed(waiter: CacheWaiter<R, V>, joined: boolean): void;
+  joinRunning(waiter: CacheWaiter<R, V>, key: string): void;
+  completeMissesIfDone(): void;
+  settle(
+    waiter: CacheWaiter<R, V>,
+    outcome: CallOutcome<R, V>,
+    now: number,
+    flight?: Flight<R, V>,
+    failure?: unknown,
+  ): void;
+}
+
+/** One request of one subscription of cacheLLM, from its arrival to its outcome. */
+export class CacheWaiter<R, V> implements Waiter<R, V> {
+  flight: Flight<R, V> | undefined;
+  /** Cancels the timer of its deadline. */
+  stopTimer: Cancel | undefined;
+  /** Whether it may yet have to make the call: it is looked for in the store, or another request's limits may end the flight. */
+  mayCall = false;
+
+  constructor(
+    readonly ticket: Ticket<R>,
+    readonly index: number,
+    readonly traits: CallTraits,
+    readonly owner: WaiterOwner<R, V>,
+  ) {}
+
+  get request(): R {
+    return this.ticket.request;
+  }
+
+  get skipsLookUp(): boolean {
+    return this.traits.bypass?.lookUp === true;
+  }
+
+  get cacheTtl(): number | undefined {
+    return this.traits.cacheTtl;
+  }
+
+  get writes(): boolean {
+    return this.traits.bypass?.write !== true;
+  }
+
+  startAnew(flight: Flight<R, V>): void {
+    flight.startedBy(this);
+    this.ticket.settledReportedTo = this.owner.events;
+    for (const { ticket } of flight.waiters()) {
+      if (ticket.outer) {
+        ticket.outer.inner = this.ticket;
+      }
+      this.ticket.raise(ticket.rank);
+    }
+    this.owner.sendFor(this, flight);
+  }
+
+  found(key: string, entry: CacheEntry, tier: 'memory' | 'store'): void {
+    this.owner.found(this, key, entry, tier);
+  }
+
+  renew(key: string): void {
+    this.owner.renew(this, key);
+  }
+
+  missed(joined: boolean): void {
+    this.owner.missed(this, joined);
+  }
+
+  joinRunning(key: string): void {
+    this.owner.joinRunning(this, key);
+  }
+
+  departed(): void {
+    this.owner.completeMissesIfDone();
+  }
+
+  settle(outcome: CallOutcome<R, V>, flight: Flight<R, V>, now: number): void {
+    this.owner.settle(this, outcome, now, flight, flight.failure);
+  }
+}

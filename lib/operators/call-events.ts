@@ -1,0 +1,103 @@
+import { KeptFailure, type CacheEntry } from '../cache/cache-entry';
+import type { CallOutcome, TokenUsage } from '../core/call';
+import type {
+  CacheHitEvent,
+  FinishedEvent,
+  LeftEvent,
+  ReceivedEvent,
+  SettledEvent,
+  StartedEvent,
+} from '../core/events';
+import { prioritiesByRank } from '../core/priority';
+import type { Ticket } from '../core/ticket';
+
+/** The event of a request that enters its first operator. */
+export function received({ id, rank, lane }: Ticket, at: number): ReceivedEvent {
+  const priority = prioritiesByRank[rank];
+  return lane === undefined
+    ? { type: 'received', at, id, priority }
+    : { type: 'received', at, id, priority, lane };
+}
+
+/** The event of a request that the cache answers. */
+export function hit(
+  { id }: Ticket,
+  key: string,
+  { storedAt, freshUntil, latency: savedLatency, usage, value }: CacheEntry,
+  tier: 'memory' | 'store',
+  at: number,
+): CacheHitEvent {
+  return {
+    type: 'cache-hit',
+    at,
+    id,
+    key,
+    age: at - storedAt,
+    tier,
+    ...(at >= freshUntil && { stale: true }),
+    ...(value instanceof KeptFailure && { failed: true }),
+    savedLatency,
+    ...(usage && { usage }),
+  };
+}
+
+/** The event of an attempt that begins. */
+export function started({ id, rank, attempts }: Ticket, at: number): StartedEvent {
+  return { type: 'started', at, id, attempt: attempts, priority: prioritiesByRank[rank] };
+}
+
+/** An attempt that has ended. */
+interface EndedAttempt {
+  readonly ticket: Ticket;
+  readonly attempt: number;
+  readonly startedAt: number;
+}
+
+/** The event of an attempt that ends. */
+export function finished(
+  { ticket: { id }, attempt, startedAt }: EndedAttempt,
+  result: FinishedEvent['result'],
+  at: number,
+  error?: unknown,
+): FinishedEvent {
+  const event: FinishedEvent = {
+    type: 'finished',
+    at,
+    id,
+    attempt,
+    result,
+    latency: at - startedAt,
+    startedAt,
+  };
+  return result === 'failed' ? { ...event, error } : event;
+}
+
+/**
+ * The event of a request whose outcome is known.
+ *
+ * @param sharedUsage the tokens of the call that the request shared
+ * @param failure the error of the call if an expired answer stands in for it
+ */
+export function settled(
+  id: number,
+  outcome: CallOutcome<unknown, unknown>,
+  at: number,
+  sharedUsage?: TokenUsage,
+  failure?: unknown,
+): SettledEvent {
+  const { ok, latency, waited, attempts } = outcome;
+  if (!ok) {
+    return { type: 'settled', at, id, ok, error: outcome.error, latency, waited, attempts };
+  }
+  const { source } = outcome;
+  const answered: SettledEvent = { type: 'settled', at, id, ok, source, latency, waited, attempts };
+  if (source === 'stale') {
+    return failure === undefined ? answered : { ...answered, error: failure };
+  }
+  return sharedUsage ? { ...answered, usage: sharedUsage } : answered;
+}
+
+/** The event of a request whose outcome nobody waits for any more. */
+export function left({ id }: Ticket, at: number): LeftEvent {
+  return { type: 'left', at, id };
+}

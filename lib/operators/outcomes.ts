@@ -1,0 +1,32 @@
+import { KeptFailure, type CacheEntry } from '../cache/cache-entry';
+import type { CallOutcome } from '../core/call';
+import type { Ticket } from '../core/ticket';
+
+/** The outcome of a request that the cache answers. */
+export function cachedOutcome<R, V>(
+  request: R,
+  { value, freshUntil }: CacheEntry,
+  now: number,
+  arrivedAt: number,
+): CallOutcome<R, V> {
+  const times = { latency: 0, waited: now - arrivedAt, attempts: 0 };
+  if (value instanceof KeptFailure) {
+    return { ok: false, request, error: value.error, ...times };
+  }
+  return { ok: true, request, value: value as V, source: now >= freshUntil ? 'stale' : 'cache', ...times };
+}
+
+/** The outcome of a request that shares the call of another one. */
+export function sharedOutcome<R, V>(
+  outcome: CallOutcome<R, V>,
+  { arrivedAt }: Ticket,
+  starter: Ticket,
+  share: (value: V) => V,
+): CallOutcome<R, V> {
+  const waited = Math.max(0, starter.arrivedAt + outcome.waited - arrivedAt);
+  if (!outcome.ok) {
+    return { ...outcome, waited };
+  }
+  const source = outcome.source === 'stale' ? 'stale' : 'shared';
+  return { ...outcome, value: share(outcome.value), source, waited };
+}

@@ -1,0 +1,60 @@
+import type { Clock } from '../core/clock';
+import { QuotaSpentError } from '../core/errors';
+import type { FailedAttempt } from '../core/ticket';
+import type { FailureVerdict } from '../limiter/limiter-engine';
+import type { SlotPool } from '../limiter/slot-pool';
+import { endOf, hopelessError, type Failure, type Walls } from '../limiter/walls';
+import type { RetryPolicy } from '../provider/retry-policy';
+import type { RunningCall } from './running-call';
+
+/** What a failed call is judged by. */
+interface RetrySettings {
+  readonly clock: Clock;
+  readonly pool: SlotPool;
+  readonly walls: Walls | undefined;
+  readonly retry: RetryPolicy;
+}
+
+/** A call that is to be tried again. */
+interface Retry {
+  /** Milliseconds until it stands in the queue again. */
+  readonly delay: number;
+  readonly failed: FailedAttempt;
+}
+
+/** Tells whether a failed call is tried again, and when; or what its request fails with. */
+export function judge(
+  { ticket, attempt, startedAt }: RunningCall,
+  error: unknown,
+  verdict: FailureVerdict | undefined,
+  { clock, pool, walls, retry }: RetrySettings,
+): Retry | Failure {
+  const meaning = retry.classify(error);
+  const isRefused = meaning.kind === 'wait' || meaning.kind === 'overloaded';
+  const hopeless = isRefused && hopelessError(walls, pool, ticket, ticket.arrivedAt, clock.now());
+  if (hopeless) {
+    return hopeless.error instanceof QuotaSpentError ? hopeless : { error };
+  }
+  const isUncharged = isRefused || verdict?.wasProbe;
+  const refusals = (ticket.lastFailure?.refusals ?? 0) + (isUncharged ? 1 : 0);
+  const elapsedFrom = ticket.lastFailure?.elapsedFrom ?? startedAt - (walls?.statedHold(startedAt) ?? 0);
+  const since = elapsedFrom + (walls?.statedHold(Infinity) ?? 0);
+  const decision = retry.decide(meaning, attempt, refusals, since, verdict);
+  if (!decision.retry) {
+    return { error };
+  }
+  const now = clock.now();
+  const failed = {
+    startedAt,
+    latency: now - startedAt,
+    error,
+    refusals,
+    elapsedFrom,
+    behindUntil: -Infinity,
+  };
+  const end = endOf({ deadline: ticket.deadline, elapsedFrom }, pool, walls);
+  return {
+    delay: decision.delay,
+    failed: isRefused ? { ...failed, behindUntil: (now + end) / 2 } : failed,
+  };
+}
