@@ -9,7 +9,7 @@ const filesOf = async (name: string) => [...(await shareOfFiles(alone(name))).ke
 /** What each name must do without, when it is all that a user imports. */
 const foreign: Readonly<Record<string, RegExp>> = {
   mergeWithConcurrency:
-    /^(?:cache|optimizer|stats|testing|disk)\/|^operators\/(?:cache|misses|landing|adaptive)|^limiter\/(?!admission-queue|priority-(?:class|line)|waiting-lines|hopeless-requests|walls|wake|slot-pool|engine-of)/,
+    /^(?:cache|optimizer|stats|testing|disk)\/|^operators\/(?:cache|misses|landing|adaptive)|^limiter\/(?!admission-queue|priority-(?:class|line)|lane|pool-share|hopeless-requests|walls|wake|slot-pool|engine-of)/,
   adaptiveThrottle:
     /^(?:cache|optimizer|stats|testing|disk)\/|^operators\/(?:cache|misses|landing|merge|concurrent)/,
   cacheLLM: /^(?:limiter|optimizer|stats|testing|disk)\/|^operators\/(?:merge|concurrent|adaptive)/,

@@ -19,21 +19,21 @@ export const aim = 15_000;
  * the commit.
  */
 export const bundles: readonly Bundle[] = [
-  alone('mergeWithConcurrency', 20_000),
+  alone('mergeWithConcurrency', 17_900),
   alone('adaptiveThrottle', 28_200),
-  alone('cacheLLM', 35_000),
+  alone('cacheLLM', 29_900),
   alone('unwrapOutcomes', 250),
   alone('AdaptiveRateLimiter', 26_600),
-  alone('LLMResultCache', 19_200),
+  alone('LLMResultCache', 15_700),
   alone('CallStats', 2_750),
-  alone('AsyncLLMExecutor', 59_000),
-  alone('LLMCallOptimizer', 59_000),
+  alone('AsyncLLMExecutor', 53_200),
+  alone('LLMCallOptimizer', 53_100),
   alone('classifyError', 7_000),
   alone('isCacheable', 1_700),
   alone('CallPriority', 300),
   alone('ClosedError', 300),
-  { face: 'index', budget: 60_700 },
+  { face: 'index', budget: 54_900 },
   { face: 'openai', budget: 300 },
   { face: 'testing', budget: 5_850 },
-  { face: 'disk', budget: 6_850 },
+  { face: 'disk', budget: 4_400 },
 ];
