@@ -8,7 +8,7 @@ import { holdStarts } from '../core/held-starts';
  */
 export class Outlet<T> {
   readonly #destination: Subscriber<T>;
-  /** Values on their way down: one in reaction to another may be among them. */
+  /** How many values are on their way down: one may be emitted in reaction to another. */
   #onTheWay = 0;
   /** Values that follow those on their way. */
   #following: T[] = [];
@@ -24,40 +24,42 @@ export class Outlet<T> {
   }
 
   next(value: T): void {
-    holdStarts(() => {
-      this.#onTheWay++;
-      try {
-        this.#destination.next(value);
-      } finally {
-        this.#onTheWay--;
-        this.#arrived();
-      }
-    });
+    this.#send(() => this.#destination.next(value));
   }
 
   /** Emits a value when those on their way have arrived. */
   nextAfter(value: T): void {
     this.#following.push(value);
-    this.#arrived();
+    this.#send(() => undefined);
   }
 
-  /** Completes the stream when the values on their way have arrived. */
+  /** Completes the stream when all values have arrived. */
   complete(): void {
     this.#isCompleteDue = true;
-    this.#arrived();
+    this.#send(() => undefined);
   }
 
-  #arrived(): void {
-    if (this.#onTheWay > 0) {
-      return;
+  #send(emit: () => void): void {
+    holdStarts(() => {
+      this.#onTheWay++;
+      try {
+        emit();
+        if (this.#onTheWay === 1) {
+          this.#sendFollowing();
+        }
+      } finally {
+        this.#onTheWay--;
+      }
+      if (this.#onTheWay === 0 && this.#isCompleteDue) {
+        this.#destination.complete();
+      }
+    });
+  }
+
+  #sendFollowing(): void {
+    for (const value of this.#following) {
+      this.#destination.next(value);
     }
-    const following = this.#following;
     this.#following = [];
-    for (const value of following) {
-      this.next(value);
-    }
-    if (this.#isCompleteDue && this.#onTheWay === 0) {
-      this.#destination.complete();
-    }
   }
 }

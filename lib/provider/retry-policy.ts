@@ -139,6 +139,8 @@ export class RetryPolicy {
   }
 
   #jitter(failures: number): number {
-    return this.#random() * Math.min(this.#maxDelay, this.#baseDelay * 2 ** (failures - 1));
+    // Bounded, as 0 times an exponential that has become Infinity is no number.
+    const growth = Math.min(2 ** (failures - 1), Number.MAX_VALUE);
+    return this.#random() * Math.min(this.#maxDelay, this.#baseDelay * growth);
   }
 }

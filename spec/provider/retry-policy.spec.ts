@@ -29,6 +29,14 @@ describe('RetryPolicy', () => {
     expect(delays).toEqual([50, 100, 200, 250, 250].map((delay) => ({ retry: true, delay })));
   });
 
+  it('waits and gives up by the clock however many calls have failed, without a base delay too', () => {
+    const { clock, policy } = policyWith({ baseDelay: 0, attempts: Infinity, maxElapsed: 3000 });
+    expect(policy.decide({ kind: 'wait' }, 5000, 5000, 0)).toEqual({ retry: true, delay: 1 });
+    expect(policy.decide({ kind: 'transient' }, 5000, 0, 0)).toEqual({ retry: true, delay: 0 });
+    clock.time = 3000;
+    expect(policy.decide({ kind: 'wait' }, 5000, 5000, 0)).toEqual({ retry: false });
+  });
+
   it('gives up when the attempts are used up, not counting refusals', () => {
     const { policy } = policyWith({ attempts: 3 });
     expect(policy.decide(policy.classify(failed(500)), 2, 0, 0, undefined)).toMatchObject({ retry: true });
