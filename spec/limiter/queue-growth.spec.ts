@@ -1,4 +1,3 @@
- 
 import { from, of, timer } from 'rxjs';
 import { LLMResultCache } from '../../lib/cache/llm-result-cache';
 import { Flight } from '../../lib/cache/flights';
