@@ -77,15 +77,19 @@ export class Consumer {
   }
 
   /**
-   * The ticket whose request is being emitted, where what arrives meanwhile is a copy of it that has all it had and
-   * perhaps more: somebody on the way has added to it.
+   * A ticket for a copy of the request that is being emitted: an operator of the user's on the way has made it, and perhaps
+   * added to it.
    */
-  takeOverCopied(copy: unknown): Ticket | undefined {
-    if (!current || !isCopy(current.request, copy)) {
+  takeOverCopied<R>(copy: R): Ticket<R> | undefined {
+    const outer = current;
+    if (!outer || !isCopy(outer.request, copy)) {
       return undefined;
     }
-    const ticket = current;
     current = undefined;
+    const ticket = outer.derive(copy);
+    ticket.cancelled = outer.cancelled;
+    ticket.settledReportedTo = outer.settledReportedTo;
+    outer.holder = { cancelled: () => ticket.cancel(), raised: () => ticket.raise(outer.rank) };
     return ticket;
   }
 

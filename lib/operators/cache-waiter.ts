@@ -6,16 +6,30 @@ import type { CallEventListener } from '../core/events';
 import type { Ticket } from '../core/ticket';
 import type { CallTraits } from '../core/traits';
 
+/** How a {@link CacheWaiter} gets an answer that memory does not hold. */
+export interface WaiterMisses<R, V> {
+  /** Sends the request of a waiter that had not made a call itself so far. */
+  sendFor(waiter: CacheWaiter<R, V>, flight: Flight<R, V>): void;
+  /** Joins a call that runs for the key of a waiter by now. */
+  joinRunning(waiter: CacheWaiter<R, V>, key: string): void;
+  /** Renews the stale answer that a waiter is given. */
+  renew(waiter: CacheWaiter<R, V>, key: string): void;
+  /** Completes `misses$` with the source, unless a request may still have to be sent. */
+  completeIfDone(): void;
+}
+
 /** The subscription whose request a {@link CacheWaiter} is. */
 export interface WaiterOwner<R, V> {
   readonly events: CallEventListener | undefined;
-  /** Sends the request of a waiter that had not made a call itself so far. */
-  sendFor(waiter: CacheWaiter<R, V>, flight: Flight<R, V>): void;
+  readonly misses: WaiterMisses<R, V>;
+  /** Whether it was closed. */
+  readonly isClosed: boolean;
+  /** Whether it makes no calls any more: it was closed, or its subscriber has left. */
+  readonly hasEnded: boolean;
+  /** Asked after code of the user's ran: whether a waiter still has no outcome. */
+  isWaiting(waiter: CacheWaiter<R, V>): boolean;
   found(waiter: CacheWaiter<R, V>, key: string, entry: CacheEntry, tier: 'memory' | 'store'): void;
-  renew(waiter: CacheWaiter<R, V>, key: string): void;
   missed(waiter: CacheWaiter<R, V>, joined: boolean): void;
-  joinRunning(waiter: CacheWaiter<R, V>, key: string): void;
-  completeMissesIfDone(): void;
   settle(
     waiter: CacheWaiter<R, V>,
     outcome: CallOutcome<R, V>,
@@ -65,7 +79,7 @@ export class CacheWaiter<R, V> implements Waiter<R, V> {
       }
       this.ticket.raise(ticket.rank);
     }
-    this.owner.sendFor(this, flight);
+    this.owner.misses.sendFor(this, flight);
   }
 
   found(key: string, entry: CacheEntry, tier: 'memory' | 'store'): void {
@@ -73,7 +87,7 @@ export class CacheWaiter<R, V> implements Waiter<R, V> {
   }
 
   renew(key: string): void {
-    this.owner.renew(this, key);
+    this.owner.misses.renew(this, key);
   }
 
   missed(joined: boolean): void {
@@ -81,11 +95,11 @@ export class CacheWaiter<R, V> implements Waiter<R, V> {
   }
 
   joinRunning(key: string): void {
-    this.owner.joinRunning(this, key);
+    this.owner.misses.joinRunning(this, key);
   }
 
   departed(): void {
-    this.owner.completeMissesIfDone();
+    this.owner.misses.completeIfDone();
   }
 
   settle(outcome: CallOutcome<R, V>, flight: Flight<R, V>, now: number): void {

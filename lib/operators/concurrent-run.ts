@@ -1,48 +1,19 @@
 import type { Subscriber } from 'rxjs';
 import type { CallOutcome, FailedOutcome, ProviderFeedback } from '../core/call';
-import { scheduleAt, type Clock } from '../core/clock';
+import { scheduleAt } from '../core/clock';
 import { CallTimeoutError, QueueOverflowError } from '../core/errors';
-import type { CallEventListener } from '../core/events';
 import { Consumer, signOutcome } from '../core/hand-over';
 import { holdStarts } from '../core/held-starts';
 import { Ticket, type TicketOwner } from '../core/ticket';
-import type { TraitsReader } from '../core/traits';
 import type { OverflowPolicy } from '../limiter/adaptive-rate-limiter';
-import type { AdmissionQueue } from '../limiter/admission-queue';
-import type { LimiterEngine } from '../limiter/limiter-engine';
 import type { SlotPool } from '../limiter/slot-pool';
-import type { RetryPolicy } from '../provider/retry-policy';
 import { finished, left, received, settled, started } from './call-events';
+import { failed } from './outcomes';
 import { Outlet } from './outlet';
 import { judge } from './retries';
+import type { RunSettings } from './run-settings';
 import { RunningCall, type Call, type CallOwner, type CallResult } from './running-call';
 import { SourceOrder } from './source-order';
-
-/** What one subscription of mergeWithConcurrency works with; queue, slots and retries may be shared with others. */
-export interface RunSettings<R> {
-  readonly clock: Clock;
-  readonly queue: AdmissionQueue;
-  /** Slots that several subscriptions share; else each has a pool of its own. */
-  readonly sharedPool?: SlotPool | undefined;
-  readonly limiter?:
-    | {
-        readonly engine: LimiterEngine;
-        readonly key: object;
-        readonly maxQueue: number;
-        readonly overflow: OverflowPolicy;
-      }
-    | undefined;
-  readonly retry?: RetryPolicy | undefined;
-  readonly ordered: boolean;
-  /** Milliseconds per attempt. */
-  readonly timeout: number;
-  /** Milliseconds since arrival. */
-  readonly maxWait: number;
-  readonly maxQueue: number;
-  readonly overflow: OverflowPolicy;
-  readonly traits: TraitsReader<R>;
-  readonly events?: CallEventListener | undefined;
-}
 
 /** One subscription of mergeWithConcurrency: takes requests in, starts their calls and emits their outcomes. */
 export class ConcurrentRun<R, V> implements TicketOwner, CallOwner {
@@ -77,7 +48,10 @@ export class ConcurrentRun<R, V> implements TicketOwner, CallOwner {
   /** A request came in. */
   next(request: R): void {
     const { clock, queue, events, limiter, maxWait } = this.#settings;
-    const ticket = this.#ticketOf(request);
+    const ticket =
+      this.consumer.takeOver(request) ??
+      this.consumer.takeOverCopied(request) ??
+      new Ticket(request, clock.now());
     if (ticket.cancelled) {
       return;
     }
@@ -108,7 +82,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, CallOwner {
     queue.add(ticket, this.#pool, this, now);
     if (oldest) {
       // Only now, as its outcome may bring further requests. If slots are shared, another subscription may own it.
-      (oldest.owner as ConcurrentRun<R, V>).#makeRoom(oldest);
+      (oldest.owner as ConcurrentRun<R, V>).#refuse(oldest);
     }
     queue.drain();
   }
@@ -228,24 +202,6 @@ export class ConcurrentRun<R, V> implements TicketOwner, CallOwner {
     queue.drain();
   }
 
-  /** The ticket of an operator in front, or a new one. */
-  #ticketOf(request: R): Ticket {
-    const taken = this.consumer.takeOver(request);
-    if (taken) {
-      return taken;
-    }
-    // An operator of the user's may have made a copy of the request on its way.
-    const outer = this.consumer.takeOverCopied(request);
-    if (!outer) {
-      return new Ticket(request, this.#settings.clock.now());
-    }
-    const ticket = outer.derive(request);
-    ticket.cancelled = outer.cancelled;
-    ticket.settledReportedTo = outer.settledReportedTo;
-    outer.holder = { cancelled: () => ticket.cancel(), raised: () => ticket.raise(outer.rank) };
-    return ticket;
-  }
-
   /** The policy of a queue that is too full for a ticket; undefined if there is room. */
   #overflowFor(ticket: Ticket): OverflowPolicy | undefined {
     const { rank, asks } = ticket;
@@ -261,13 +217,9 @@ export class ConcurrentRun<R, V> implements TicketOwner, CallOwner {
     return isFull ? overflow : limiter!.overflow;
   }
 
-  #makeRoom(ticket: Ticket): void {
-    this.#waiting.delete(ticket);
-    this.#refuse(ticket);
-  }
-
   #refuse(ticket: Ticket): void {
     const { maxQueue, limiter } = this.#settings;
+    this.#waiting.delete(ticket);
     this.#forgetPermit(ticket);
     this.#settleUnstarted(ticket, new QueueOverflowError(Math.min(maxQueue, limiter?.maxQueue ?? Infinity)));
   }
@@ -297,9 +249,9 @@ export class ConcurrentRun<R, V> implements TicketOwner, CallOwner {
       this.#drop(ticket);
       return;
     }
-    const { delay, failed } = judged;
+    const { delay, failedAttempt } = judged;
     const now = clock.now();
-    ticket.lastFailure = failed;
+    ticket.lastFailure = failedAttempt;
     ticket.asks = 'permit-and-start';
     this.#waiting.add(ticket);
     if (delay > 0) {
@@ -311,10 +263,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, CallOwner {
   }
 
   #settleUnstarted(ticket: Ticket, error: unknown): void {
-    const { lastFailure, arrivedAt, attempts } = ticket;
-    const waited = (lastFailure?.startedAt ?? this.#settings.clock.now()) - arrivedAt;
-    const latency = lastFailure?.latency ?? 0;
-    this.#settle(ticket, { ok: false, request: ticket.request as R, error, latency, waited, attempts });
+    this.#settle(ticket, failed(ticket, ticket.request as R, error, this.#settings.clock));
   }
 
   /** Sends the outcome of a ticket out. */

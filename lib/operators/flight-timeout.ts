@@ -4,7 +4,8 @@ import type { Clock } from '../core/clock';
 import { CallTimeoutError } from '../core/errors';
 import { holdStarts } from '../core/held-starts';
 import { engineOf, type CacheRunSettings } from './cache-run-settings';
-import { failed, land } from './landing';
+import { land } from './landing';
+import { failed } from './outcomes';
 
 /**
  * Ends a shared call `sharedCallTimeout` after its first start; or after it was handed on, if the call is made by an

@@ -1,7 +1,6 @@
 import type { CacheEngine } from '../cache/cache-engine';
 import type { Flight } from '../cache/flights';
 import type { CallOutcome, FailedOutcome } from '../core/call';
-import type { Clock } from '../core/clock';
 import {
   ClosedError,
   DeadlineExceededError,
@@ -9,7 +8,6 @@ import {
   QuotaSpentError,
   RxllmError,
 } from '../core/errors';
-import type { Ticket } from '../core/ticket';
 import { classifyError, type ErrorClassifier } from '../provider/classify-error';
 import { engineOf, type CacheRunSettings } from './cache-run-settings';
 
@@ -85,13 +83,6 @@ function settleAll<R, V>(
     const own = waiter === flight.starter ? landed : toShare;
     waiter.settle(isOfTheCall ? outcome : own, flight, now);
   }
-}
-
-/** What a request gets that is given up, or whose call never comes about. */
-export function failed<R>(ticket: Ticket, request: R, error: unknown, clock: Clock): FailedOutcome<R> {
-  const { attempts, lastFailure, arrivedAt } = ticket;
-  const waited = (lastFailure?.startedAt ?? clock.now()) - arrivedAt;
-  return { ok: false, request, error, latency: lastFailure?.latency ?? 0, waited, attempts };
 }
 
 /** The expired answer that a failed outcome may be replaced with (`staleIfError`). */

@@ -26,7 +26,8 @@ import { AdmissionQueue } from '../limiter/admission-queue';
 import { engineOf } from '../limiter/engine-of';
 import { SlotPool } from '../limiter/slot-pool';
 import { RetryPolicy, type RetryConfig } from '../provider/retry-policy';
-import { ConcurrentRun, type RunSettings } from './concurrent-run';
+import { ConcurrentRun } from './concurrent-run';
+import type { RunSettings } from './run-settings';
 import { subscribeWhileOpen } from './subscribe-while-open';
 
 /** The config of {@link mergeWithConcurrency}. */

@@ -6,7 +6,8 @@ import { Consumer, handOver, ticketOfOutcome } from '../core/hand-over';
 import { nextStartNumber, type Ticket } from '../core/ticket';
 import { engineOf, identityOf, type CacheRunSettings, type LastingPipeline } from './cache-run-settings';
 import { FlightsByRequest } from './flights-by-request';
-import { failed, land } from './landing';
+import { land } from './landing';
+import { failed } from './outcomes';
 
 /** Cancelled requests that a pipeline remembers at most: they may still arrive at an operator, or their answers here. */
 const mostAbandoned = 1000;

@@ -1,5 +1,6 @@
 import { KeptFailure, type CacheEntry } from '../cache/cache-entry';
-import type { CallOutcome } from '../core/call';
+import type { CallOutcome, FailedOutcome } from '../core/call';
+import type { Clock } from '../core/clock';
 import type { Ticket } from '../core/ticket';
 
 /** The outcome of a request that the cache answers. */
@@ -14,6 +15,13 @@ export function cachedOutcome<R, V>(
     return { ok: false, request, error: value.error, ...times };
   }
   return { ok: true, request, value: value as V, source: now >= freshUntil ? 'stale' : 'cache', ...times };
+}
+
+/** The outcome of a request that is given up, or whose call never comes about. */
+export function failed<R>(ticket: Ticket, request: R, error: unknown, clock: Clock): FailedOutcome<R> {
+  const { attempts, lastFailure, arrivedAt } = ticket;
+  const waited = (lastFailure?.startedAt ?? clock.now()) - arrivedAt;
+  return { ok: false, request, error, latency: lastFailure?.latency ?? 0, waited, attempts };
 }
 
 /** The outcome of a request that shares the call of another one. */

@@ -19,7 +19,7 @@ interface RetrySettings {
 interface Retry {
   /** Milliseconds until it stands in the queue again. */
   readonly delay: number;
-  readonly failed: FailedAttempt;
+  readonly failedAttempt: FailedAttempt;
 }
 
 /** Tells whether a failed call is tried again, and when; or what its request fails with. */
@@ -55,6 +55,6 @@ export function judge(
   const end = endOf({ deadline: ticket.deadline, elapsedFrom }, pool, walls);
   return {
     delay: decision.delay,
-    failed: isRefused ? { ...failed, behindUntil: (now + end) / 2 } : failed,
+    failedAttempt: isRefused ? { ...failed, behindUntil: (now + end) / 2 } : failed,
   };
 }

@@ -41,7 +41,7 @@ import { SlotPool } from '../limiter/slot-pool';
 import { cacheBySettings } from '../operators/cache-llm';
 import type { CacheRun } from '../operators/cache-run';
 import type { LastingPipeline } from '../operators/cache-run-settings';
-import type { RunSettings } from '../operators/concurrent-run';
+import type { RunSettings } from '../operators/run-settings';
 import {
   followLimit,
   mergeBySettings,

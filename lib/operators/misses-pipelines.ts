@@ -1,0 +1,81 @@
+import type { Flight } from '../cache/flights';
+import type { CacheRunSettings } from './cache-run-settings';
+import type { CacheWaiter } from './cache-waiter';
+import { limitTime } from './flight-timeout';
+import { MissesPipeline } from './misses-pipeline';
+
+/**
+ * The pipeline for misses of one subscription, and one more for each call that it cannot make: it has completed, or would
+ * confuse the answer with another one.
+ */
+export class MissesPipelines<R, V> {
+  readonly #settings: CacheRunSettings<R, V>;
+  readonly #pipeline: MissesPipeline<R, V>;
+  readonly #latePipelines = new Set<MissesPipeline<R, V>>();
+  /** Waiters that may yet have to make a call: `misses$` stays open for them. */
+  #mayCall = 0;
+  #isSourceDone = false;
+  #isComplete = false;
+
+  constructor(settings: CacheRunSettings<R, V>) {
+    this.#settings = settings;
+    this.#pipeline = new MissesPipeline(settings);
+  }
+
+  /** @throws what `misses` throws */
+  open(): void {
+    this.#pipeline.open();
+  }
+
+  /** Sends the request of a flight. */
+  send(flight: Flight<R, V>): void {
+    limitTime(flight, this.#settings);
+    if (!this.#isComplete && !this.#pipeline.confuses(flight)) {
+      this.#pipeline.send(flight);
+      return;
+    }
+    const pipeline = new MissesPipeline<R, V>(this.#settings, () => this.#latePipelines.delete(pipeline));
+    this.#latePipelines.add(pipeline);
+    try {
+      pipeline.open();
+    } catch (error) {
+      pipeline.fail(error);
+    }
+    pipeline.send(flight);
+    pipeline.complete();
+  }
+
+  /** Notes whether a waiter may yet have to make a call. */
+  setMayCall(waiter: CacheWaiter<R, V>, mayCall: boolean): void {
+    this.#mayCall += Number(mayCall) - Number(waiter.mayCall);
+    waiter.mayCall = mayCall;
+  }
+
+  /** The source has completed. */
+  complete(): void {
+    this.#isSourceDone = true;
+    this.completeIfDone();
+  }
+
+  /** Completes `misses$` with the source, unless a request may still have to be sent. */
+  completeIfDone(): void {
+    if (this.#isSourceDone && this.#mayCall === 0 && !this.#isComplete) {
+      this.#isComplete = true;
+      this.#pipeline.complete();
+    }
+  }
+
+  /** Has others make the calls that they wait for and that have not begun. */
+  restartUnstarted(): void {
+    for (const pipeline of [this.#pipeline, ...this.#latePipelines]) {
+      pipeline.restartUnstarted();
+    }
+  }
+
+  /** The subscriber has left. */
+  leave(): void {
+    for (const pipeline of [this.#pipeline, ...this.#latePipelines]) {
+      pipeline.leave();
+    }
+  }
+}

@@ -1,0 +1,34 @@
+import type { Clock } from '../core/clock';
+import type { CallEventListener } from '../core/events';
+import type { TraitsReader } from '../core/traits';
+import type { OverflowPolicy } from '../limiter/adaptive-rate-limiter';
+import type { AdmissionQueue } from '../limiter/admission-queue';
+import type { LimiterEngine } from '../limiter/limiter-engine';
+import type { SlotPool } from '../limiter/slot-pool';
+import type { RetryPolicy } from '../provider/retry-policy';
+
+/** What one subscription of mergeWithConcurrency works with; queue, slots and retries may be shared with others. */
+export interface RunSettings<R> {
+  readonly clock: Clock;
+  readonly queue: AdmissionQueue;
+  /** Slots that several subscriptions share; else each has a pool of its own. */
+  readonly sharedPool?: SlotPool | undefined;
+  readonly limiter?:
+    | {
+        readonly engine: LimiterEngine;
+        readonly key: object;
+        readonly maxQueue: number;
+        readonly overflow: OverflowPolicy;
+      }
+    | undefined;
+  readonly retry?: RetryPolicy | undefined;
+  readonly ordered: boolean;
+  /** Milliseconds per attempt. */
+  readonly timeout: number;
+  /** Milliseconds since arrival. */
+  readonly maxWait: number;
+  readonly maxQueue: number;
+  readonly overflow: OverflowPolicy;
+  readonly traits: TraitsReader<R>;
+  readonly events?: CallEventListener | undefined;
+}
