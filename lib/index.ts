@@ -3,14 +3,14 @@ export { adaptiveThrottle, type ThrottleConfig } from './operators/adaptive-thro
 export { cacheLLM, type CacheConfig } from './operators/cache-llm';
 export { unwrapOutcomes } from './operators/unwrap-outcomes';
 
-export {
-  LLMCallOptimizer,
-  type CallOptions,
-  type LLMCall,
-  type OptimizeOptions,
-  type OptimizerConfig,
-  type PromiseOptions,
-} from './optimizer/llm-call-optimizer';
+export { LLMCallOptimizer } from './optimizer/llm-call-optimizer';
+export type {
+  CallOptions,
+  LLMCall,
+  OptimizeOptions,
+  OptimizerConfig,
+  PromiseOptions,
+} from './optimizer/optimizer-config';
 export { AsyncLLMExecutor, type ExecutorConfig } from './optimizer/async-llm-executor';
 
 export {

@@ -5,7 +5,8 @@ import { configObject } from '../core/settings';
 import type { NotAString } from '../operators/merge-with-concurrency';
 import type { RetryConfig } from '../provider/retry-policy';
 import type { StatsSnapshot } from '../stats/call-stats';
-import { LLMCallOptimizer, type OptimizerConfig } from './llm-call-optimizer';
+import { LLMCallOptimizer } from './llm-call-optimizer';
+import type { OptimizerConfig } from './optimizer-config';
 
 /** The config of an {@link AsyncLLMExecutor}: that of the optimizer, as far as it concerns slots and queue. */
 export interface ExecutorConfig extends Pick<

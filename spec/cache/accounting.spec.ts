@@ -6,7 +6,8 @@ import type { CallEvent } from '../../lib/core/events';
 import type { CallTraits } from '../../lib/core/traits';
 import { cacheLLM } from '../../lib/operators/cache-llm';
 import { mergeWithConcurrency } from '../../lib/operators/merge-with-concurrency';
-import { LLMCallOptimizer, type OptimizerConfig } from '../../lib/optimizer/llm-call-optimizer';
+import { LLMCallOptimizer } from '../../lib/optimizer/llm-call-optimizer';
+import type { OptimizerConfig } from '../../lib/optimizer/optimizer-config';
 import { inVirtualTime, WatchedTestScheduler } from '../test-scheduler';
 
 interface Prompt extends CallTraits {

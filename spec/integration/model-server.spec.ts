@@ -7,7 +7,8 @@ import { startModelServer } from '../../demos/model-server/server';
 import { CallTimeoutError } from '../../lib/core/errors';
 import type { CallEvent } from '../../lib/core/events';
 import { openaiCall } from '../../lib/openai';
-import { LLMCallOptimizer, type OptimizerConfig } from '../../lib/optimizer/llm-call-optimizer';
+import { LLMCallOptimizer } from '../../lib/optimizer/llm-call-optimizer';
+import type { OptimizerConfig } from '../../lib/optimizer/optimizer-config';
 
 const quick: ModelServerOptions = { latencyBase: 5, latencyPerToken: 0, jitter: 0 };
 

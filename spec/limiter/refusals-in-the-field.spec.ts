@@ -16,7 +16,8 @@ import { shapes } from '../../bench/limits/shapes';
 import { streamRun } from '../../bench/limits/stream-run';
 import type { CallOutcome } from '../../lib/core/call';
 import type { CallEvent, RefusalsExplainedEvent } from '../../lib/core/events';
-import { LLMCallOptimizer, type OptimizerConfig } from '../../lib/optimizer/llm-call-optimizer';
+import { LLMCallOptimizer } from '../../lib/optimizer/llm-call-optimizer';
+import type { OptimizerConfig } from '../../lib/optimizer/optimizer-config';
 import { inVirtualTime, rethrow } from '../test-scheduler';
 
 const refusal = (headers: Record<string, string> = {}) =>

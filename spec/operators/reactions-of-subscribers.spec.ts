@@ -25,7 +25,8 @@ import { adaptiveThrottle } from '../../lib/operators/adaptive-throttle';
 import { cacheLLM } from '../../lib/operators/cache-llm';
 import { mergeWithConcurrency } from '../../lib/operators/merge-with-concurrency';
 import { unwrapOutcomes } from '../../lib/operators/unwrap-outcomes';
-import { LLMCallOptimizer, type OptimizerConfig } from '../../lib/optimizer/llm-call-optimizer';
+import { LLMCallOptimizer } from '../../lib/optimizer/llm-call-optimizer';
+import type { OptimizerConfig } from '../../lib/optimizer/optimizer-config';
 import { CallStats } from '../../lib/stats/call-stats';
 import { inVirtualTime, rethrow } from '../test-scheduler';
 

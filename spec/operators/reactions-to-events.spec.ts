@@ -4,7 +4,8 @@ import type { CallContext, CallOutcome } from '../../lib/core/call';
 import type { CallEvent } from '../../lib/core/events';
 import { AdaptiveRateLimiter } from '../../lib/limiter/adaptive-rate-limiter';
 import { mergeWithConcurrency } from '../../lib/operators/merge-with-concurrency';
-import { LLMCallOptimizer, type OptimizerConfig } from '../../lib/optimizer/llm-call-optimizer';
+import { LLMCallOptimizer } from '../../lib/optimizer/llm-call-optimizer';
+import type { OptimizerConfig } from '../../lib/optimizer/optimizer-config';
 import { inVirtualTime, rethrow, type WatchedTestScheduler } from '../test-scheduler';
 
 interface Asked {

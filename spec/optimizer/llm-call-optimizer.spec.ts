@@ -3,7 +3,8 @@ import { from, lastValueFrom, map, NEVER, of, Subject, throwError, timer, toArra
 import { ClosedError, QueueOverflowError } from '../../lib/core/errors';
 import type { CallEvent } from '../../lib/core/events';
 import { AsyncLLMExecutor } from '../../lib/optimizer/async-llm-executor';
-import { LLMCallOptimizer, type OptimizerConfig } from '../../lib/optimizer/llm-call-optimizer';
+import { LLMCallOptimizer } from '../../lib/optimizer/llm-call-optimizer';
+import type { OptimizerConfig } from '../../lib/optimizer/optimizer-config';
 
 const later = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 const unpaced: OptimizerConfig = { baseInterval: 0, minInterval: 0 };

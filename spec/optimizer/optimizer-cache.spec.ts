@@ -3,7 +3,8 @@ import { from, map, NEVER, of, take, throwError, timer, type Observable } from '
 import { LLMResultCache, type ResultCacheConfig } from '../../lib/cache/llm-result-cache';
 import type { CallContext } from '../../lib/core/call';
 import type { CallTraits } from '../../lib/core/traits';
-import { LLMCallOptimizer, type OptimizerConfig } from '../../lib/optimizer/llm-call-optimizer';
+import { LLMCallOptimizer } from '../../lib/optimizer/llm-call-optimizer';
+import type { OptimizerConfig } from '../../lib/optimizer/optimizer-config';
 import { ScriptedStore } from '../cache/scripted-store';
 import { HeardEvents, shown } from '../operators/cached-calls';
 import { inVirtualTime, runUntil, type WatchedTestScheduler } from '../test-scheduler';
