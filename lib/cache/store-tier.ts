@@ -290,10 +290,13 @@ export class StoreTier {
   }
 
   #answerAll(): void {
-    const reads = [...this.#allReads()];
-    this.#reads.clear();
-    for (const { done } of reads) {
-      done(undefined);
+    for (const [storeKey, reads] of [...this.#reads]) {
+      for (const read of [...reads]) {
+        // The listener of one look-up may take others back.
+        if (this.#removeRead(storeKey, read)) {
+          read.done(undefined);
+        }
+      }
     }
   }
 

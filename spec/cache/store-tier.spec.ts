@@ -1,6 +1,9 @@
+import { from, of, take } from 'rxjs';
 import type { CacheStore } from '../../lib/cache/cache-store';
 import { decodeEntry, storeKeyOf } from '../../lib/cache/entry-text';
-import type { LLMResultCache } from '../../lib/cache/llm-result-cache';
+import { internalsOf, type LLMResultCache } from '../../lib/cache/llm-result-cache';
+import { cacheLLM } from '../../lib/operators/cache-llm';
+import { mergeWithConcurrency } from '../../lib/operators/merge-with-concurrency';
 import { inVirtualTime, type WatchedTestScheduler } from '../test-scheduler';
 import { answersOver, ScriptedStore, type StoredAnswers } from './scripted-store';
 
@@ -260,6 +263,30 @@ describe('a cache in front of a store', () => {
           expect(store.log).toEqual(['set key 0', 'get key 0', 'get key 60']);
           expect(cache.stats.store).toMatchObject({ reads: 2, timeouts: 1, isBypassed: true });
           expect(timersOf(scheduler)).toBe(0);
+        });
+      });
+    });
+
+    it('and answers none of the look-ups that the subscriber takes back by leaving', () => {
+      inVirtualTime((scheduler) => {
+        const { cache, store, at } = cacheOn(scheduler);
+        store.behave = hangs;
+        const started: string[] = [];
+        from(['one', 'two'])
+          .pipe(
+            cacheLLM(
+              mergeWithConcurrency((request: string) => {
+                started.push(request);
+                return of('answer');
+              }),
+              cache,
+            ),
+            take(1),
+          )
+          .subscribe();
+        at(100, () => {
+          expect(started).toEqual(['one']);
+          expect(cache[internalsOf].flights.all()).toEqual([]);
         });
       });
     });
