@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { composeKey, keyOfRequest, partsOfKey, type KeyParts } from '../../lib/cache/request-key';
+import { runs } from './runs';
 
 const pieces = fc
   .array(
@@ -32,7 +33,7 @@ describe('composeKey', () => {
       fc.property(parts, fc.oneof(text, composed), (some, key) => {
         expect(partsOfKey(composeKey(some, key))).toEqual({ ...some, key });
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(2000) },
     );
     fc.assert(
       fc.property(
@@ -45,7 +46,7 @@ describe('composeKey', () => {
           expect(composeKey(some, key)).not.toBe(composeKey(other, otherKey));
         },
       ),
-      { numRuns: 2000 },
+      { numRuns: runs(2000) },
     );
   });
 
@@ -55,7 +56,7 @@ describe('composeKey', () => {
         const { key: ownKey, ...some } = partsOfKey(key);
         expect([key, `key():${key}`]).toContain(composeKey(some, ownKey));
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(2000) },
     );
   });
 });
@@ -97,7 +98,7 @@ describe('keyOfRequest', () => {
           areEqual || written([one]) === written([other]),
         );
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(2000) },
     );
     expect(equal).toBeGreaterThan(20);
   });

@@ -5,6 +5,7 @@ import type { CallEvent } from '../../lib/core/events';
 import { LLMCallOptimizer } from '../../lib/optimizer/llm-call-optimizer';
 import type { CallMetrics } from '../../lib/stats/call-metrics';
 import { inVirtualTime } from '../test-scheduler';
+import { runs } from './runs';
 
 /** The figures as they follow from nothing but the events, written down anew. */
 function figuresOf(events: readonly CallEvent[]): Partial<CallMetrics> {
@@ -140,7 +141,7 @@ describe('stats$', () => {
           });
         });
       }),
-      { numRuns: 100 },
+      { numRuns: runs(100) },
     );
   });
 });
