@@ -1,13 +1,4 @@
-import {
-  finalize,
-  from,
-  Subscription,
-  takeLast,
-  throwIfEmpty,
-  type Observable,
-  type ObservableInput,
-  type Subscriber,
-} from 'rxjs';
+import { EmptyError, from, Subscription, type Observable, type ObservableInput } from 'rxjs';
 import type { CallContext, ProviderFeedback } from '../core/call';
 import type { Cancel } from '../core/clock';
 import { attempt } from '../core/listener';
@@ -75,29 +66,32 @@ export class RunningCall implements CallContext {
 
   /** Makes the call. Its owner hears how it ended when it is torn down. */
   make(call: Call): void {
+    let last: CallResult | undefined;
     let result: CallResult | undefined;
-    subscribeUnder<unknown>(this.#work, (subscriber) => {
-      const made = call(this.ticket.request as never, this);
-      if (!subscriber.closed) {
-        follow(from(made), subscriber);
-      } else if (made instanceof Promise) {
-        // It runs although nobody wants its answer: a failure of it is no unhandled rejection.
-        made.catch(() => undefined);
+    let isSubscribing = true;
+    const end = (ended: CallResult) => {
+      result = ended;
+      // What a call leaves behind is only known, and torn down, when `subscribe` has returned.
+      if (!isSubscribing) {
+        attempt(() => this.#work.unsubscribe());
+        this.#owner.ended(this, ended);
       }
-    })
-      .pipe(
-        takeLast(1),
-        throwIfEmpty(),
-        finalize(() => {
-          if (result) {
-            this.#owner.ended(this, result);
-          }
+    };
+    const source = this.#begin(call, end);
+    if (source) {
+      attempt(() =>
+        subscribeUnder(this.#work, (subscriber) => source.subscribe(subscriber)).subscribe({
+          next: (value) => (last = { ok: true, value }),
+          error: (error: unknown) => end({ ok: false, error }),
+          // eslint-disable-next-line @typescript-eslint/no-deprecated -- RxJS exports no other way to make one
+          complete: () => end(last ?? { ok: false, error: new EmptyError() }),
         }),
-      )
-      .subscribe({
-        next: (value) => (result = { ok: true, value }),
-        error: (error: unknown) => (result = { ok: false, error }),
-      });
+      );
+    }
+    isSubscribing = false;
+    if (result) {
+      end(result);
+    }
   }
 
   /** Stops the work, and tells the signal why. */
@@ -106,15 +100,21 @@ export class RunningCall implements CallContext {
     attempt(() => this.#work.unsubscribe());
     this.#controller?.abort(this.#abortReason);
   }
-}
 
-/** Subscribes to what a call returned, and reports what its teardown throws. */
-function follow<T>(source: Observable<T>, subscriber: Subscriber<T>): void {
-  const work = new Subscription();
-  subscriber.add(() => attempt(() => work.unsubscribe()));
-  subscribeUnder<T>(work, (inner) => attempt(() => source.subscribe(inner))).subscribe({
-    next: (value) => subscriber.next(value),
-    error: (error: unknown) => subscriber.error(error),
-    complete: () => subscriber.complete(),
-  });
+  /** Has the call made; undefined if there is nothing to follow. */
+  #begin(call: Call, end: (result: CallResult) => void): Observable<unknown> | undefined {
+    try {
+      const made = call(this.ticket.request as never, this);
+      if (!this.#work.closed) {
+        return from(made);
+      }
+      if (made instanceof Promise) {
+        // It runs although nobody wants its answer: a failure of it is no unhandled rejection.
+        made.catch(() => undefined);
+      }
+    } catch (error) {
+      end({ ok: false, error });
+    }
+    return undefined;
+  }
 }
