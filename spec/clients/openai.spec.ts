@@ -1,7 +1,7 @@
 import OpenAI, { RateLimitError } from 'openai';
-import type { CallContext, ProviderFeedback } from '../lib/core/call';
-import { openaiCall } from '../lib/openai';
-import { classifyError } from '../lib/provider/classify-error';
+import type { CallContext, ProviderFeedback } from '../../lib/core/call';
+import { openaiCall } from '../../lib/openai';
+import { classifyError } from '../../lib/provider/classify-error';
 
 const body = {
   object: 'chat.completion',

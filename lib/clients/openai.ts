@@ -1,0 +1,60 @@
+import type { OpenAI } from 'openai';
+import type {
+  ChatCompletion,
+  ChatCompletionCreateParamsNonStreaming,
+} from 'openai/resources/chat/completions';
+import type { CallContext } from '../core/call';
+
+/** The part of the official client that {@link openaiCall} uses; an `OpenAI` or `AzureOpenAI` instance has it. */
+export interface OpenAIChatClient {
+  readonly chat: { readonly completions: Pick<OpenAI['chat']['completions'], 'create'> };
+}
+
+/**
+ * Makes a call of the official `openai` SDK (an optional peer) for rxllm: with the SDK's own retries off, as rxllm
+ * retries through its queue; with the signal passed on; and with rate-limit headers and usage reported. The SDK's
+ * errors are classified by `classifyError` as they are: 401 and 400 stop, 429 waits, 5xx and lost connections retry.
+ *
+ * @example
+ * const ask = openaiCall(new OpenAI(), (question: string) => ({
+ *   model: 'gpt-4o-mini',
+ *   messages: [{ role: 'user', content: question }],
+ * }));
+ * questions$.pipe(optimizer.optimize(ask));
+ *
+ * @param toParams makes the body of `chat.completions.create` for a request; what it throws fails that request
+ */
+export function openaiCall<R>(
+  client: OpenAIChatClient,
+  toParams: (request: R) => ChatCompletionCreateParamsNonStreaming,
+): (request: R, context: CallContext) => Promise<ChatCompletion> {
+  return async (request, context) => {
+    const { data, response } = await reportingRefusals(
+      client.chat.completions
+        .create(toParams(request), { signal: context.signal, maxRetries: 0 })
+        .withResponse(),
+      context,
+    );
+    const { usage, model } = data;
+    context.report({
+      headers: response.headers,
+      ...(usage && {
+        usage: { inputTokens: usage.prompt_tokens, outputTokens: usage.completion_tokens, model },
+      }),
+    });
+    return data;
+  };
+}
+
+/** A refusal states the limits too. */
+async function reportingRefusals<T>(answer: Promise<T>, context: CallContext): Promise<T> {
+  try {
+    return await answer;
+  } catch (error) {
+    const { headers } = error as { headers?: Headers };
+    if (headers) {
+      context.report({ headers });
+    }
+    throw error;
+  }
+}
