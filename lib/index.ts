@@ -46,7 +46,8 @@ export {
   type StatsConfig,
   type StatsSnapshot,
 } from './stats/call-stats';
-export type { CallMetrics, ModelPrice, PriceTable } from './stats/call-metrics';
+export type { CallMetrics } from './stats/call-metrics';
+export type { ModelPrice, PriceTable } from './stats/prices';
 export { classifyError, type ErrorClassification, type ErrorClassifier } from './provider/classify-error';
 export type { LimitedDimension, StatedLimit } from './provider/rate-limit-headers';
 export type { RetryConfig } from './provider/retry-policy';

@@ -101,6 +101,11 @@ export interface RefusalsExplainedEvent extends EventOf<'refusals-explained'> {
   /** Calls that may run at once; absent while no bound was learned. */
   readonly maxRunning?: number;
 }
+/** Tokens were used of a model that the price table has no price for; told once for each model, of a hundred at most. */
+export interface ModelUnpricedEvent extends EventOf<'model-unpriced'> {
+  /** The model as usage named it, a hundred letters at most; absent if usage named none. */
+  readonly model?: string;
+}
 /** The request had to wait for a permit: for pace, a hold or a budget, not only for a slot. */
 export interface ThrottledEvent extends RequestEvent<'throttled'> {
   /** Milliseconds it waited for the permit while a slot was free. */
@@ -119,8 +124,10 @@ export interface FinishedEvent extends RequestEvent<'finished'> {
   readonly latency: number;
   readonly startedAt: number;
   readonly error?: unknown;
+  /** What it used up, as far as it was reported. */
+  readonly usage?: TokenUsage;
 }
-/** A call passed on what the provider said. */
+/** A call passed on what the provider said. Its usage so far; that of the whole attempt is told when it has finished. */
 export interface FeedbackEvent extends RequestEvent<'feedback'> {
   readonly feedback: ProviderFeedback;
   /** When the call that was answered had begun. */
@@ -163,6 +170,7 @@ export type CallEvent =
   | StoreBypassedEvent
   | StoreRestoredEvent
   | RefusalsExplainedEvent
+  | ModelUnpricedEvent
   | ThrottledEvent
   | StartedEvent
   | FinishedEvent

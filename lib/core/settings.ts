@@ -139,3 +139,28 @@ export function configObject<T extends object>(
   }
   return config;
 }
+
+/** Refuses a field that a config does not have: a misspelt one would be ignored in silence. */
+export function noUnknownFields(owner: string, config: object, names: readonly string[]): void {
+  for (const [field, value] of Object.entries(config)) {
+    if (value !== undefined && !names.includes(field)) {
+      const [nearest] = [...names].sort((one, other) => distance(field, one) - distance(field, other));
+      throw new TypeError(`${owner} has no field ${shown(field)}. Did you mean '${nearest!}'?`);
+    }
+  }
+}
+
+/** Letters to insert, delete or replace until one name has become the other (Levenshtein's distance); case is ignored. */
+function distance(one: string, other: string): number {
+  const letters = [...other.toLowerCase()];
+  let row = [0, ...letters.map((_letter, index) => index + 1)];
+  for (const letter of one.toLowerCase().slice(0, 40)) {
+    const next = [row[0]! + 1];
+    letters.forEach((its, index) => {
+      const replaced = row[index]! + (its === letter ? 0 : 1);
+      next.push(Math.min(replaced, row[index + 1]! + 1, next[index]! + 1));
+    });
+    row = next;
+  }
+  return row.at(-1)!;
+}

@@ -343,6 +343,10 @@ export class LimiterEngine implements StartGate, Walls {
   }
 
   #end(id: number): void {
+    const receipt = this.#running.get(id);
+    if (receipt) {
+      this.#budgets.ended(receipt);
+    }
     this.#running.delete(id);
     this.#causes.ended(id);
     this.#breaker.forget(id);

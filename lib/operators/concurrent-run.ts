@@ -115,7 +115,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, CallOwner {
   heard({ ticket, startedAt }: RunningCall, feedback: ProviderFeedback): void {
     const { clock, events, limiter } = this.#settings;
     limiter?.engine.heard(ticket.id, feedback, startedAt);
-    ticket.usage = feedback.usage ?? ticket.usage;
+    ticket.noteUsage(feedback.usage);
     events?.next({ type: 'feedback', at: clock.now(), id: ticket.id, feedback, startedAt });
   }
 

@@ -157,6 +157,7 @@ export class LLMCallOptimizer {
         queued: this.#queue.waiting + this.#queue.backingOff,
         maxConcurrent: this.#pool.limit,
       }),
+      events: this.#listener,
       ...onScheduler,
     });
     this.stats$ = this.#stats.stats$;

@@ -9,7 +9,7 @@ import { AdaptiveRateLimiter, type OverflowPolicy } from '../limiter/adaptive-ra
 import type { KnownLimits } from '../limiter/known-limits';
 import type { ErrorClassifier } from '../provider/classify-error';
 import type { RetryConfig } from '../provider/retry-policy';
-import type { PriceTable } from '../stats/call-metrics';
+import type { PriceTable } from '../stats/prices';
 
 /** A call as the optimizer takes it: an Observable, a promise or any other `ObservableInput` but a string. */
 export type LLMCall<R, V> = (request: R, context: CallContext) => ObservableInput<V>;
@@ -62,7 +62,7 @@ export interface OptimizerConfig {
   readonly classifyError?: ErrorClassifier;
   /** Reads the traits of a request. Default: its own fields named like traits, where their values are valid. */
   readonly traits?: TraitsReader<never>;
-  /** What tokens cost, for `spent` and `saved`. Default: nothing. */
+  /** What tokens cost, for `spent` and `saved`; `model-unpriced` tells what it lacks. Default: nothing. */
   readonly prices?: PriceTable;
   /** Milliseconds between snapshots of `stats$` at least. Default 1000. */
   readonly sampleInterval?: number;

@@ -18,7 +18,7 @@ function figuresOf(events: readonly CallEvent[]): Partial<CallMetrics> {
     .map(({ latency }) => latency);
   const evictions = all('cache-evicted').map(({ reason }) => reason);
   const count = (reason: string) => evictions.filter((one) => one === reason).length;
-  const reported = all('feedback').map(({ feedback }) => feedback.usage);
+  const reported = all('finished').map(({ usage }) => usage);
   const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0);
   return {
     totalCalls: all('received').length,
@@ -108,6 +108,7 @@ describe('stats$', () => {
                     const subscription = of(asked)
                       .pipe(
                         optimizer.optimize((_request, context) => {
+                          context.report({ usage: { inputTokens: 2 } });
                           context.report({ usage: { inputTokens: 3 } });
                           return timer(latency).pipe(
                             mergeMap(() =>
