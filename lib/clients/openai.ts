@@ -4,6 +4,7 @@ import type {
   ChatCompletionCreateParamsNonStreaming,
 } from 'openai/resources/chat/completions';
 import type { CallContext } from '../core/call';
+import { usageOf } from './usage';
 
 /** The part of the official client that {@link openaiCall} uses; an `OpenAI` or `AzureOpenAI` instance has it. */
 export interface OpenAIChatClient {
@@ -35,13 +36,8 @@ export function openaiCall<R>(
         .withResponse(),
       context,
     );
-    const { usage, model } = data;
-    context.report({
-      headers: response.headers,
-      ...(usage && {
-        usage: { inputTokens: usage.prompt_tokens, outputTokens: usage.completion_tokens, model },
-      }),
-    });
+    const usage = usageOf(data);
+    context.report({ headers: response.headers, ...(usage && { usage }) });
     return data;
   };
 }

@@ -152,7 +152,7 @@ export function noUnknownFields(owner: string, config: object, names: readonly s
 
 /** Letters to insert, delete or replace until one name has become the other (Levenshtein's distance); case is ignored. */
 function distance(one: string, other: string): number {
-  const letters = [...other.toLowerCase()];
+  const letters = Array.from(other.toLowerCase());
   let row = [0, ...letters.map((_letter, index) => index + 1)];
   for (const letter of one.toLowerCase().slice(0, 40)) {
     const next = [row[0]! + 1];
