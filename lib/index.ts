@@ -64,12 +64,14 @@ export type {
 } from './core/call';
 export type { CacheBypass, CallTraits, TraitsReader } from './core/traits';
 export { CallPriority } from './core/priority';
+export { errorInAnswer } from './core/answer-error';
 export type * from './core/events';
 export {
   CallTimeoutError,
   ClosedError,
   DeadlineExceededError,
   MissingOutcomeError,
+  NoAnswerError,
   QueueOverflowError,
   QuotaSpentError,
 } from './core/errors';

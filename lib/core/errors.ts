@@ -1,3 +1,5 @@
+import type { HeadersLike } from './call';
+
 /** The errors rxllm makes itself all have a `code` to switch on and say in their message what to do. */
 export abstract class RxllmError extends Error {
   /** Stays the same from release to release, as messages need not. */
@@ -94,5 +96,43 @@ export class ClosedError extends RxllmError {
   override readonly name = 'ClosedError';
   constructor(what: string) {
     super(`${what} is closed. Make a new one for further requests.`);
+  }
+}
+
+/** A code that may be shown: a sentence may hold anything. */
+const isCode = /^[a-z][\w.#-]{0,59}$/i;
+
+/**
+ * What came as a success holds an error, or no answer: a 200 with `{ error }`, without choices, with a page of HTML. It
+ * means what the provider's error in it means, as if that had come with its status; without one the call is tried again.
+ *
+ * Its message never shows what came, which may hold a part of the prompt; `error` does.
+ */
+export class NoAnswerError extends Error {
+  // No RxllmError, as it speaks for the provider: it is classified, and kept by `errorTtl`, as those of providers are.
+  /** Stays the same from release to release. */
+  readonly code = 'no-answer';
+  override readonly name = 'NoAnswerError';
+  /** The HTTP status that the provider's error names; undefined without one. */
+  readonly status: number | undefined;
+  /** The provider's code or type of the error, such as `rate_limit_exceeded`; undefined without one. */
+  readonly providerCode: string | undefined;
+  /** The provider's error as it came; undefined without one. */
+  readonly error: unknown;
+  /** The headers of the response, as far as they are known. */
+  readonly headers: HeadersLike | undefined;
+
+  /** @param what names what came in place of an answer, as in `an empty body` */
+  constructor(what: string, came: { readonly error?: unknown; readonly headers?: HeadersLike } = {}) {
+    const fields: Readonly<Record<string, unknown>> = Object(came.error);
+    const texts = [fields['code'], fields['type'], fields['status'], fields['__type']];
+    const status = texts.map(Number).find((one) => Number.isInteger(one) && one >= 400 && one < 600);
+    const providerCode = texts.find((one): one is string => typeof one === 'string' && isCode.test(one));
+    const said = [status, providerCode].filter((one) => one !== undefined).join(', ');
+    super(`The call succeeded, but it brought ${what}${said && ` (${said})`}. It counts as failed.`);
+    this.status = status;
+    this.providerCode = providerCode;
+    this.error = came.error;
+    this.headers = came.headers;
   }
 }

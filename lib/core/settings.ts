@@ -104,6 +104,30 @@ export function requiredFunction<T>(field: string, value: T): T {
   return value;
 }
 
+/** Refuses a promise that a function of the user's returned in place of a value: it would be taken for something. */
+export function refusePromise(field: string, returned: unknown): void {
+  if (isThenable(returned)) {
+    // Nobody else waits for it: its failure must not become an unhandled rejection.
+    returned.then(undefined, () => undefined);
+    throw new TypeError(`${field} must not be asynchronous, but returned a promise.`);
+  }
+}
+
+/** What a predicate of the user's returned: anything but true and false is refused. */
+export function verdictOf(field: string, returned: unknown): boolean {
+  refusePromise(field, returned);
+  if (typeof returned !== 'boolean') {
+    throw new TypeError(`${field} must return true or false, but returned ${shown(returned)}.`);
+  }
+  return returned;
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+  );
+}
+
 /** A listener from a config. */
 export function listenerSetting<T extends { next: unknown }>(
   field: string,

@@ -89,7 +89,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, CallOwner {
 
   /** The queue has come to a ticket: its call starts. */
   start(ticket: Ticket, now: number): void {
-    const { clock, events, limiter, queue, retry, timeout } = this.#settings;
+    const { clock, events, limiter, queue, retry, timeout, errorInAnswer } = this.#settings;
     this.#waiting.delete(ticket);
     ticket.begin(now);
     const call = new RunningCall(ticket, now, this);
@@ -109,7 +109,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, CallOwner {
     if (timeout !== Infinity) {
       call.stopTimer = scheduleAt(clock, now + timeout, () => this.#timedOut(call));
     }
-    call.make(this.#call);
+    call.make(this.#call, errorInAnswer);
   }
 
   heard({ ticket, startedAt }: RunningCall, feedback: ProviderFeedback): void {

@@ -19,6 +19,7 @@ import {
   requiredFunction,
   schedulerSetting,
   switchSetting,
+  type Lenient,
 } from '../core/settings';
 import { validated, type TraitsReader } from '../core/traits';
 import type { AdaptiveRateLimiter, OverflowPolicy } from '../limiter/adaptive-rate-limiter';
@@ -26,6 +27,7 @@ import { AdmissionQueue } from '../limiter/admission-queue';
 import { engineOf } from '../limiter/engine-of';
 import { SlotPool } from '../limiter/slot-pool';
 import { RetryPolicy, type RetryConfig } from '../provider/retry-policy';
+import { answerJudgeOf } from './answer-verdict';
 import { ConcurrentRun } from './concurrent-run';
 import type { RunSettings } from './run-settings';
 import { subscribeWhileOpen } from './subscribe-while-open';
@@ -54,6 +56,12 @@ export interface ConcurrencyConfig<R> {
   readonly maxQueue?: number;
   /** Whom a full queue refuses: `reject` the newcomer (default), or `drop-oldest` of the lowest priority. */
   readonly overflow?: OverflowPolicy;
+  /**
+   * Finds the error in an answer that came as a success; the call then fails with what it returns, unless that is
+   * undefined. `false` takes every answer for one. Default: the exported function of this name, which knows the errors
+   * of LLM providers.
+   */
+  readonly errorInAnswer?: false | Lenient<[answer: unknown, request: unknown], unknown>;
   /** Reads the traits of a request. Default: its own fields named like traits, where their values are valid. */
   readonly traits?: TraitsReader<R>;
   /** Hears what happens to every request. */
@@ -116,6 +124,7 @@ export function mergeWithConcurrency<R, O extends ObservableInput<unknown>>(
   const maxQueue = numberSetting('maxQueue', settings.maxQueue, Infinity, { whole: true, infinite: true });
   const overflow = choiceSetting('overflow', settings.overflow, 'reject', ['reject', 'drop-oldest']);
   const traits = validated(functionSetting('traits', settings.traits));
+  const errorInAnswer = answerJudgeOf(settings.errorInAnswer);
   schedulerSetting(settings.scheduler);
   const retryConfig = retryConfigOf(settings.retry);
   if (retryConfig) {
@@ -143,6 +152,7 @@ export function mergeWithConcurrency<R, O extends ObservableInput<unknown>>(
         maxQueue,
         overflow,
         traits,
+        errorInAnswer,
         events,
       };
     },

@@ -6,6 +6,7 @@ import type { AdmissionQueue } from '../limiter/admission-queue';
 import type { LimiterEngine } from '../limiter/limiter-engine';
 import type { SlotPool } from '../limiter/slot-pool';
 import type { RetryPolicy } from '../provider/retry-policy';
+import type { AnswerJudge } from './answer-verdict';
 
 /** What one subscription of mergeWithConcurrency works with; queue, slots and retries may be shared with others. */
 export interface RunSettings<R> {
@@ -30,5 +31,6 @@ export interface RunSettings<R> {
   readonly maxQueue: number;
   readonly overflow: OverflowPolicy;
   readonly traits: TraitsReader<R>;
+  readonly errorInAnswer?: AnswerJudge | undefined;
   readonly events?: CallEventListener | undefined;
 }

@@ -3,14 +3,13 @@ import type { CallContext, ProviderFeedback } from '../core/call';
 import type { Cancel } from '../core/clock';
 import { attempt } from '../core/listener';
 import type { Ticket } from '../core/ticket';
+import { resultOf, type AnswerJudge, type CallResult } from './answer-verdict';
 import { subscribeUnder } from './subscribe-while-open';
+
+export type { CallResult };
 
 /** A call as the operators are given it. */
 export type Call = (request: never, context: CallContext) => ObservableInput<unknown>;
-
-/** What became of an attempt. */
-export type CallResult =
-  { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown };
 
 /** Makes a call, and hears what it reports and how it ends. */
 export interface CallOwner {
@@ -65,8 +64,8 @@ export class RunningCall implements CallContext {
   }
 
   /** Makes the call. Its owner hears how it ended when it is torn down. */
-  make(call: Call): void {
-    let last: CallResult | undefined;
+  make(call: Call, errorInAnswer: AnswerJudge | undefined): void {
+    let last: { readonly value: unknown } | undefined;
     let result: CallResult | undefined;
     let isSubscribing = true;
     const end = (ended: CallResult) => {
@@ -77,14 +76,14 @@ export class RunningCall implements CallContext {
         this.#owner.ended(this, ended);
       }
     };
+    const request = this.ticket.request as never;
     const source = this.#begin(call, end);
     if (source) {
       attempt(() =>
         subscribeUnder(this.#work, (subscriber) => source.subscribe(subscriber)).subscribe({
-          next: (value) => (last = { ok: true, value }),
+          next: (value) => (last = { value }),
           error: (error: unknown) => end({ ok: false, error }),
-          // eslint-disable-next-line @typescript-eslint/no-deprecated -- RxJS exports no other way to make one
-          complete: () => end(last ?? { ok: false, error: new EmptyError() }),
+          complete: () => end(last ? resultOf(last.value, request, errorInAnswer) : empty()),
         }),
       );
     }
@@ -117,4 +116,9 @@ export class RunningCall implements CallContext {
     }
     return undefined;
   }
+}
+
+function empty(): CallResult {
+  // eslint-disable-next-line @typescript-eslint/no-deprecated -- RxJS exports no other way to make one
+  return { ok: false, error: new EmptyError() };
 }

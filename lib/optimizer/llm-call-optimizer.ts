@@ -35,6 +35,7 @@ import type { AdaptiveRateLimiter } from '../limiter/adaptive-rate-limiter';
 import { AdmissionQueue } from '../limiter/admission-queue';
 import { engineOf } from '../limiter/engine-of';
 import { SlotPool } from '../limiter/slot-pool';
+import { answerJudgeOf } from '../operators/answer-verdict';
 import { cacheBySettings } from '../operators/cache-llm';
 import type { CacheRun } from '../operators/cache-run';
 import type { LastingPipeline } from '../operators/cache-run-settings';
@@ -144,6 +145,7 @@ export class LLMCallOptimizer {
       maxQueue,
       overflow,
       traits: validated(functionSetting('traits', settings.traits) as TraitsReader<unknown> | undefined),
+      errorInAnswer: answerJudgeOf(settings.errorInAnswer),
     };
     this.#stats = new CallStats({
       ...given({

@@ -7,6 +7,7 @@ import { configObject, numberSetting, switchSetting } from '../core/settings';
 import type { TraitsReader } from '../core/traits';
 import { AdaptiveRateLimiter, type OverflowPolicy } from '../limiter/adaptive-rate-limiter';
 import type { KnownLimits } from '../limiter/known-limits';
+import type { ConcurrencyConfig } from '../operators/merge-with-concurrency';
 import type { ErrorClassifier } from '../provider/classify-error';
 import type { RetryConfig } from '../provider/retry-policy';
 import type { PriceTable } from '../stats/prices';
@@ -60,6 +61,8 @@ export interface OptimizerConfig {
   readonly maxWait?: number;
   /** What an error of a call means, for pace and retries. Default: `classifyError`. */
   readonly classifyError?: ErrorClassifier;
+  /** Finds the error in an answer that came as a success; `false`: none. Default: the function `errorInAnswer`. */
+  readonly errorInAnswer?: ConcurrencyConfig<unknown>['errorInAnswer'];
   /** Reads the traits of a request. Default: its own fields named like traits, where their values are valid. */
   readonly traits?: TraitsReader<never>;
   /** What tokens cost, for `spent` and `saved`; `model-unpriced` tells what it lacks. Default: nothing. */

@@ -1,4 +1,4 @@
-import { CallTimeoutError, RxllmError } from '../core/errors';
+import { CallTimeoutError, NoAnswerError, RxllmError } from '../core/errors';
 import { day, hour, minute } from './durations';
 import {
   abortNames,
@@ -67,7 +67,8 @@ function classificationOf(error: Layer, now: number | undefined): ErrorClassific
     return { kind: 'unknown' };
   }
   const body = refusalBodyOf(shape);
-  const told = kindOf(shape);
+  // Without a word of the provider's it may well bring an answer the next time.
+  const told = kindOf(shape) ?? (error instanceof NoAnswerError ? 'transient' : undefined);
   const isRefused = told === 'wait' || told === 'overloaded';
   const hasSpentCode = shape.codes.some((code) => spentQuotaCodes.has(code));
   if ((hasSpentCode && !isRefused) || (isRefused && body.isHopeless)) {
