@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../core/clock';
 import type { EvictionReason, NotKeptReason } from '../core/events';
+import { verdictOf } from '../core/settings';
 import { AnswerCopies } from './answer-copies';
 import { KeptFailure, type CacheEntry } from './cache-entry';
 import { CacheUsage } from './cache-usage';
@@ -280,7 +281,7 @@ export class CacheEngine {
     const key = flight.key!;
     let answer: MeasuredAnswer;
     try {
-      if (!this.#settings.shouldCache(value, request)) {
+      if (!verdictOf('shouldCache', this.#settings.shouldCache(value, request))) {
         return 'should-cache';
       }
       const ttl = timeToLive(this.#settings, flight.ttl, value, request);

@@ -1,3 +1,5 @@
+import { chanceFrom, refusePromise } from '../core/settings';
+
 /** How long answers stay fresh. */
 export interface TimeToLiveSettings {
   /** Milliseconds, or a function that returns them. */
@@ -20,13 +22,12 @@ export function timeToLive(
   request: unknown,
 ): number {
   const ttl: unknown = given ?? (typeof defaultTtl === 'function' ? defaultTtl(value, request) : defaultTtl);
+  refusePromise('defaultTtl', ttl);
   if (typeof ttl !== 'number' || Number.isNaN(ttl)) {
     throw new RangeError(`defaultTtl must give a number of milliseconds, but gave ${typeof ttl}.`);
   }
   if (ttlJitter === 0 || ttl <= 0 || ttl === Infinity) {
     return ttl;
   }
-  // A wrong `random` must neither prolong a TTL nor end it.
-  const chance = Math.min(1, Math.max(0, random() || 0));
-  return ttl * (1 - ttlJitter * chance);
+  return ttl * (1 - ttlJitter * chanceFrom(random));
 }

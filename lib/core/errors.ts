@@ -124,7 +124,7 @@ export class NoAnswerError extends Error {
 
   /** @param what names what came in place of an answer, as in `an empty body` */
   constructor(what: string, came: { readonly error?: unknown; readonly headers?: HeadersLike } = {}) {
-    const fields: Readonly<Record<string, unknown>> = Object(came.error);
+    const fields: Readonly<Record<string, unknown>> = Object(came.error) as Readonly<Record<string, unknown>>;
     const texts = [fields['code'], fields['type'], fields['status'], fields['__type']];
     const status = texts.map(Number).find((one) => Number.isInteger(one) && one >= 400 && one < 600);
     const providerCode = texts.find((one): one is string => typeof one === 'string' && isCode.test(one));

@@ -113,6 +113,12 @@ export function refusePromise(field: string, returned: unknown): void {
   }
 }
 
+/** A number from 0 to 1 of a source of chance that may be the user's; 0 for what is none. */
+export function chanceFrom(random: () => number): number {
+  const drawn: unknown = random();
+  return typeof drawn === 'number' ? Math.min(1, Math.max(0, drawn || 0)) : 0;
+}
+
 /** What a predicate of the user's returned: anything but true and false is refused. */
 export function verdictOf(field: string, returned: unknown): boolean {
   refusePromise(field, returned);

@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock';
 import type { CallEvent, RefusalCause, RefusalsExplainedEvent } from '../core/events';
 import type { PriorityRank } from '../core/priority';
 import type { Asks } from '../core/ticket';
+import { classifiedBy } from '../provider/classified-by';
 import { classifyError, type ErrorClassification, type ErrorClassifier } from '../provider/classify-error';
 import { statedLimitsOf, type LimitedDimension, type StatedLimit } from '../provider/rate-limit-headers';
 import { AdmissionQueue, type StartGate } from './admission-queue';
@@ -380,7 +381,7 @@ export class LimiterEngine implements StartGate, Walls {
 
   #classificationOf(error: unknown): ErrorClassification {
     try {
-      return sound(this.#classify(error));
+      return sound(classifiedBy(this.#classify, error));
     } catch {
       return { kind: 'unknown' };
     }

@@ -8,6 +8,7 @@ import {
   QuotaSpentError,
   RxllmError,
 } from '../core/errors';
+import { refusePromise } from '../core/settings';
 import { classifyError, type ErrorClassifier } from '../provider/classify-error';
 import { engineOf, type CacheRunSettings } from './cache-run-settings';
 
@@ -154,7 +155,9 @@ function isOfTheCall(error: unknown, classify: ErrorClassifier = classifyError):
     return false;
   }
   try {
-    const { kind } = classify(error);
+    const classification = classify(error);
+    refusePromise('classifyError', classification);
+    const { kind } = classification;
     return kind !== 'wait' && kind !== 'overloaded';
   } catch {
     return false;
