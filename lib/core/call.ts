@@ -29,7 +29,10 @@ export interface CallContext {
   readonly signal: AbortSignal;
   /** 1 for the first attempt, 2 for its first retry. */
   readonly attempt: number;
-  /** Passes on headers and usage; may be called more than once while the call runs. */
+  /**
+   * Passes on headers and usage; may be called more than once while the call runs. `report({})` passes on nothing but
+   * that the provider is alive (a ping, a comment): `chunkTimeout` begins anew.
+   */
   readonly report: (feedback: ProviderFeedback) => void;
 }
 
@@ -57,10 +60,12 @@ export interface SuccessfulOutcome<R, V> extends OutcomeTimes<R> {
 }
 
 /** A request that was not answered, and why. */
-export interface FailedOutcome<R> extends OutcomeTimes<R> {
+export interface FailedOutcome<R, V = unknown> extends OutcomeTimes<R> {
   readonly ok: false;
   readonly error: unknown;
+  /** What `collect` makes of the chunks that had come before a stream call failed; absent if none had come. */
+  readonly partial?: V;
 }
 
 /** What became of a request; every request yields exactly one. */
-export type CallOutcome<R, V> = SuccessfulOutcome<R, V> | FailedOutcome<R>;
+export type CallOutcome<R, V> = SuccessfulOutcome<R, V> | FailedOutcome<R, V>;

@@ -88,7 +88,7 @@ function settleAll<R, V>(
 /** The expired answer that a failed outcome may be replaced with (`staleIfError`). */
 export function standIn<R, V>(
   flight: Flight<R, V>,
-  outcome: FailedOutcome<R>,
+  outcome: FailedOutcome<R, V>,
   settings: CacheRunSettings<R, V>,
 ): CallOutcome<R, V> | undefined {
   const { request, error, latency, waited, attempts } = outcome;

@@ -18,7 +18,7 @@ export function cachedOutcome<R, V>(
 }
 
 /** The outcome of a request that is given up, or whose call never comes about. */
-export function failed<R>(ticket: Ticket, request: R, error: unknown, clock: Clock): FailedOutcome<R> {
+export function failed<R>(ticket: Ticket, request: R, error: unknown, clock: Clock): FailedOutcome<R, never> {
   const { attempts, lastFailure, arrivedAt } = ticket;
   const waited = (lastFailure?.startedAt ?? clock.now()) - arrivedAt;
   return { ok: false, request, error, latency: lastFailure?.latency ?? 0, waited, attempts };

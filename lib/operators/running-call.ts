@@ -1,30 +1,30 @@
 import {
   finalize,
-  from,
   Subscription,
   takeLast,
+  tap,
   throwIfEmpty,
   type Observable,
   type ObservableInput,
   type Subscriber,
 } from 'rxjs';
-import type { CallContext, ProviderFeedback } from '../core/call';
-import type { Cancel } from '../core/clock';
+import type { CallContext, ProviderFeedback, TokenUsage } from '../core/call';
 import { attempt } from '../core/listener';
 import type { Ticket } from '../core/ticket';
+import type { AnswerInChunks, CallResult } from './answer-in-chunks';
+import type { AttemptTimeouts } from './attempt-timeouts';
+import { observeInput } from './observe-input';
 import { subscribeUnder } from './subscribe-while-open';
 
 /** A call as the operators are given it. */
 export type Call = (request: never, context: CallContext) => ObservableInput<unknown>;
 
-/** What became of an attempt. */
-export type CallResult =
-  { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown };
-
 /** Makes a call, and hears what it reports and how it ends. */
 export interface CallOwner {
   ended(call: RunningCall, result: CallResult): void;
   heard(call: RunningCall, feedback: ProviderFeedback): void;
+  /** A stream call has brought a chunk. */
+  brought(call: RunningCall, chunk: unknown): void;
 }
 
 /** One attempt while it runs, which is also the context that the call is given. */
@@ -32,20 +32,37 @@ export class RunningCall implements CallContext {
   readonly attempt: number;
   /** The owner says when it is over; then nothing that it reports is heard any more. */
   state: 'running' | 'over' = 'running';
-  /** Cancels the timer of `timeout`. */
-  stopTimer: Cancel | undefined;
+  /** Set if time is limited. */
+  timeouts: AttemptTimeouts | undefined;
+  /** Whether it has reported its usage. */
+  isUsageTold = false;
   readonly #owner: CallOwner;
   readonly #work = new Subscription();
   #controller: AbortController | undefined;
   #abortReason: unknown;
 
+  /** @param answer takes in the chunks of a stream call */
   constructor(
     readonly ticket: Ticket,
     readonly startedAt: number,
     owner: CallOwner,
+    readonly answer?: AnswerInChunks,
   ) {
     this.attempt = ticket.attempts;
     this.#owner = owner;
+  }
+
+  /** Whether a chunk has come: then it is not tried again, as nobody wants the beginning of an answer twice. */
+  get hasAnswered(): boolean {
+    return this.answer?.isEmpty === false;
+  }
+
+  /** What its chunks have used up, unless it has reported that itself. */
+  untoldUsage(isWhole: boolean): TokenUsage | undefined {
+    if (!this.hasAnswered || this.isUsageTold) {
+      return undefined;
+    }
+    return isWhole ? this.answer!.usage : this.answer!.estimatedUsage(this.ticket.request);
   }
 
   /** Milliseconds from the arrival of its request to this start. */
@@ -76,15 +93,16 @@ export class RunningCall implements CallContext {
   /** Makes the call. Its owner hears how it ended when it is torn down. */
   make(call: Call): void {
     let result: CallResult | undefined;
-    subscribeUnder<unknown>(this.#work, (subscriber) => {
+    const values$ = subscribeUnder<unknown>(this.#work, (subscriber) => {
       const made = call(this.ticket.request as never, this);
       if (!subscriber.closed) {
-        follow(from(made), subscriber);
+        follow(observeInput(made), subscriber);
       } else if (made instanceof Promise) {
         // It runs although nobody wants its answer: a failure of it is no unhandled rejection.
         made.catch(() => undefined);
       }
-    })
+    });
+    (this.answer ? values$.pipe(tap((chunk) => this.#owner.brought(this, chunk))) : values$)
       .pipe(
         takeLast(1),
         throwIfEmpty(),
