@@ -33,6 +33,14 @@ export interface StreamCall<R, C, V> {
   readonly usage?: (chunks: readonly C[]) => TokenUsage | undefined;
 }
 
+/** Any stream call, whatever it takes and gives. */
+export interface AnyStreamCall {
+  readonly open: (request: never, context: CallContext) => ObservableInput<unknown>;
+  readonly collect: (chunks: readonly never[]) => unknown;
+  readonly isWhole?: (chunks: readonly never[]) => boolean;
+  readonly usage?: (chunks: readonly never[]) => TokenUsage | undefined;
+}
+
 /** A chunk of the answer to a request. */
 export interface StreamChunk<R, C> {
   readonly type: 'chunk';

@@ -1,6 +1,6 @@
 import type { TokenUsage } from '../core/call';
 import { attempt } from '../core/listener';
-import type { StreamCall } from '../core/stream';
+import type { AnyStreamCall } from '../core/stream';
 import { textLength } from '../core/text-length';
 
 /** An attempt that failed, and what its chunks are together if any had come. */
@@ -18,10 +18,10 @@ const charactersPerToken = 4;
 
 /** The chunks of one attempt of a stream call, and what they are together. */
 export class AnswerInChunks {
-  readonly #call: StreamCall<never, unknown, unknown>;
-  readonly #chunks: unknown[] = [];
+  readonly #call: AnyStreamCall;
+  readonly #chunks: never[] = [];
 
-  constructor(call: StreamCall<never, unknown, unknown>) {
+  constructor(call: AnyStreamCall) {
     this.#call = call;
   }
 
@@ -31,7 +31,7 @@ export class AnswerInChunks {
 
   /** Takes a chunk in; returns its place. */
   add(chunk: unknown): number {
-    return this.#chunks.push(chunk) - 1;
+    return this.#chunks.push(chunk as never) - 1;
   }
 
   /** What became of the attempt, with what its chunks are together. */

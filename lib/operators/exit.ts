@@ -1,6 +1,6 @@
 import type { Subscriber } from 'rxjs';
 import type { CallOutcome } from '../core/call';
-import { signOutcome } from '../core/hand-over';
+import { signItem } from '../core/hand-over';
 import type { Ticket } from '../core/ticket';
 import { chunkOf, itemOf, type Emitted } from './items';
 import { Outlet } from './outlet';
@@ -71,6 +71,6 @@ export class Exit<R, V> {
 /** Notes whose item it is, for a cache in front. */
 function sign(item: object, ticket: Ticket): void {
   if (ticket.passedOnBy) {
-    signOutcome(item, ticket.outer ?? ticket);
+    signItem(item, ticket);
   }
 }

@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock';
 import type { CallEventListener } from '../core/events';
-import type { StreamCall } from '../core/stream';
+import type { AnyStreamCall } from '../core/stream';
 import type { TraitsReader } from '../core/traits';
 import type { OverflowPolicy } from '../limiter/adaptive-rate-limiter';
 import type { AdmissionQueue } from '../limiter/admission-queue';
@@ -26,7 +26,7 @@ export interface RunSettings<R> extends AttemptLimits {
   readonly retry?: RetryPolicy | undefined;
   readonly ordered: boolean;
   /** The stream call, if its chunks are told as they come: then items are emitted in place of outcomes. */
-  readonly stream?: StreamCall<never, unknown, unknown> | undefined;
+  readonly stream?: AnyStreamCall | undefined;
   /** Milliseconds since arrival. */
   readonly maxWait: number;
   readonly maxQueue: number;
