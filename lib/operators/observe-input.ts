@@ -1,4 +1,4 @@
-import { from, isObservable, observable, Observable, type ObservableInput } from 'rxjs';
+import { from, isObservable, Observable, type ObservableInput } from 'rxjs';
 import { attempt } from '../core/listener';
 
 /** What is asked for one value after the other, and can be told that no more are wanted. */
@@ -18,7 +18,7 @@ export function observeInput<T>(input: ObservableInput<T>): Observable<T> {
 
 function pullerOf<T>(input: ObservableInput<T>): (() => Puller<T>) | undefined {
   const isObject = typeof input === 'object' && (input as unknown) !== null;
-  if (!isObject || isObservable(input) || observable in input || 'then' in input) {
+  if (!isObject || isObservable(input) || 'then' in input) {
     return undefined;
   }
   if ('getReader' in input) {
@@ -31,7 +31,7 @@ function pullerOf<T>(input: ObservableInput<T>): (() => Puller<T>) | undefined {
 function readerOf<T>(stream: ReadableStream<T>): Puller<T> {
   const reader = stream.getReader();
   return {
-    next: () => reader.read() as Promise<IteratorResult<T, unknown>>,
+    next: () => reader.read(),
     return: () => reader.cancel(),
   };
 }
@@ -47,13 +47,16 @@ function pulled<T>(open: () => Puller<T>): Observable<T> {
       }
     });
     const pullAll = async () => {
-      while (!subscriber.closed) {
+      for (;;) {
         const { done, value } = await puller.next();
         if (done) {
           isOver = true;
           subscriber.complete();
-        } else if (!subscriber.closed) {
+        } else {
           subscriber.next(value);
+        }
+        if (subscriber.closed) {
+          return;
         }
       }
     };
