@@ -37,8 +37,8 @@ export interface StreamConfig<R> extends Omit<ConcurrencyConfig<R>, 'ordered'>, 
  *
  * ```
  * source  -a-b-----------|
- * open       a: -1-2-3|     b: -4-(5|)          maxConcurrent: 1
- * items   --1-2-3A-4-(5B)|                      1 to 5 are chunks, A and B outcomes
+ * open      a: -1-2-3|  b: -4-(5|)        maxConcurrent: 1
+ * items   --1-2-3A4-(5B)-|                1 to 5 are chunks, A and B outcomes
  * ```
  *
  * @example
