@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache';
 import type { Clock } from '../core/clock';
 import type { EvictionReason, NotKeptReason } from '../core/events';
 import { verdictOf } from '../core/settings';
+import type { AnyStreamCall, StreamedAnswer } from '../core/stream';
 import { AnswerCopies } from './answer-copies';
 import { KeptFailure, type CacheEntry } from './cache-entry';
 import { CacheUsage } from './cache-usage';
@@ -170,10 +171,20 @@ export class CacheEngine {
     return this.#copies.toShare(value);
   }
 
-  /** Keeps the answer of a call; returns why not if it is not kept. */
-  keep(flight: Flight, value: unknown, latency: number, now: number): NotKeptReason | undefined {
+  /**
+   * Keeps the answer of a call; returns why not if it is not kept.
+   *
+   * @param isWhole judges the chunks of a stream call
+   */
+  keep(
+    flight: Flight,
+    value: unknown,
+    latency: number,
+    now: number,
+    isWhole?: AnyStreamCall['isWhole'],
+  ): NotKeptReason | undefined {
     const key = flight.key!;
-    const refused = this.#keep(flight, value, latency, now);
+    const refused = this.#keep(flight, value, latency, now, isWhole);
     if (refused === undefined) {
       this.flights.overtake(flight);
       return undefined;
@@ -273,18 +284,28 @@ export class CacheEngine {
     this.store?.close();
   }
 
-  #keep(flight: Flight, value: unknown, latency: number, now: number): NotKeptReason | undefined {
+  #keep(
+    flight: Flight,
+    value: unknown,
+    latency: number,
+    now: number,
+    isWhole?: AnyStreamCall['isWhole'],
+  ): NotKeptReason | undefined {
     if (!this.flights.mayWrite(flight)) {
       return 'fenced';
     }
-    const { request, usage, tags } = flight;
+    const { request, usage, tags, chunks } = flight;
+    const answered = chunks ? (value as StreamedAnswer).value : value;
     const key = flight.key!;
     let answer: MeasuredAnswer;
     try {
-      if (!verdictOf('shouldCache', this.#settings.shouldCache(value, request))) {
+      const isKept =
+        isWhole?.(chunks as never[]) !== false &&
+        verdictOf('shouldCache', this.#settings.shouldCache(answered, request));
+      if (!isKept) {
         return 'should-cache';
       }
-      const ttl = timeToLive(this.#settings, flight.ttl, value, request);
+      const ttl = timeToLive(this.#settings, flight.ttl, answered, request);
       const copy = this.#copies.toKeep(value);
       const entry = { value: copy, storedAt: now, freshUntil: now + ttl, usage, latency, tags };
       answer = { key, entry, ttl, bytes: this.memory.measure(key, copy) };

@@ -1,7 +1,7 @@
 import { textSetting } from '../core/settings';
 import type { CallTraits } from '../core/traits';
 import { UnreadableValueError } from './plain-json';
-import { composeKey, keyOfRequest } from './request-key';
+import { composeKey, keyOfRequest, type KeyParts } from './request-key';
 
 /** The parts of a key that a config gives. */
 export interface KeySpace {
@@ -41,7 +41,7 @@ export interface KeylessRequest {
 export function identify(
   request: unknown,
   { cacheKey, cacheScope: scope, sample }: CallTraits,
-  { namespace, version }: KeySpace,
+  { namespace, form, version }: KeySpace & Pick<KeyParts, 'form'>,
   readsTraitsByName: boolean,
 ): string | KeylessRequest {
   if (cacheKey === false) {
@@ -49,7 +49,7 @@ export function identify(
   }
   try {
     const key = cacheKey ?? keyOfRequest(request, readsTraitsByName);
-    return composeKey({ namespace, version, scope, sample }, key);
+    return composeKey({ namespace, form, version, scope, sample }, key);
   } catch (error) {
     const path = error instanceof UnreadableValueError ? error.path : undefined;
     return {

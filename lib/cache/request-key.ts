@@ -7,6 +7,8 @@ import { sha256 } from './sha256';
 export interface KeyParts {
   /** The call: several calls may share a cache. */
   readonly namespace?: string;
+  /** `stream` for the answers of stream calls, which are kept with their chunks. */
+  readonly form?: string;
   /** The version of the prompts and of the code around the call. */
   readonly version?: string;
   /** The owner of the answers: a tenant, or a set of credentials. */
@@ -51,13 +53,13 @@ function canonicalText(value: unknown, root: string, leaveOut?: CopyOptions['lea
 }
 
 /** The parts in their order in a key. */
-const partNames = ['namespace', 'version', 'scope', 'sample'] as const;
+const partNames = ['namespace', 'form', 'version', 'scope', 'sample'] as const;
 
 /** Each part with its beginning, which is looked for at the end of the part before. */
 const partBeginnings = partNames.map((name) => [name, new RegExp(`${name}\\((\\d+)\\):`, 'y')] as const);
 
 /** The beginning of a part, and the mark of a key that begins like a part. */
-const beginsLikePart = /^(?:namespace|version|scope|sample|key)\(/;
+const beginsLikePart = /^(?:namespace|form|version|scope|sample|key)\(/;
 const escapedKey = 'key():';
 
 /**

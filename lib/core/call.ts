@@ -46,6 +46,8 @@ export interface CallContext {
    * by field, the largest that it has reported. So report it as the provider does: once, in parts (the prompt at first,
    * the answer at the end), or again and again as a running total. Never report what came in addition.
    *
+   * `report({})` passes on nothing but that the provider is alive (a ping, a comment): `chunkTimeout` begins anew.
+   *
    * @example
    * report({ headers: response.headers, usage: { inputTokens: 1000, model: 'gpt-4o-mini' } });
    * report({ usage: { outputTokens: 50 } }); // 1050 tokens in all
@@ -77,10 +79,12 @@ export interface SuccessfulOutcome<R, V> extends OutcomeTimes<R> {
 }
 
 /** A request that was not answered, and why. */
-export interface FailedOutcome<R> extends OutcomeTimes<R> {
+export interface FailedOutcome<R, V = unknown> extends OutcomeTimes<R> {
   readonly ok: false;
   readonly error: unknown;
+  /** What `collect` makes of the chunks that had come before a stream call failed; absent if none had come. */
+  readonly partial?: V;
 }
 
 /** What became of a request; every request yields exactly one. */
-export type CallOutcome<R, V> = SuccessfulOutcome<R, V> | FailedOutcome<R>;
+export type CallOutcome<R, V> = SuccessfulOutcome<R, V> | FailedOutcome<R, V>;

@@ -62,19 +62,29 @@ export class QuotaSpentError extends RxllmError {
   }
 }
 
-/** One attempt took longer than `timeout` (its signal was aborted with `TimeoutError`), or a shared call than `sharedCallTimeout`. */
+const timeoutMessages = {
+  timeout: (ms: number) =>
+    `The call did not complete within ${ms} ms (timeout). Raise timeout, or let retry try again.`,
+  sharedCallTimeout: (ms: number) =>
+    `The shared call did not complete within ${ms} ms, retries included (sharedCallTimeout). Raise sharedCallTimeout, or ask again.`,
+  firstChunkTimeout: (ms: number) =>
+    `No chunk came within ${ms} ms of the start of the call (firstChunkTimeout). Raise firstChunkTimeout, or let retry try again.`,
+  chunkTimeout: (ms: number) =>
+    `The stream was silent for ${ms} ms after a chunk (chunkTimeout). Raise chunkTimeout, or report({}) whenever the provider gives a sign of life.`,
+};
+
+/**
+ * One attempt took longer than `timeout` (its signal was aborted with `TimeoutError`), or a shared call than
+ * `sharedCallTimeout`; or a stream was silent for `firstChunkTimeout` or `chunkTimeout`.
+ */
 export class CallTimeoutError extends RxllmError {
   readonly code = 'call-timeout';
   override readonly name = 'CallTimeoutError';
   constructor(
     readonly timeout: number,
-    setting: 'timeout' | 'sharedCallTimeout' = 'timeout',
+    readonly setting: keyof typeof timeoutMessages = 'timeout',
   ) {
-    super(
-      setting === 'timeout'
-        ? `The call did not complete within ${timeout} ms (timeout). Raise timeout, or let retry try again.`
-        : `The shared call did not complete within ${timeout} ms, retries included (sharedCallTimeout). Raise sharedCallTimeout, or ask again.`,
-    );
+    super(timeoutMessages[setting](timeout));
   }
 }
 

@@ -116,6 +116,12 @@ export interface StartedEvent extends RequestEvent<'started'> {
   readonly attempt: number;
   readonly priority: CallPriority;
 }
+/** The first chunk of a stream call came; told once a call. */
+export interface FirstChunkEvent extends RequestEvent<'first-chunk'> {
+  readonly attempt: number;
+  /** Milliseconds from the start of the call. */
+  readonly latency: number;
+}
 /** A call ended: well, with an error, or because nobody waited for it any more. */
 export interface FinishedEvent extends RequestEvent<'finished'> {
   readonly attempt: number;
@@ -173,6 +179,7 @@ export type CallEvent =
   | ModelUnpricedEvent
   | ThrottledEvent
   | StartedEvent
+  | FirstChunkEvent
   | FinishedEvent
   | FeedbackEvent
   | RetryingEvent

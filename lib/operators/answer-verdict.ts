@@ -1,9 +1,15 @@
 import { errorInAnswer } from '../core/answer-error';
 import { functionSetting, refusePromise, type Lenient } from '../core/settings';
 
+/** An attempt that failed, and what its chunks are together if any had come. */
+export interface FailedResult {
+  readonly ok: false;
+  readonly error: unknown;
+  readonly partial?: unknown;
+}
+
 /** What became of an attempt. */
-export type CallResult =
-  { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown };
+export type CallResult = { readonly ok: true; readonly value: unknown } | FailedResult;
 
 /** Returns the error in an answer that came as a success; undefined if there is none. */
 export type AnswerJudge = (answer: unknown, request: never) => unknown;

@@ -104,8 +104,29 @@ export function mergeWithConcurrency<R, O extends ObservableInput<unknown>>(
   config?: number | ConcurrencyConfig<R>,
 ): OperatorFunction<R, CallOutcome<R, ObservedValueOf<O>>> {
   requiredFunction('call', call);
-  const settings: ConcurrencyConfig<R> =
-    typeof config === 'number' ? { maxConcurrent: config } : configObject('mergeWithConcurrency', config);
+  const { settingsOf, maxConcurrent } = checkedConcurrency(
+    'mergeWithConcurrency',
+    typeof config === 'number' ? { maxConcurrent: config } : config,
+  );
+  return mergeBySettings(call, settingsOf, maxConcurrent);
+}
+
+/** A config that was checked: what each subscription asks for, and how many calls may run at once in it. */
+export interface CheckedConcurrency<R> {
+  readonly settingsOf: () => RunSettings<R>;
+  readonly maxConcurrent: number | Observable<number>;
+}
+
+/**
+ * Checks the config of an operator.
+ *
+ * @throws TypeError or RangeError for a config that names a wrong value
+ */
+export function checkedConcurrency<R>(
+  owner: string,
+  config: ConcurrencyConfig<R> | undefined,
+): CheckedConcurrency<R> {
+  const settings: ConcurrencyConfig<R> = configObject(owner, config);
   const maxConcurrent = isObservable(settings.maxConcurrent)
     ? settings.maxConcurrent
     : numberSetting('maxConcurrent', settings.maxConcurrent, defaultMaxConcurrent, {
@@ -131,9 +152,9 @@ export function mergeWithConcurrency<R, O extends ObservableInput<unknown>>(
     new RetryPolicy(retryConfig, { now: () => 0, schedule: () => () => undefined });
   }
 
-  return mergeBySettings(
-    call,
-    () => {
+  return {
+    maxConcurrent,
+    settingsOf: () => {
       const engine = limiter?.[engineOf];
       const clock = engine?.clock ?? clockFrom(settings.scheduler);
       return {
@@ -156,8 +177,7 @@ export function mergeWithConcurrency<R, O extends ObservableInput<unknown>>(
         events,
       };
     },
-    maxConcurrent,
-  );
+  };
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock';
 import type { CallEventListener } from '../core/events';
+import type { AnyStreamCall } from '../core/stream';
 import type { TraitsReader } from '../core/traits';
 import type { OverflowPolicy } from '../limiter/adaptive-rate-limiter';
 import type { AdmissionQueue } from '../limiter/admission-queue';
@@ -7,9 +8,10 @@ import type { LimiterEngine } from '../limiter/limiter-engine';
 import type { SlotPool } from '../limiter/slot-pool';
 import type { RetryPolicy } from '../provider/retry-policy';
 import type { AnswerJudge } from './answer-verdict';
+import type { AttemptLimits } from './attempt-timeouts';
 
 /** What one subscription of mergeWithConcurrency works with; queue, slots and retries may be shared with others. */
-export interface RunSettings<R> {
+export interface RunSettings<R> extends AttemptLimits {
   readonly clock: Clock;
   readonly queue: AdmissionQueue;
   /** Slots that several subscriptions share; else each has a pool of its own. */
@@ -24,8 +26,8 @@ export interface RunSettings<R> {
     | undefined;
   readonly retry?: RetryPolicy | undefined;
   readonly ordered: boolean;
-  /** Milliseconds per attempt. */
-  readonly timeout: number;
+  /** The stream call, if its chunks are told as they come: then items are emitted in place of outcomes. */
+  readonly stream?: AnyStreamCall | undefined;
   /** Milliseconds since arrival. */
   readonly maxWait: number;
   readonly maxQueue: number;

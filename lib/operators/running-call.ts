@@ -1,9 +1,11 @@
-import { EmptyError, from, Subscription, type Observable, type ObservableInput } from 'rxjs';
-import type { CallContext, ProviderFeedback } from '../core/call';
-import type { Cancel } from '../core/clock';
+import { EmptyError, Subscription, type Observable, type ObservableInput } from 'rxjs';
+import type { CallContext, ProviderFeedback, TokenUsage } from '../core/call';
 import { attempt } from '../core/listener';
 import type { Ticket } from '../core/ticket';
+import type { AnswerInChunks } from './answer-in-chunks';
 import { resultOf, type AnswerJudge, type CallResult } from './answer-verdict';
+import type { AttemptTimeouts } from './attempt-timeouts';
+import { observeInput } from './observe-input';
 import { subscribeUnder } from './subscribe-while-open';
 
 export type { CallResult };
@@ -15,6 +17,8 @@ export type Call = (request: never, context: CallContext) => ObservableInput<unk
 export interface CallOwner {
   ended(call: RunningCall, result: CallResult): void;
   heard(call: RunningCall, feedback: ProviderFeedback): void;
+  /** A stream call has brought a chunk. */
+  brought(call: RunningCall, chunk: unknown): void;
 }
 
 /** One attempt while it runs, which is also the context that the call is given. */
@@ -22,20 +26,37 @@ export class RunningCall implements CallContext {
   readonly attempt: number;
   /** The owner says when it is over; then nothing that it reports is heard any more. */
   state: 'running' | 'over' = 'running';
-  /** Cancels the timer of `timeout`. */
-  stopTimer: Cancel | undefined;
+  /** Set if time is limited. */
+  timeouts: AttemptTimeouts | undefined;
+  /** Whether it has reported its usage. */
+  isUsageTold = false;
   readonly #owner: CallOwner;
   readonly #work = new Subscription();
   #controller: AbortController | undefined;
   #abortReason: unknown;
 
+  /** @param answer takes in the chunks of a stream call */
   constructor(
     readonly ticket: Ticket,
     readonly startedAt: number,
     owner: CallOwner,
+    readonly answer?: AnswerInChunks,
   ) {
     this.attempt = ticket.attempts;
     this.#owner = owner;
+  }
+
+  /** Whether a chunk has come: then it is not tried again, as nobody wants the beginning of an answer twice. */
+  get hasAnswered(): boolean {
+    return this.answer?.isEmpty === false;
+  }
+
+  /** What its chunks have used up, unless it has reported that itself. */
+  untoldUsage(isWhole: boolean): TokenUsage | undefined {
+    if (!this.hasAnswered || this.isUsageTold) {
+      return undefined;
+    }
+    return isWhole ? this.answer!.usage : this.answer!.estimatedUsage(this.ticket.request);
   }
 
   /** Milliseconds from the arrival of its request to this start. */
@@ -76,14 +97,18 @@ export class RunningCall implements CallContext {
         this.#owner.ended(this, ended);
       }
     };
-    const request = this.ticket.request as never;
     const source = this.#begin(call, end);
     if (source) {
       attempt(() =>
         subscribeUnder(this.#work, (subscriber) => source.subscribe(subscriber)).subscribe({
-          next: (value) => (last = { value }),
+          next: (value) => {
+            last = { value };
+            if (this.answer) {
+              this.#owner.brought(this, value);
+            }
+          },
           error: (error: unknown) => end({ ok: false, error }),
-          complete: () => end(last ? resultOf(last.value, request, errorInAnswer) : empty()),
+          complete: () => end(last ? this.#resultOf(last.value, errorInAnswer) : empty()),
         }),
       );
     }
@@ -100,12 +125,17 @@ export class RunningCall implements CallContext {
     this.#controller?.abort(this.#abortReason);
   }
 
+  /** Of a stream call, its chunks are judged together. */
+  #resultOf(value: unknown, errorInAnswer: AnswerJudge | undefined): CallResult {
+    return this.answer ? { ok: true, value } : resultOf(value, this.ticket.request as never, errorInAnswer);
+  }
+
   /** Has the call made; undefined if there is nothing to follow. */
   #begin(call: Call, end: (result: CallResult) => void): Observable<unknown> | undefined {
     try {
       const made = call(this.ticket.request as never, this);
       if (!this.#work.closed) {
-        return from(made);
+        return observeInput(made);
       }
       if (made instanceof Promise) {
         // It runs although nobody wants its answer: a failure of it is no unhandled rejection.

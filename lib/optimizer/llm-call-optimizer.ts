@@ -1,8 +1,8 @@
+import type { Observable } from 'rxjs';
 import {
   firstValueFrom,
   from,
   isObservable,
-  Observable,
   of,
   Subject,
   Subscription,
@@ -13,40 +13,33 @@ import {
 } from 'rxjs';
 import type { CacheExplanation } from '../cache/explanation';
 import { internalsOf, type LLMResultCache } from '../cache/llm-result-cache';
-import { keySpaceOf } from '../cache/request-identity';
 import type { CallContext, CallOutcome } from '../core/call';
-import type { Clock } from '../core/clock';
 import { ClosedError } from '../core/errors';
 import type { CallEvent, CallEventListener } from '../core/events';
 import { holdStarts } from '../core/held-starts';
-import { attempt, guarded } from '../core/listener';
+import { attempt } from '../core/listener';
 import { clockFrom } from '../core/scheduler-clock';
 import {
   choiceSetting,
   configObject,
   functionSetting,
-  listenerSetting,
   numberSetting,
   requiredFunction,
-  switchSetting,
 } from '../core/settings';
-import { noTraits, validated, type TraitsReader } from '../core/traits';
+import type { StreamCall, StreamItem } from '../core/stream';
+import { validated, type TraitsReader } from '../core/traits';
 import type { AdaptiveRateLimiter } from '../limiter/adaptive-rate-limiter';
 import { AdmissionQueue } from '../limiter/admission-queue';
 import { engineOf } from '../limiter/engine-of';
 import { SlotPool } from '../limiter/slot-pool';
 import { answerJudgeOf } from '../operators/answer-verdict';
-import { cacheBySettings } from '../operators/cache-llm';
-import type { CacheRun } from '../operators/cache-run';
-import type { LastingPipeline } from '../operators/cache-run-settings';
-import type { RunSettings } from '../operators/run-settings';
 import {
   followLimit,
   mergeBySettings,
   retryConfigOf,
   type NotAString,
 } from '../operators/merge-with-concurrency';
-import type { ErrorClassifier } from '../provider/classify-error';
+import { requiredStreamCall, streamBySettings, streamTimeouts } from '../operators/stream-with-concurrency';
 import { RetryPolicy } from '../provider/retry-policy';
 import { CallStats, type StatsSnapshot } from '../stats/call-stats';
 import { abortedBy } from './aborted-by';
@@ -59,6 +52,8 @@ import {
   type OptimizerConfig,
   type PromiseOptions,
 } from './optimizer-config';
+import { operatorOf, type OptimizerWork } from './optimizer-work';
+import { chunksOnly, chunkSettings, type OptimizeStreamOptions, type StreamOptions } from './stream-options';
 
 /**
  * The three operators put together over one limiter, one cache, one set of slots and one set of statistics, for
@@ -82,17 +77,11 @@ export class LLMCallOptimizer {
   /** What happens to every request; completes on `close()`. */
   readonly events$: Observable<CallEvent>;
   readonly #stats: CallStats;
-  readonly #clock: Clock;
   readonly #queue: AdmissionQueue;
   readonly #pool: SlotPool;
-  readonly #settings: Omit<RunSettings<unknown>, 'events'>;
+  readonly #work: OptimizerWork;
   readonly #events = new Subject<CallEvent>();
-  readonly #listener: CallEventListener;
   readonly #isOwnCache: boolean;
-  readonly #classifyError: ErrorClassifier | undefined;
-  readonly #open = new Set<CacheRun<never, never>>();
-  /** Pipelines that go on for the sake of the cache. */
-  readonly #lasting = new Set<LastingPipeline>();
   readonly #following = new Subscription();
   #limitError: { readonly error: unknown } | undefined;
   #isClosed = false;
@@ -101,11 +90,10 @@ export class LLMCallOptimizer {
     const settings: OptimizerConfig = configObject('LLMCallOptimizer', config);
     const { scheduler } = settings;
     const classifyError = functionSetting('classifyError', settings.classifyError);
-    this.#classifyError = classifyError;
     const onScheduler = scheduler ? { scheduler } : {};
     const maxQueue = numberSetting('maxQueue', settings.maxQueue, Infinity, { whole: true, infinite: true });
     const overflow = choiceSetting('overflow', settings.overflow, 'reject', ['reject', 'drop-oldest']);
-    this.#listener = {
+    const listener: CallEventListener = {
       next: (event) => {
         attempt(() => this.#stats.next(event));
         this.#events.next(event);
@@ -113,23 +101,22 @@ export class LLMCallOptimizer {
     };
     this.events$ = this.#events.asObservable();
     this.limiter = limiterOf(settings);
-    this.cache = cacheOf(settings, this.#listener);
+    this.cache = cacheOf(settings, listener);
     this.#isOwnCache = this.cache !== settings.cache;
     const engine = this.limiter?.[engineOf];
-    this.#clock = engine?.clock ?? this.cache?.[internalsOf].clock ?? clockFrom(scheduler);
-    this.#queue = engine?.queue ?? new AdmissionQueue(this.#clock);
+    const clock = engine?.clock ?? this.cache?.[internalsOf].clock ?? clockFrom(scheduler);
+    this.#queue = engine?.queue ?? new AdmissionQueue(clock);
     const { maxConcurrent } = settings;
     const retryConfig = retryConfigOf(settings.retry ?? true);
-    const retry =
-      retryConfig && new RetryPolicy({ ...given({ classifyError }), ...retryConfig }, this.#clock);
+    const retry = retryConfig && new RetryPolicy({ ...given({ classifyError }), ...retryConfig }, clock);
     this.#pool = new SlotPool(
       isObservable(maxConcurrent)
         ? 3
         : numberSetting('maxConcurrent', maxConcurrent, 3, { min: 1, whole: true, infinite: true }),
       retry?.maxElapsed,
     );
-    this.#settings = {
-      clock: this.#clock,
+    const runSettings: OptimizerWork['settings'] = {
+      clock,
       queue: this.#queue,
       sharedPool: this.#pool,
       limiter: this.limiter && {
@@ -147,6 +134,15 @@ export class LLMCallOptimizer {
       traits: validated(functionSetting('traits', settings.traits) as TraitsReader<unknown> | undefined),
       errorInAnswer: answerJudgeOf(settings.errorInAnswer),
     };
+    this.#work = {
+      settings: runSettings,
+      cache: this.cache,
+      classify: classifyError,
+      listener,
+      open: new Set(),
+      lasting: new Set(),
+      closedError: () => (this.#isClosed ? this.#closedError() : undefined),
+    };
     this.#stats = new CallStats({
       ...given({
         sampleInterval: settings.sampleInterval,
@@ -159,7 +155,7 @@ export class LLMCallOptimizer {
         queued: this.#queue.waiting + this.#queue.backingOff,
         maxConcurrent: this.#pool.limit,
       }),
-      events: this.#listener,
+      events: listener,
       ...onScheduler,
     });
     this.stats$ = this.#stats.stats$;
@@ -193,38 +189,58 @@ export class LLMCallOptimizer {
     options: OptimizeOptions = {},
   ): OperatorFunction<R, CallOutcome<R, ObservedValueOf<O>>> {
     requiredFunction('call', call);
-    const keySpace = keySpaceOf(options);
-    listenerSetting('events', options.events);
-    const ordered = switchSetting('ordered', options.ordered, false);
-    const events = options.events ? bothOf(this.#listener, guarded(options.events)!) : this.#listener;
-    // What there is to know of a request is on its ticket, as the cache in front has read its traits.
-    const settings: RunSettings<R> = { ...this.#settings, traits: () => noTraits, maxWait: Infinity, events };
-    const operator = cacheBySettings<R, ObservedValueOf<O>>(
-      () => ({
-        cache: this.cache,
-        clock: this.#clock,
-        misses: mergeBySettings<R, ObservedValueOf<O>>(call, () => settings),
-        keySpace,
-        ordered,
-        maxWait: this.#settings.maxWait,
-        traits: this.#settings.traits,
-        events,
-        lasting: this.#lasting,
-        classify: this.#classifyError,
-      }),
-      (run) => {
-        this.#open.add(run as unknown as CacheRun<never, never>);
-        return () => this.#open.delete(run as unknown as CacheRun<never, never>);
-      },
+    return operatorOf<R, ObservedValueOf<O>>(this.#work, options, (settings) =>
+      mergeBySettings(call, () => settings),
     );
-    return (source) =>
-      new Observable((subscriber) => {
-        if (this.#isClosed) {
-          subscriber.error(this.#closedError());
-          return;
-        }
-        subscriber.add(source.pipe(operator).subscribe(subscriber));
-      });
+  }
+
+  /**
+   * The form of `optimize` for calls whose answers arrive as streams of chunks: it emits the chunks of every answer as
+   * they come, and then the one outcome of its request, whose value is what `collect` makes of them. An equal request
+   * that comes while a stream runs is given at once what has come so far, and then shares the rest. A kept answer is given
+   * with its chunks. Answers of `optimize` are kept apart from these.
+   *
+   * ```
+   * requests  -a---a------b---|
+   * items     --1-2(12)(33A A)-(4B)|      1 to 4 are chunks; one call for both a
+   * ```
+   *
+   * @example
+   * questions$.pipe(optimizer.optimizeStream(ask)).subscribe((item) => {
+   *   if (item.type === 'chunk') {
+   *     show(item.id, item.chunk);
+   *   } else {
+   *     finish(item.id, item.outcome);
+   *   }
+   * });
+   */
+  optimizeStream<R, C, V>(
+    call: StreamCall<R, C, V>,
+    options: OptimizeStreamOptions = {},
+  ): OperatorFunction<R, StreamItem<R, C, V>> {
+    requiredStreamCall(call);
+    const timeouts = streamTimeouts(options);
+    const stream = chunkSettings(call, options.replay);
+    const operator = operatorOf<R, V>(
+      this.#work,
+      options,
+      (settings) => streamBySettings(call, () => ({ ...settings, ...timeouts })),
+      stream,
+    );
+    return operator as OperatorFunction<R, unknown> as OperatorFunction<R, StreamItem<R, C, V>>;
+  }
+
+  /**
+   * Streams the answer to one request: its chunks as they come, at once if they were kept. Each subscription is a request,
+   * and leaving gives it up. Errors with the error of its failed outcome, with the signal's reason when that is aborted,
+   * and with `ClosedError` when the optimizer is closed.
+   *
+   * @example
+   * optimizer.stream(ask, 'Why is gold up?').subscribe((text) => process.stdout.write(text));
+   */
+  stream<R, C, V>(call: StreamCall<R, C, V>, request: R, options: StreamOptions = {}): Observable<C> {
+    const operator = this.optimizeStream(call, options);
+    return of(request).pipe(operator, chunksOnly(), abortedBy(options.signal));
   }
 
   /**
@@ -281,7 +297,7 @@ export class LLMCallOptimizer {
    * console.log((await optimizer.explain({ article }, { namespace: 'summary' }))?.text);
    */
   async explain(request: unknown, options: CallOptions = {}): Promise<CacheExplanation | undefined> {
-    return this.cache?.explain(request, { ...options, traits: this.#settings.traits });
+    return this.cache?.explain(request, { ...options, traits: this.#work.settings.traits });
   }
 
   /** The figures now. */
@@ -300,10 +316,10 @@ export class LLMCallOptimizer {
     this.#isClosed = true;
     this.#following.unsubscribe();
     holdStarts(() => {
-      for (const run of [...this.#open]) {
+      for (const run of [...this.#work.open]) {
         run.closeWith(this.#closedError());
       }
-      for (const pipeline of [...this.#lasting]) {
+      for (const pipeline of [...this.#work.lasting]) {
         pipeline.abandonUnwanted();
       }
     });
@@ -323,13 +339,4 @@ export class LLMCallOptimizer {
     }
     return error;
   }
-}
-
-function bothOf(one: CallEventListener, other: CallEventListener): CallEventListener {
-  return {
-    next: (event) => {
-      one.next(event);
-      other.next(event);
-    },
-  };
 }
