@@ -6,6 +6,7 @@ import { defineConfig } from 'tsdown';
 const alone = [
   'cache/cacheable-answer',
   'cache/llm-result-cache',
+  'core/answer-error',
   'core/errors',
   'core/priority',
   'limiter/adaptive-rate-limiter',

@@ -19,6 +19,7 @@ const foreign: Readonly<Record<string, RegExp>> = {
   CallStats: /^(?:cache|limiter|operators|optimizer|provider|testing|disk)\//,
   classifyError: /^(?:cache|limiter|operators|optimizer|stats|testing|disk)\//,
   isCacheable: /^(?!cache\/(?:cacheable-answer|answer-content)|core\/)/,
+  errorInAnswer: /^(?!core\/(?:answer-error|errors))/,
   CallPriority: /^(?!core\/priority)/,
   ClosedError: /^(?!core\/errors)/,
 };
