@@ -1,1 +1,2 @@
 export { openaiCall, type OpenAIChatClient } from './clients/openai';
+export { usageOf } from './clients/usage';

@@ -10,7 +10,13 @@ const nothing: Fields = {};
  * states none. Some leave tokens of the prompt cache or of reasoning out of their sums: here they are in.
  *
  * @example
- * context.report({ headers, usage: usageOf(body) });
+ * const ask = async (question: string, { signal, report }: CallContext) => {
+ *   const response = await fetch(url, { method: 'POST', body: bodyOf(question), signal });
+ *   const body = await response.json();
+ *   const usage = usageOf(body);
+ *   report({ headers: response.headers, ...(usage && { usage }) });
+ *   return body;
+ * };
  */
 export function usageOf(body: unknown): TokenUsage | undefined {
   const outer = fieldsOf(body);
