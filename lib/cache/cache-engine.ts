@@ -8,7 +8,7 @@ import { KeptFailure, type CacheEntry } from './cache-entry';
 import { CacheUsage } from './cache-usage';
 import { Departures } from './departures';
 import { explain, type CacheExplanation } from './explanation';
-import { Flights, type Flight, type LandingCheck } from './flights';
+import { Flights, isAffected, type Flight } from './flights';
 import { invalidate } from './invalidation';
 import { MemoryTier } from './memory-tier';
 import type { KeylessRequest } from './request-identity';
@@ -300,7 +300,7 @@ export class CacheEngine {
     let answer: MeasuredAnswer;
     try {
       const isKept =
-        isWhole?.(chunks as never[]) !== false &&
+        (!isWhole || verdictOf('isWhole', isWhole(chunks as never[]))) &&
         verdictOf('shouldCache', this.#settings.shouldCache(answered, request));
       if (!isKept) {
         return 'should-cache';
@@ -345,9 +345,4 @@ export class CacheEngine {
 
 function found(entry: CacheEntry | undefined, tier: FoundEntry['tier']): FoundEntry | undefined {
   return entry && { entry, tier };
-}
-
-/** Whether an invalidation during a call or a look-up applies to the answer that it brought. */
-function isAffected(entry: CacheEntry, checks: readonly LandingCheck[] = []): boolean {
-  return checks.some((applies) => applies(entry));
 }

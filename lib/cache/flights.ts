@@ -303,3 +303,8 @@ export class Flights {
     return [...(joinable ? [joinable] : []), ...(this.#apart.get(key) ?? [])];
   }
 }
+
+/** Whether an invalidation during a call or a look-up applies to the answer that it brought. */
+export function isAffected(entry: CacheEntry, checks: readonly LandingCheck[] = []): boolean {
+  return checks.some((applies) => applies(entry));
+}

@@ -248,6 +248,13 @@ describe('what is kept', () => {
       throw new Error('x');
     };
     expect(askTwice(() => of('a'), { isWhole: thrown })).toEqual(twice);
+    const promised = () => Promise.resolve(true) as never;
+    expect(askTwice(() => of('a'), { isWhole: promised })).toEqual(twice);
+  });
+
+  it('that is an error of the provider is a failure, and is not kept', () => {
+    const refusal = { error: { code: 400, message: 'm' } };
+    expect(askTwice(() => of('a'), { collect: () => refusal as never }).at(-1)).toBe('2');
   });
 
   it('shouldCache judges the value', () => {
