@@ -32,8 +32,10 @@ module.exports = {
     {
       name: 'clients-are-for-those-who-ask',
       severity: 'error',
-      from: { path: '^lib/', pathNot: '^lib/(openai\\.ts$|clients/)' },
-      to: { path: '(^lib/(openai\\.ts$|clients/)|(^|/)openai(/|$))' },
+      from: { path: '^lib/', pathNot: '^lib/((ai|anthropic|fetch|google|openai)\\.ts$|clients/)' },
+      to: {
+        path: '(^lib/((ai|anthropic|fetch|google|openai)\\.ts$|clients/)|(^|/)(openai|@anthropic-ai/sdk|@google/genai)(/|$))',
+      },
     },
     upward('testing-imports-only-core', floors.testing, '^lib/(?!(testing|core)/)'),
     {

@@ -1,0 +1,48 @@
+import type { Observable } from 'rxjs';
+import { NoAnswerError } from '../core/errors';
+
+/** A stream that has begun: its first chunk, and a stream of all. */
+export interface OpenStream<C, P> {
+  readonly first: C;
+  readonly pieces: ReadableStream<P>;
+}
+
+/**
+ * Waits for the first chunk, and hands all out as a stream. A reader that cancels the stream leaves the Observable.
+ *
+ * @param toPiece what the stream holds for a chunk
+ */
+export function openStream<C, P>(
+  chunks$: Observable<C>,
+  toPiece: (chunk: C) => P,
+): Promise<OpenStream<C, P>> {
+  return new Promise((resolve, reject) => {
+    let controller: ReadableStreamDefaultController<P> | undefined;
+    const reading = chunks$.subscribe({
+      next: (chunk) => {
+        if (!controller) {
+          const pieces = new ReadableStream<P>({
+            start: (own) => void (controller = own),
+            cancel: () => reading.unsubscribe(),
+          });
+          resolve({ first: chunk, pieces });
+        }
+        controller!.enqueue(toPiece(chunk));
+      },
+      error: (error: unknown) => {
+        if (controller) {
+          controller.error(error);
+        } else {
+          reject(error);
+        }
+      },
+      complete: () => {
+        if (controller) {
+          controller.close();
+        } else {
+          reject(new NoAnswerError('an empty body'));
+        }
+      },
+    });
+  });
+}
