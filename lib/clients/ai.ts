@@ -26,6 +26,8 @@ export interface AICall {
 
 /** A middleware for `wrapLanguageModel` of the AI SDK 6 and 7. */
 export interface AIMiddleware {
+  /** The SDK 6 asks for it, and 7 takes it. */
+  readonly specificationVersion: 'v3';
   readonly wrapGenerate: <T>(call: AICall & { readonly doGenerate: () => PromiseLike<T> }) => Promise<T>;
   readonly wrapStream: <T>(call: AICall & { readonly doStream: () => PromiseLike<T> }) => Promise<T>;
 }
@@ -77,6 +79,7 @@ interface Part {
 interface StreamedPart {
   readonly answer?: object;
   readonly part: Part;
+  readonly isLast?: boolean;
 }
 
 /** Parts that come before the model has said anything. */
@@ -104,6 +107,7 @@ export function rxllmMiddleware(
     ...(abortSignal && { signal: abortSignal }),
   });
   return {
+    specificationVersion: 'v3',
     wrapGenerate: async <T>(call: AICall): Promise<T> => {
       const generate = async (_request: unknown, context: CallContext): Promise<T> => {
         const result = await call.model.doGenerate(underSignal(call, context));
@@ -140,11 +144,12 @@ async function* partsOf(call: AICall, context: CallContext): AsyncGenerator<Stre
     if (held && part.type === 'error') {
       throw part.error;
     }
-    if (isFinish(part)) {
+    const isLast = isFinish(part);
+    if (isLast) {
       reportResult(part, call.model, context);
     }
     if (!held) {
-      yield { part };
+      yield { part, isLast };
       continue;
     }
     held.push(part);

@@ -16,6 +16,8 @@ export interface ResponseHead {
 export interface ResponsePart {
   readonly head?: ResponseHead;
   readonly bytes: Uint8Array;
+  /** Whether nothing comes after it that belongs to the answer. */
+  readonly isLast?: boolean;
 }
 
 /** Sends a request; each call of it is one attempt. */
@@ -74,10 +76,10 @@ async function* parts(
   let first: { readonly head: ResponseHead } | undefined = { head };
   try {
     for await (const bytes of chunksOf(response.body)) {
-      const isOver = body.add(bytes);
-      yield { ...first, bytes };
+      const isLast = body.add(bytes);
+      yield { ...first, bytes, isLast };
       first = undefined;
-      if (isOver) {
+      if (isLast) {
         break;
       }
     }
