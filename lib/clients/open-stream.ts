@@ -42,6 +42,7 @@ export function openStream<C extends { readonly isLast?: boolean }, P>(
         if (controller) {
           controller.error(error);
         } else {
+          // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- as the call failed
           reject(error);
         }
       },

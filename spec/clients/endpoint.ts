@@ -72,7 +72,7 @@ export class Endpoint {
     response.on('close', () => (seen.isLeft = !response.writableFinished));
     const { status = 200, headers, body: other, delay = 0, pace = 0, diesAfter } = this.script.shift() ?? {};
     await pause(delay);
-    const isStream = /streamGenerateContent/.test(seen.path) || /"stream":\s*true/.test(body);
+    const isStream = seen.path.includes('streamGenerateContent') || /"stream":\s*true/.test(body);
     if (status !== 200 || other !== undefined) {
       response.writeHead(status, { 'content-type': 'application/json', ...headers });
       response.end(other ?? JSON.stringify({ error: { message: 'no', code: status } }));

@@ -1,5 +1,6 @@
 import { LLMCallOptimizer } from 'rxllm';
 import { llmFetch, type EndpointTarget } from 'rxllm/fetch';
+import { rethrow } from '../test-scheduler';
 
 const address = 'https://api.example.com/v1/chat/completions';
 const body = (prompt: string, model = 'small') =>
@@ -73,7 +74,10 @@ describe('llmFetch', () => {
   it('reads a priority off its header, and does not send it on', async () => {
     const { fetch, sent } = sender();
     const heard: string[] = [];
-    optimizer.events$.subscribe((event) => event.type === 'received' && heard.push(event.priority));
+    optimizer.events$.subscribe({
+      next: (event) => event.type === 'received' && heard.push(event.priority),
+      error: rethrow,
+    });
     await llmFetch(optimizer, { fetch })(
       address,
       post('Why?', { headers: { 'x-rxllm-priority': 'critical' } }),

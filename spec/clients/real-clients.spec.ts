@@ -107,7 +107,7 @@ describe.each(names)('%s through an optimizer', (name) => {
       all(client(name).streamed('The same?')),
       all({ [Symbol.asyncIterator]: () => first }),
     ]);
-    expect(begun.value + rest.join('')).toBe(text);
+    expect([begun.value, ...rest].join('')).toBe(text);
     expect(joined.join('')).toBe(text);
     expect(endpoint.seen).toHaveLength(1);
   });

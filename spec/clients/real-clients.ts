@@ -49,7 +49,7 @@ export function realClients(optimizer: LLMCallOptimizer, url: string): RealClien
         maxRetries: 0,
       }),
     ),
-    ofGoogle(new GoogleGenAI({ apiKey: 'none', httpOptions: { baseUrl: url, fetch: throwing } as object })),
+    ofGoogle(new GoogleGenAI({ apiKey: 'none', httpOptions: { baseUrl: url, fetch: throwing } })),
     ofMistral(
       new Mistral({ apiKey: 'none', serverURL: url, httpClient: new HTTPClient({ fetcher: throwing }) }),
     ),
@@ -183,7 +183,7 @@ function ofAI(name: string, model: Parameters<typeof generateText>[0]['model']):
       });
       yield* textStream;
       if (failure) {
-        throw failure;
+        throw failure as Error;
       }
     },
   };
