@@ -25,8 +25,16 @@ export function secondsOf(text: string | undefined): number | undefined {
 
 const smallUnits: Readonly<Record<string, number>> = { ms: 1, us: 1e-3, µs: 1e-3, μs: 1e-3, ns: 1e-6 };
 
+/** Days, hours, minutes and seconds, and how many of each make one of the next greater unit. */
+const greatUnits: readonly (readonly [number, number])[] = [
+  [day, Infinity],
+  [hour, 24],
+  [minute, 60],
+  [1000, 60],
+];
+
 /**
- * Milliseconds of a duration as Go, Rust and protobuf print it: `6m0s`, `1h53m56.832s`, `45.837906927s`, `20ms`. A
+ * Milliseconds of a duration as Go, Rust and protobuf print it: `6m0s`, `1h53m56.832s`, `45.837906927s`, `20ms`, and with days (`1d1h`). A
  * figure that would have been carried over to the next greater unit (`6m90s`) is none of theirs.
  */
 export function goDurationOf(text: string | undefined): number | undefined {
@@ -35,20 +43,25 @@ export function goDurationOf(text: string | undefined): number | undefined {
   if (small) {
     return withinReason(Number(small[1]) * smallUnits[small[2]!]!);
   }
-  const parts = /^(?:(\d{1,20})h)?(?:(\d{1,20})m)?(?:(\d{1,20}(?:\.\d{1,20})?)s)?$/.exec(trimmed);
+  const parts = /^(?:(\d{1,20})d)?(?:(\d{1,20})h)?(?:(\d{1,20})m)?(?:(\d{1,20}(?:\.\d{1,20})?)s)?$/.exec(
+    trimmed,
+  );
   if (!parts || trimmed === '') {
     return undefined;
   }
-  const [hours, minutes, seconds] = [parts[1], parts[2], parts[3]].map((part) => part && Number(part));
-  const isCarriedOver =
-    (hours !== undefined && Number(minutes ?? 0) >= 60) ||
-    ((hours !== undefined || minutes !== undefined) && Number(seconds ?? 0) >= 60);
-  if (isCarriedOver) {
-    return undefined;
+  let milliseconds = 0;
+  let hasGreater = false;
+  for (const [index, [unit, most]] of greatUnits.entries()) {
+    const part = parts[index + 1];
+    if (part !== undefined) {
+      if (hasGreater && Number(part) >= most) {
+        return undefined;
+      }
+      hasGreater = true;
+      milliseconds += Number(part) * unit;
+    }
   }
-  return withinReason(
-    Number(hours ?? 0) * hour + Number(minutes ?? 0) * minute + Number(seconds ?? 0) * 1000,
-  );
+  return withinReason(milliseconds);
 }
 
 /**
@@ -59,15 +72,30 @@ export function durationOf(text: string | undefined): number | undefined {
   return secondsOf(text) ?? goDurationOf(text);
 }
 
-/** Milliseconds since the epoch of an HTTP date (`Wed, 21 Oct 2015 07:28:00 GMT`). */
+const months = 'Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec'.split(' ');
+const httpDates = [
+  /^(?<weekday>[A-Z][a-z]{2}), (?<date>\d\d?) (?<month>[A-Z][a-z]{2}) (?<year>\d{4}) (?<time>[\d:]{8}) (?:GMT|UTC)$/,
+  /^(?<weekday>[A-Z][a-z]{2})[a-z]{3,6}, (?<date>\d\d)-(?<month>[A-Z][a-z]{2})-(?<year>\d\d) (?<time>[\d:]{8}) GMT$/,
+  /^(?<weekday>[A-Z][a-z]{2}) (?<month>[A-Z][a-z]{2}) (?<date>[ \d]\d) (?<time>[\d:]{8}) (?<year>\d{4})$/,
+];
+
+/**
+ * Milliseconds since the epoch of an HTTP date in any of its three forms (RFC 9110, 5.6.7):
+ * `Wed, 21 Oct 2015 07:28:00 GMT`, `Wednesday, 21-Oct-15 07:28:00 GMT`, `Wed Oct 21 07:28:00 2015`. A date without a
+ * century is one of this century: what is past is no hint anyway.
+ */
 export function httpDateOf(text: string | undefined): number | undefined {
   const trimmed = text?.trim() ?? '';
-  if (trimmed.length !== 29) {
-    return undefined;
+  for (const form of httpDates) {
+    const { weekday, date, month, year, time } = form.exec(trimmed)?.groups ?? {};
+    if (date && month && year) {
+      const twoDigits = (value: string | number): string => String(value).trim().padStart(2, '0');
+      const days = `${year.padStart(4, '20')}-${twoDigits(months.indexOf(month) + 1)}-${twoDigits(date)}`;
+      const at = internetDateOf(`${days}T${time}Z`);
+      return at !== undefined && new Date(at).toUTCString().startsWith(weekday!) ? at : undefined;
+    }
   }
-  const at = Date.parse(trimmed);
-  // Date.parse takes much for a date, and carries a day that does not exist over to the next month.
-  return !Number.isNaN(at) && new Date(at).toUTCString() === trimmed ? at : undefined;
+  return undefined;
 }
 
 const rfc3339 =
@@ -112,4 +140,9 @@ export function untilOf(at: number | undefined, from: number | undefined): numbe
   return at !== undefined && from !== undefined && at - from >= -tolerance
     ? withinReason(Math.max(0, at - from))
     : undefined;
+}
+
+/** A wait of zero is no hint. */
+export function hintOf(milliseconds: number | undefined): number | undefined {
+  return milliseconds === 0 ? undefined : milliseconds;
 }
