@@ -7,7 +7,7 @@ import { codesInText, statusInText } from './error-text';
 import { headerOf } from './header-reader';
 import { hasNoLimit, retryAfterOf, spentUntil, statedLimitsOf } from './rate-limit-headers';
 import { refusalBodyOf, type RefusalBody } from './refusal-body';
-import type { StatedLimit } from './stated-limit';
+import { firstOfEachName, type StatedLimit } from './stated-limit';
 
 export type { ErrorClassification } from './error-classification';
 
@@ -167,13 +167,7 @@ function hintsOf(
   if (kind === 'transient') {
     return hint;
   }
-  const limits = new Map<string, StatedLimit>();
-  for (const limit of [...headers.flatMap((one) => statedLimitsOf(one, now)), ...body.limits]) {
-    if (!limits.has(limit.name)) {
-      limits.set(limit.name, limit);
-    }
-  }
-  const stated = [...limits.values()];
+  const stated = firstOfEachName([...headers.flatMap((one) => statedLimitsOf(one, now)), ...body.limits]);
   const period = kind === 'wait' ? periodOf(retryAfter, body, stated) : undefined;
   return { ...hint, ...(period && { period }), ...(stated.length > 0 && { limits: stated }) };
 }

@@ -19,8 +19,8 @@ export function millisecondsOf(text: string | undefined): number | undefined {
 
 /** Milliseconds of a bare count of seconds, such as `56` or `7.66`. */
 export function secondsOf(text: string | undefined): number | undefined {
-  const trimmed = text?.trim() ?? '';
-  return /^\d{1,20}(?:\.\d{1,20})?$/.test(trimmed) ? withinReason(Number(trimmed) * 1000) : undefined;
+  const seconds = millisecondsOf(text);
+  return seconds === undefined ? undefined : withinReason(seconds * 1000);
 }
 
 const smallUnits: Readonly<Record<string, number>> = { ms: 1, us: 1e-3, µs: 1e-3, μs: 1e-3, ns: 1e-6 };

@@ -16,7 +16,7 @@ import {
 import { countOf, headerReader, type HeaderReader } from './header-reader';
 import { resetWithin, windowOf, windowSuffix, type StatedFigures, type StatedReset } from './limit-window';
 import { spentPolicyUntil, statedPolicyOf } from './rate-limit-policy';
-import type { LimitedDimension, StatedLimit } from './stated-limit';
+import { firstOfEachName, type LimitedDimension, type StatedLimit } from './stated-limit';
 
 export type { LimitedDimension, StatedLimit } from './stated-limit';
 
@@ -112,21 +112,14 @@ export function statedLimitsOf(headers: HeadersLike, now?: number): readonly Sta
   const read = headerReader(headers);
   const from = readMomentOf(read, now);
   const limits: StatedLimit[] = [];
-  const add = (stated: StatedLimit | undefined): void => {
-    if (stated && limits.every(({ name }) => name !== stated.name)) {
-      limits.push(stated);
-    }
-  };
   for (const known of knownLimits) {
     const isShifting =
       known.headers.limit === mostRestrictive &&
       limits.some(({ dimension }) => dimension === 'input-tokens' || dimension === 'output-tokens');
-    if (!isShifting) {
-      add(statedLimitOf(known, read, from));
-    }
+    const stated = isShifting ? undefined : statedLimitOf(known, read, from);
+    limits.push(...(stated ? [stated] : []));
   }
-  statedPolicyOf(read).forEach(add);
-  return limits;
+  return firstOfEachName([...limits, ...statedPolicyOf(read)]);
 }
 
 function statedLimitOf(

@@ -9,13 +9,6 @@ interface Item {
   readonly parameters: ReadonlyMap<string, string>;
 }
 
-/** The figures of the older drafts. */
-interface Figures {
-  readonly limit: string | undefined;
-  readonly remaining: string | undefined;
-  readonly reset: string | undefined;
-}
-
 /**
  * Reads the `RateLimit` headers of the IETF's drafts (`draft-ietf-httpapi-ratelimit-headers`), where a policy says for
  * how long the limit holds and that it counts requests:
@@ -26,14 +19,14 @@ interface Figures {
 export function statedPolicyOf(read: HeaderReader): StatedLimit[] {
   const limitItems = itemsOf(read('ratelimit-limit'));
   const policies = itemsOf(read('ratelimit-policy'));
-  const { limit, remaining, reset } = figuresOf(read, limitItems);
+  const limit = limitItems[0]?.heads[0] ?? figureOf('limit', read);
   if (limit !== undefined) {
     const candidates = (policies.length > 0 ? policies : limitItems.slice(1)).filter(({ heads }) =>
       heads.includes(limit),
     );
-    const stated =
-      candidates.length === 1 ? policyLimit('policy', candidates[0]!, limit, remaining, reset) : undefined;
-    return stated ? [stated] : [];
+    const [remaining, reset] = [figureOf('remaining', read), figureOf('reset', read)];
+    const stated = candidates.map((candidate) => policyLimit('policy', candidate, limit, remaining, reset));
+    return stated.length === 1 && stated[0] ? [stated[0]] : [];
   }
   return itemsOf(read('ratelimit')).flatMap(({ heads, parameters }) => {
     const candidates = policies.filter((policy) => policy.heads.some((head) => heads.includes(head)));
@@ -49,25 +42,20 @@ export function statedPolicyOf(read: HeaderReader): StatedLimit[] {
 
 /** Milliseconds until the longest of the policies that are spent is renewed; undefined if none is. */
 export function spentPolicyUntil(read: HeaderReader): number | undefined {
-  const { remaining, reset } = figuresOf(read, itemsOf(read('ratelimit-limit')));
-  const spent = itemsOf(read('ratelimit'))
+  const resets = itemsOf(read('ratelimit'))
     .filter(({ parameters }) => countOf(parameters.get('r')) === 0)
     .map(({ parameters }) => parameters.get('t'));
-  const waits = [...spent, ...(countOf(remaining) === 0 ? [reset] : [])].flatMap(
-    (text) => secondsOf(text) ?? [],
-  );
+  if (countOf(figureOf('remaining', read)) === 0) {
+    resets.push(figureOf('reset', read));
+  }
+  const waits = resets.flatMap((text) => secondsOf(text) ?? []);
   return waits.length > 0 ? Math.max(...waits) : undefined;
 }
 
-function figuresOf(read: HeaderReader, limitItems: readonly Item[]): Figures {
-  const combined = itemsOf(read('ratelimit')).map(({ parameters }) => parameters);
-  const figure = (name: string): string | undefined =>
-    combined.find((parameters) => parameters.has(name))?.get(name) ?? read(`ratelimit-${name}`);
-  return {
-    limit: limitItems[0]?.heads[0] ?? figure('limit'),
-    remaining: figure('remaining'),
-    reset: figure('reset'),
-  };
+/** A figure of the older drafts: a header each, or together in one. */
+function figureOf(name: string, read: HeaderReader): string | undefined {
+  const item = itemsOf(read('ratelimit')).find(({ parameters }) => parameters.has(name));
+  return item?.parameters.get(name) ?? read(`ratelimit-${name}`);
 }
 
 function policyLimit(

@@ -2,7 +2,7 @@ import { day, durationOf, goDurationOf, hintOf, hour, millisecondsOf, minute } f
 import { fieldOf, firstOf, listOf, namesIn, textOf, type ErrorShape, type Layer } from './error-shape';
 import { countOf } from './header-reader';
 import { windowSuffix } from './limit-window';
-import type { LimitedDimension, StatedLimit } from './stated-limit';
+import { firstOfEachName, type LimitedDimension, type StatedLimit } from './stated-limit';
 
 /** What the body of a refusal says, beside its headers. */
 export interface RefusalBody {
@@ -38,10 +38,10 @@ export function refusalBodyOf({ layers, messages }: ErrorShape): RefusalBody {
       firstOf(layers, waitFieldOf) ??
       firstOf(messages, waitInText),
     period: periodOf(texts),
-    limits: [
+    limits: firstOfEachName([
       ...messages.flatMap((message, index) => limitOfMessage(message, figures[index], layers) ?? []),
       ...violations.flatMap((violation) => limitOfQuota(violation) ?? []),
-    ].filter((one, index, all) => all.findIndex(({ name }) => name === one.name) === index),
+    ]),
     isHopeless,
     isSpent: messages.some((message) => spentMessages.some((spent) => spent.test(message))),
   };
@@ -83,26 +83,28 @@ const waitNames =
 
 /** Milliseconds of "Please try again in 6m0s", "retry after 20 seconds", "Your limit resets in ~1 minute 5 seconds." */
 function waitInText(message: string): number | undefined {
-  let rest = asked.exec(message)?.[1] ?? '';
-  const compact = goDurationOf(rest.split(' ', 1)[0]!.replace(/[.,;)]+$/, ''));
-  let milliseconds = compact ?? 0;
-  while (compact === undefined && rest !== '') {
-    const [pair, amount, word] = /^(\d+(?:\.\d+)?) ?([a-z]+)\b[, ]*(?:and )?/i.exec(rest) ?? [''];
-    milliseconds += Number(amount ?? 0) * (units.find(([words]) => words.test(word ?? ''))?.[1] ?? 0);
-    rest = rest.slice(pair.length || Infinity);
+  const text = asked.exec(message)?.[1] ?? '';
+  let milliseconds = goDurationOf(text.split(' ', 1)[0]!.replace(/[.,;)]+$/, ''));
+  if (milliseconds === undefined) {
+    const [pairs = ''] = inWords.exec(text) ?? [];
+    milliseconds = 0;
+    for (const [, amount, word] of pairs.matchAll(/([\d.]+) ?([a-z]+)/gi)) {
+      milliseconds += Number(amount) * units.find(([unit]) => unit.test(word!))![1];
+    }
   }
   return hintOf(goDurationOf(`${milliseconds}ms`));
 }
 
 const asked =
   /\b(?:(?:try again|retry|retrying|available|resets?) (?:in|after)|wait(?: for)?) (?:about |another )?~?(\d[^\n]{0,60})/i;
-
+const inWords =
+  /^(?:\d+(?:\.\d+)? ?(?:ms|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?)\b[, ]*(?:and )?)+/i;
 const units: readonly (readonly [RegExp, number])[] = [
-  [/^(?:ms|milliseconds?)$/i, 1],
-  [/^s(?:ecs?|econds?)?$/i, 1000],
-  [/^m(?:ins?|inutes?)?$/i, minute],
-  [/^h(?:rs?|ours?)?$/i, hour],
-  [/^d(?:ays?)?$/i, day],
+  [/^m(?:s$|illi)/i, 1],
+  [/^s/i, 1000],
+  [/^m/i, minute],
+  [/^h/i, hour],
+  [/^d/i, day],
 ];
 
 function periodOf(texts: readonly string[]): 'minute' | 'day' | undefined {
