@@ -43,20 +43,9 @@ export function classifyError(error: unknown, now?: number): ErrorClassification
   }
 }
 
-/**
- * What the failure of a call means that rxllm has not aborted: an abort that the classifier does not explain is one by the
- * client's own timer, or its own signal. Never throws.
- */
-export function meaningOfFailure(error: unknown, classify: ErrorClassifier): ErrorClassification {
-  try {
-    const classification = classify(error);
-    const isAborted =
-      classification.kind === 'unknown' && shapesOf(error).some(({ codes }) => codes.some(isAbort));
-    return isAborted ? { kind: 'transient' } : classification;
-  } catch {
-    return { kind: 'unknown' };
-  }
-}
+/** Whether an error says that its client gave the call up, which is all that it says. */
+export const isAborted = (error: unknown): boolean =>
+  shapesOf(error).some(({ codes }) => codes.some(isAbort));
 
 /** The error and what caused it, as far as that matters: what is final means the same whatever caused it. */
 function shapesOf(error: unknown): ErrorShape[] {
@@ -81,7 +70,9 @@ const isFinal = ({ layers, status, codes }: ErrorShape): boolean =>
 /** What an error says if its message counts as well. */
 function withText(shape: ErrorShape): ErrorShape {
   const status = shape.status ?? statusInText(shape);
-  return { ...shape, status, codes: [...shape.codes, ...codesInText(shape)] };
+  // Without a word of the provider's the next call may well bring an answer.
+  const noAnswer = shape.layers[0] instanceof NoAnswerError ? ['server_error'] : [];
+  return { ...shape, status, codes: [...shape.codes, ...codesInText(shape), ...noAnswer] };
 }
 
 /** What the error itself means; undefined where it says nothing. */
@@ -93,8 +84,7 @@ function classificationOf(shape: ErrorShape, now: number | undefined): ErrorClas
     return { kind: 'unknown' };
   }
   const body = refusalBodyOf(shape);
-  // Without a word of the provider's it may well bring an answer the next time.
-  const told = kindOf(shape) ?? (error instanceof NoAnswerError ? 'transient' : undefined);
+  const told = kindOf(shape);
   const isRefused = told === 'wait' || told === 'overloaded';
   const hasSpentCode = shape.codes.some(isSpentQuota);
   if ((hasSpentCode && !isRefused) || (isRefused && body.isHopeless)) {

@@ -178,7 +178,7 @@ function jsonOf(value: unknown): unknown {
 
 function codesOf(layer: Layer): string[] {
   const message = textOf(fieldOf(layer, 'message'));
-  const className = constructorNameOf(layer);
+  const className = classNameOf(layer);
   return [
     ...codeNames.map((name) => fieldOf(layer, name)),
     // The class of all errors of an SDK says nothing, though `api_error` does.
@@ -189,7 +189,7 @@ function codesOf(layer: Layer): string[] {
   ].flatMap((code) => textOf(code) ?? []);
 }
 
-function constructorNameOf(layer: Layer): unknown {
+export function classNameOf(layer: Layer): unknown {
   try {
     return layer.constructor.name;
   } catch {

@@ -1,4 +1,5 @@
-import { classifyError, meaningOfFailure } from '../../lib/provider/classify-error';
+import { classifyError } from '../../lib/provider/classify-error';
+import { meaningOfFailure } from '../../lib/provider/meaning-of-failure';
 
 const failed = (message: string, fields: object = {}) => Object.assign(new Error(message), fields);
 const kindOf = (error: unknown) => classifyError(error).kind;
