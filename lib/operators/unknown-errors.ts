@@ -22,21 +22,24 @@ export class UnknownErrors {
 
   /** Tells of an error, unless one of its shape was told, or it is one that rxllm makes itself. */
   tell(error: unknown, at: number, events: CallEventListener | undefined): void {
-    const isOurs = error instanceof RxllmError || error instanceof EmptyError;
-    if (!events || isOurs || this.#told.size >= mostShapes) {
-      return;
-    }
-    const shape = shapeOf(error);
+    const shape = events && this.#told.size < mostShapes ? shapeOf(error) : undefined;
     const key = JSON.stringify(shape);
-    if (!this.#told.has(key)) {
+    if (shape && !this.#told.has(key)) {
       this.#told.add(key);
-      events.next({ type: 'error-unknown', at, ...shape });
+      events?.next({ type: 'error-unknown', at, ...shape });
     }
   }
 }
 
-/** What an error looks like, without what it says. */
-function shapeOf(error: unknown): Omit<ErrorUnknownEvent, 'type' | 'at'> {
+/** What an error looks like, without what it says; undefined for one of ours, and one that cannot be looked at. */
+function shapeOf(error: unknown): Omit<ErrorUnknownEvent, 'type' | 'at'> | undefined {
+  try {
+    if (error instanceof RxllmError || error instanceof EmptyError) {
+      return undefined;
+    }
+  } catch {
+    return undefined;
+  }
   const layer = layerOf(error);
   if (!layer) {
     return { name: typeof error, fields: [] };
