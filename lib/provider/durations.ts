@@ -23,43 +23,36 @@ export function secondsOf(text: string | undefined): number | undefined {
   return seconds === undefined ? undefined : withinReason(seconds * 1000);
 }
 
-const smallUnits: Readonly<Record<string, number>> = { ms: 1, us: 1e-3, µs: 1e-3, μs: 1e-3, ns: 1e-6 };
-
-/** Days, hours, minutes and seconds, and how many of each make one of the next greater unit. */
-const greatUnits: readonly (readonly [number, number])[] = [
-  [day, Infinity],
-  [hour, 24],
-  [minute, 60],
-  [1000, 60],
-];
+const units: Readonly<Record<string, number>> = {
+  d: day,
+  h: hour,
+  m: minute,
+  s: 1000,
+  ms: 1,
+  us: 1e-3,
+  µs: 1e-3,
+  μs: 1e-3,
+  ns: 1e-6,
+};
 
 /**
- * Milliseconds of a duration as Go, Rust and protobuf print it: `6m0s`, `1h53m56.832s`, `45.837906927s`, `20ms`, and with days (`1d1h`). A
- * figure that would have been carried over to the next greater unit (`6m90s`) is none of theirs.
+ * Milliseconds of a duration as Go, Rust and protobuf print it: `6m0s`, `1h53m56.832s`, `45.837906927s`, `20ms`, and with
+ * days (`1d1h`). A figure that would have been carried over to the next greater unit (`6m90s`) is none of theirs.
  */
 export function goDurationOf(text: string | undefined): number | undefined {
   const trimmed = text?.trim() ?? '';
-  const small = /^(\d{1,20}(?:\.\d{1,20})?)(ms|us|µs|μs|ns)$/.exec(trimmed);
-  if (small) {
-    return withinReason(Number(small[1]) * smallUnits[small[2]!]!);
-  }
-  const parts = /^(?:(\d{1,20})d)?(?:(\d{1,20})h)?(?:(\d{1,20})m)?(?:(\d{1,20}(?:\.\d{1,20})?)s)?$/.exec(
-    trimmed,
-  );
-  if (!parts || trimmed === '') {
+  if (!/^(?:\d{1,20}[dhm])*(?:\d{1,20}(?:\.\d{1,20})?(?:[mµμun]?s))?$/.test(trimmed) || trimmed === '') {
     return undefined;
   }
   let milliseconds = 0;
-  let hasGreater = false;
-  for (const [index, [unit, most]] of greatUnits.entries()) {
-    const part = parts[index + 1];
-    if (part !== undefined) {
-      if (hasGreater && Number(part) >= most) {
-        return undefined;
-      }
-      hasGreater = true;
-      milliseconds += Number(part) * unit;
+  let greaterUnit = Infinity;
+  for (const [, amount, unit] of trimmed.matchAll(/([\d.]+)(\D+)/g)) {
+    const part = Number(amount) * units[unit!]!;
+    if (part >= greaterUnit) {
+      return undefined;
     }
+    milliseconds += part;
+    greaterUnit = units[unit!]!;
   }
   return withinReason(milliseconds);
 }
@@ -98,32 +91,16 @@ export function httpDateOf(text: string | undefined): number | undefined {
   return undefined;
 }
 
-const rfc3339 =
-  /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:[Zz]|([+-])(\d\d):(\d\d))$/;
+const rfc3339 = /^(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$/;
 
 /** Milliseconds since the epoch of a date as in RFC 3339 (`2026-01-01T00:00:01Z`, `2026-01-01T01:00:01.5+01:00`). */
 export function internetDateOf(text: string | undefined): number | undefined {
-  const parts = rfc3339.exec(text?.trim() ?? '');
-  if (!parts) {
-    return undefined;
-  }
-  const [years, months, days, hours, minutes, seconds] = parts.slice(1, 7).map(Number) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
-  const [offsetHours, offsetMinutes] = [Number(parts[9] ?? 0), Number(parts[10] ?? 0)];
-  const midnight = Date.UTC(years, months - 1, days);
-  const isDate = new Date(midnight).toISOString().startsWith(parts[0].slice(0, 10));
-  if (!isDate || Math.max(hours, offsetHours) > 23 || Math.max(minutes, seconds, offsetMinutes) > 59) {
-    return undefined;
-  }
-  const offset = (parts[8] === '-' ? -1 : 1) * (offsetHours * hour + offsetMinutes * minute);
-  const fraction = Number(`0.${parts[7] ?? '0'}`) * 1000;
-  return midnight + hours * hour + minutes * minute + seconds * 1000 + fraction - offset;
+  const [, date, time, fraction = '', offset = ''] = rfc3339.exec(text?.trim() ?? '') ?? [];
+  const local = Date.parse(`${date}T${time}Z`);
+  const at = Date.parse(`${date}T${time}${fraction}${offset.toUpperCase()}`);
+  // Date.parse carries a day that does not exist over to the next month, and so hour 24.
+  const isDate = !Number.isNaN(local) && new Date(local).toISOString().startsWith(`${date}T${time}`);
+  return isDate && !Number.isNaN(at) ? at : undefined;
 }
 
 /** Milliseconds since the epoch of a count of them, or of seconds, since the epoch. */

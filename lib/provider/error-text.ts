@@ -97,6 +97,11 @@ const said: readonly (readonly [string, RegExp])[] = [
     'ERR_NETWORK',
     /\b(?:connection|stream|socket|request) (?:(?:has|had) been |was |is )?(?:unexpectedly )?(?:aborted|interrupted|closed|lost|reset|terminated|ended (?:before|without))\b/i,
   ],
+  // As the SDKs of OpenAI, Google and Ollama say it of a stream that ended early.
+  [
+    'ERR_NETWORK',
+    /\bunexpected (?:eof|end of)\b|\bincomplete (?:json|response|chunk)\b|\bmissing finish_reason\b|\bdid not receive done\b/i,
+  ],
 ];
 
 /** The beginning of a message, up to the first quotation. */
