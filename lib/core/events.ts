@@ -106,6 +106,20 @@ export interface ModelUnpricedEvent extends EventOf<'model-unpriced'> {
   /** The model as usage named it, a hundred letters at most; absent if usage named none. */
   readonly model?: string;
 }
+/**
+ * A call failed with an error of which nobody could tell what it means, so that it is neither tried again nor learned from.
+ * Told once for each shape of error, of the first 64, and without what the error says: so that you learn that a client is
+ * not understood, and can give a `classifyError` that understands it.
+ */
+export interface ErrorUnknownEvent extends EventOf<'error-unknown'> {
+  /** The name or class of the error, or the type of what was thrown if it is no object. */
+  readonly name?: string;
+  readonly code?: string | number;
+  /** The names of the error's own fields. */
+  readonly fields: readonly string[];
+  /** Where something stands that looks like an HTTP status: `details.httpCode`, or `message`. */
+  readonly statusAt?: string;
+}
 /** The request had to wait for a permit: for pace, a hold or a budget, not only for a slot. */
 export interface ThrottledEvent extends RequestEvent<'throttled'> {
   /** Milliseconds it waited for the permit while a slot was free. */
@@ -177,6 +191,7 @@ export type CallEvent =
   | StoreRestoredEvent
   | RefusalsExplainedEvent
   | ModelUnpricedEvent
+  | ErrorUnknownEvent
   | ThrottledEvent
   | StartedEvent
   | FirstChunkEvent

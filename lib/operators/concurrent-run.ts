@@ -237,18 +237,18 @@ export class ConcurrentRun<R, V> implements TicketOwner, CallOwner {
     times: Pick<CallOutcome<R, V>, 'latency' | 'waited' | 'attempts'>,
   ): void {
     const { ticket } = call;
-    const { clock, events, queue, retry } = this.#settings;
-    const settings = retry && { clock, pool: this.#pool, walls: queue.walls, retry };
-    const judged = settings && !call.hasAnswered ? judge(call, result.error, verdict, settings) : result;
+    const { clock, events, queue } = this.#settings;
+    const settings = { ...this.#settings, pool: this.#pool, walls: queue.walls };
+    const judged = judge(call, result.error, verdict, settings);
+    if (!this.#isWanted(ticket)) {
+      // The classifier, the source of chance or a listener had the subscriber leave.
+      this.#drop(ticket);
+      return;
+    }
     if ('error' in judged) {
       const { error } = judged;
       const partial = 'partial' in result && { partial: result.partial as V };
       this.#settle(ticket, { ok: false, request: ticket.request as R, error, ...partial, ...times });
-      return;
-    }
-    if (!this.#isWanted(ticket)) {
-      // The classifier, or the source of chance, had the subscriber leave.
-      this.#drop(ticket);
       return;
     }
     const { delay, failedAttempt } = judged;

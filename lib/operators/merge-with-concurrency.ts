@@ -31,6 +31,7 @@ import { answerJudgeOf } from './answer-verdict';
 import { ConcurrentRun } from './concurrent-run';
 import type { RunSettings } from './run-settings';
 import { subscribeWhileOpen } from './subscribe-while-open';
+import { UnknownErrors } from './unknown-errors';
 
 /** The config of {@link mergeWithConcurrency}. */
 export interface ConcurrencyConfig<R> {
@@ -167,6 +168,7 @@ export function checkedConcurrency<R>(
           overflow: limiter.overflow,
         },
         retry: retryConfig && new RetryPolicy(retryConfig, clock),
+        unknownErrors: new UnknownErrors(),
         ordered,
         timeout,
         maxWait,

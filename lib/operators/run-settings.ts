@@ -9,6 +9,7 @@ import type { SlotPool } from '../limiter/slot-pool';
 import type { RetryPolicy } from '../provider/retry-policy';
 import type { AnswerJudge } from './answer-verdict';
 import type { AttemptLimits } from './attempt-timeouts';
+import type { UnknownErrors } from './unknown-errors';
 
 /** What one subscription of mergeWithConcurrency works with; queue, slots and retries may be shared with others. */
 export interface RunSettings<R> extends AttemptLimits {
@@ -25,6 +26,7 @@ export interface RunSettings<R> extends AttemptLimits {
       }
     | undefined;
   readonly retry?: RetryPolicy | undefined;
+  readonly unknownErrors: UnknownErrors;
   readonly ordered: boolean;
   /** The stream call, if its chunks are told as they come: then items are emitted in place of outcomes. */
   readonly stream?: AnyStreamCall | undefined;

@@ -40,6 +40,7 @@ import {
   type NotAString,
 } from '../operators/merge-with-concurrency';
 import { requiredStreamCall, streamBySettings, streamTimeouts } from '../operators/stream-with-concurrency';
+import { UnknownErrors } from '../operators/unknown-errors';
 import { RetryPolicy } from '../provider/retry-policy';
 import { CallStats, type StatsSnapshot } from '../stats/call-stats';
 import { abortedBy } from './aborted-by';
@@ -126,6 +127,7 @@ export class LLMCallOptimizer {
         overflow,
       },
       retry,
+      unknownErrors: new UnknownErrors(),
       ordered: false,
       timeout: numberSetting('timeout', settings.timeout, Infinity, { above: true, infinite: true }),
       maxWait: numberSetting('maxWait', settings.maxWait, Infinity, { infinite: true }),

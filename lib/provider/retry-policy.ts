@@ -1,7 +1,7 @@
 import type { Clock } from '../core/clock';
 import { chanceFrom, configObject, functionSetting, numberSetting } from '../core/settings';
 import { classifyError, type ErrorClassification, type ErrorClassifier } from './classify-error';
-import { classifiedBy } from './classified-by';
+import { meaningOfFailure } from './meaning-of-failure';
 
 /** How failed calls are tried again. */
 export interface RetryConfig {
@@ -85,11 +85,9 @@ export class RetryPolicy {
     this.#budget = Math.min(this.#budget + this.#budgetRatio, this.#budgetCapacity);
   }
 
-  /** What an error means. */
+  /** What the error of a call means that was not aborted; a classifier that throws makes it unknown. */
   classify(error: unknown): ErrorClassification {
-    const classification = classifiedBy(this.#classify, error);
-    const { kind, retryAfter } = classification;
-    return retryAfter === undefined || retryAfter >= 0 ? classification : { kind };
+    return meaningOfFailure(error, this.#classify);
   }
 
   /**
