@@ -1,4 +1,5 @@
 import type { OpenAI } from 'openai';
+import { leadOf } from './wording';
 import type { NewsEvent } from './news-event';
 
 /** What the model thinks of a story. */
@@ -28,7 +29,7 @@ const instructions =
 
 /** The story as the model reads it. */
 export function storyText({ headline, body }: Pick<NewsEvent, 'headline' | 'body'>): string {
-  return body === '' ? headline : `${headline}\n\n${body.slice(0, longestBody)}`;
+  return body === '' ? headline : `${headline}\n\n${leadOf(body, longestBody)}`;
 }
 
 /** The request about a story in OpenAI's form. */

@@ -38,6 +38,12 @@ export function signed(score: number): string {
   return `${score < 0 ? '-' : '+'}${Math.abs(score).toFixed(2)}`;
 }
 
+/** The beginning of a text, without half a character at its end. */
+export function leadOf(text: string, longest: number): string {
+  const lead = text.slice(0, longest);
+  return text.length > longest ? lead.replace(/[\ud800-\udbff]$/, '') : lead;
+}
+
 const graphemes = new Intl.Segmenter('en');
 
 /**
