@@ -1,0 +1,111 @@
+import OpenAI from 'openai';
+import { defer, mergeMap, Subject, type Subscription } from 'rxjs';
+import { startModelServer, type ModelServer, type ModelServerOptions } from '../model-server/server';
+import type { NewsEvent } from './news-event';
+import { costOf, priceOf } from './prices';
+import { completionParameters, readSentiment, storyText } from './sentiment';
+
+/** What the official client alone made of the events. */
+export interface PlainFigures {
+  readonly answered: number;
+  readonly failed: number;
+  /** Events that still waited for their answer, or for their turn. */
+  readonly unanswered: number;
+  /** Calls made, its own retries included. */
+  readonly calls: number;
+  /** Calls that the endpoint answered with 429. */
+  readonly refused: number;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  /** US dollars. */
+  readonly spent: number | undefined;
+  /** Milliseconds to the last outcome, or to the end of the run if it was not through by then. */
+  readonly duration: number;
+}
+
+/**
+ * The program that one writes first: a `mergeMap` over the official client, which retries by itself. It runs beside the
+ * desk on the same events, against a second model server with the same limits.
+ */
+export class PlainClient {
+  readonly #server: ModelServer;
+  readonly #model: string;
+  readonly #events$ = new Subject<NewsEvent>();
+  readonly #startedAt = performance.now();
+  readonly #running: Subscription;
+  readonly #stop = new AbortController();
+  #taken = 0;
+  #answered = 0;
+  #failed = 0;
+  #lastAt = 0;
+  #end: Promise<PlainFigures> | undefined;
+
+  private constructor(server: ModelServer, model: string, maxConcurrent: number) {
+    this.#server = server;
+    this.#model = model;
+    const client = new OpenAI({ baseURL: server.url, apiKey: 'none' });
+    this.#running = this.#events$
+      .pipe(mergeMap((event) => defer(() => this.#judge(client, event)), maxConcurrent))
+      .subscribe();
+  }
+
+  /**
+   * Starts the client and its server.
+   * @param settings how the server behaves
+   * @param maxConcurrent calls that run at once
+   */
+  static async start(
+    settings: ModelServerOptions,
+    model: string,
+    maxConcurrent: number,
+  ): Promise<PlainClient> {
+    return new PlainClient(await startModelServer(settings), model, maxConcurrent);
+  }
+
+  /** Takes an event, and asks about it as soon as a call may start. */
+  next(event: NewsEvent): void {
+    this.#taken += 1;
+    this.#events$.next(event);
+  }
+
+  /** Ends it wherever it is, and tells how far it came; the first time, later ones repeat that. */
+  stop(): Promise<PlainFigures> {
+    return (this.#end ??= this.#finish());
+  }
+
+  async #finish(): Promise<PlainFigures> {
+    const [answered, failed] = [this.#answered, this.#failed];
+    const unanswered = this.#taken - answered - failed;
+    const duration = unanswered === 0 ? this.#lastAt : performance.now() - this.#startedAt;
+    const { received, refused, promptTokens, completionTokens } = this.#server.statistics();
+    this.#running.unsubscribe();
+    this.#stop.abort();
+    await this.#server.close();
+    const price = priceOf(this.#model);
+    return {
+      answered,
+      failed,
+      unanswered,
+      calls: received,
+      refused: refused.requests + refused.tokens,
+      inputTokens: promptTokens,
+      outputTokens: completionTokens,
+      spent: price && costOf(price, promptTokens, completionTokens),
+      duration,
+    };
+  }
+
+  async #judge(client: OpenAI, event: NewsEvent): Promise<void> {
+    try {
+      readSentiment(
+        await client.chat.completions.create(completionParameters(this.#model, storyText(event)), {
+          signal: this.#stop.signal,
+        }),
+      );
+      this.#answered += 1;
+    } catch {
+      this.#failed += 1;
+    }
+    this.#lastAt = performance.now() - this.#startedAt;
+  }
+}
