@@ -38,7 +38,6 @@ export class PlainClient {
   #answered = 0;
   #failed = 0;
   #lastAt = 0;
-  #end: Promise<PlainFigures> | undefined;
 
   private constructor(server: ModelServer, model: string, maxConcurrent: number) {
     this.#server = server;
@@ -68,19 +67,11 @@ export class PlainClient {
     this.#events$.next(event);
   }
 
-  /** Ends it wherever it is, and tells how far it came; the first time, later ones repeat that. */
-  stop(): Promise<PlainFigures> {
-    return (this.#end ??= this.#finish());
-  }
-
-  async #finish(): Promise<PlainFigures> {
+  /** How far it is. */
+  get figures(): PlainFigures {
     const [answered, failed] = [this.#answered, this.#failed];
     const unanswered = this.#taken - answered - failed;
-    const duration = unanswered === 0 ? this.#lastAt : performance.now() - this.#startedAt;
     const { received, refused, promptTokens, completionTokens } = this.#server.statistics();
-    this.#running.unsubscribe();
-    this.#stop.abort();
-    await this.#server.close();
     const price = priceOf(this.#model);
     return {
       answered,
@@ -91,8 +82,15 @@ export class PlainClient {
       inputTokens: promptTokens,
       outputTokens: completionTokens,
       spent: price && costOf(price, promptTokens, completionTokens),
-      duration,
+      duration: unanswered === 0 ? this.#lastAt : performance.now() - this.#startedAt,
     };
+  }
+
+  /** Ends it wherever it is. */
+  async close(): Promise<void> {
+    this.#running.unsubscribe();
+    this.#stop.abort();
+    await this.#server.close();
   }
 
   async #judge(client: OpenAI, event: NewsEvent): Promise<void> {

@@ -34,15 +34,10 @@ function rowsOf(figures: FinalFigures): Row[] {
     row('events answered', ofEvents(answered), (theirs) => ofEvents(theirs.answered)),
     row('events failed', wholeNumber(failed), (theirs) => wholeNumber(theirs.failed)),
     ...(stopped + (plain?.unanswered ?? 0) > 0
-      ? [
-          row('events unanswered at the end', wholeNumber(stopped), (theirs) =>
-            wholeNumber(theirs.unanswered),
-          ),
-        ]
+      ? [row('events unanswered', wholeNumber(stopped), (theirs) => wholeNumber(theirs.unanswered))]
       : []),
-    row('calls made', wholeNumber(calls), (theirs) => wholeNumber(theirs.calls)),
+    row('calls made / made again', beside(calls, figures.retried), (theirs) => wholeNumber(theirs.calls)),
     row('calls refused (429)', wholeNumber(figures.refused), (theirs) => wholeNumber(theirs.refused)),
-    row('calls made again', wholeNumber(figures.retried)),
     row('events held by the pace', wholeNumber(figures.throttled)),
     row('answered by cache / shared', `${beside(cacheHits, shared)}${shareOf(cacheHits + shared, events)}`),
     row('tokens in / out', beside(figures.inputTokens, figures.outputTokens), (theirs) =>
@@ -51,10 +46,7 @@ function rowsOf(figures: FinalFigures): Row[] {
     row('money spent', money(figures.spent), (theirs) => money(theirs.spent)),
     row('saved: tokens / money', `${wholeNumber(saved.tokens)} / ${money(saved.money)}`),
     row('time', duration(figures.duration), (theirs) => duration(theirs.duration)),
-    row(
-      'a call took: p50 / p95 / p99',
-      calls === 0 ? '-' : `${beside(latency.p50, latency.p95, latency.p99)} ms`,
-    ),
+    row('ms a call: p50 / p95 / p99', calls === 0 ? '-' : beside(latency.p50, latency.p95, latency.p99)),
   ];
 }
 

@@ -74,12 +74,12 @@ export async function runDesk(choices: Arguments, stop: AbortController, onView:
       failure = new DemoError(`${input.name} holds no events`);
     }
     if (tally.answered > 0 || failure === undefined) {
-      view.finish(finalFigures(desk, connection, maxConcurrent, await plain?.stop()));
+      view.finish(finalFigures(desk, connection, maxConcurrent, plain?.figures));
     } else {
       view.abandon();
     }
   } finally {
-    await plain?.stop();
+    await plain?.close();
     await connection.close();
     await answers?.close();
   }
