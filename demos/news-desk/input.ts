@@ -123,7 +123,11 @@ export async function openStream(chunks: AsyncIterable<Uint8Array>, facts: Strea
       delimiter === undefined ? readJsonLines(lines) : (await import('./csv')).readCsv(lines, delimiter);
     // In another charset the bytes of the events would not add up to the size.
     const isCounted = size !== undefined && (charset ?? 'utf-8') === 'utf-8';
-    return { name, items: refuseOtherForms(items, name), ...(isCounted && { size }) };
+    const hint =
+      delimiter === undefined
+        ? '; it was read as lines of JSON, as the name of a table ends in .csv or .tsv'
+        : '';
+    return { name, items: refuseOtherForms(items, name, hint), ...(isCounted && { size }) };
   } catch (error) {
     throw error instanceof InputFormError ? new DemoError(`${name} ${error.message}`) : error;
   }
@@ -146,19 +150,21 @@ function refuseBinary(start: Buffer, charset: string | undefined): void {
   if (decodeText(start, charset).text.includes('\0')) throw new InputFormError('is not text');
 }
 
-/** Passes items on, and fails at the end or after many if all of them were broken. */
+/**
+ * Passes items on, and fails at the end or after many if all of them were broken.
+ * @param hint what else the user should know then
+ */
 async function* refuseOtherForms(
   items: AsyncIterable<InputItem> | Iterable<InputItem>,
   name: string,
+  hint = '',
 ): AsyncGenerator<InputItem> {
   const broken: Extract<InputItem, { kind: 'broken' }>[] = [];
   let hasEvent = false;
   const refuse = (): never => {
     const { place, problem } = broken[0]!;
     const others = broken.length === 1 ? '' : `, and ${broken.length - 1} more are broken`;
-    throw new DemoError(
-      `${name} holds no events: ${place} ${problem}${others}; --help says what is read, and how it is told apart`,
-    );
+    throw new DemoError(`${name} holds no events: ${place} ${problem}${others}${hint}`);
   };
   try {
     for await (const item of items) {

@@ -1,5 +1,5 @@
 import OpenAI from 'openai';
-import { defer, mergeMap, Subject, type Subscription } from 'rxjs';
+import { defer, finalize, mergeMap, Subject, type Subscription } from 'rxjs';
 import { startModelServer, type ModelServer, type ModelServerOptions } from '../model-server/server';
 import type { NewsEvent } from './news-event';
 import { costOf, priceOf } from './prices';
@@ -33,7 +33,6 @@ export class PlainClient {
   readonly #events$ = new Subject<NewsEvent>();
   readonly #startedAt = performance.now();
   readonly #running: Subscription;
-  readonly #stop = new AbortController();
   #taken = 0;
   #answered = 0;
   #failed = 0;
@@ -44,7 +43,13 @@ export class PlainClient {
     this.#model = model;
     const client = new OpenAI({ baseURL: server.url, apiKey: 'none' });
     this.#running = this.#events$
-      .pipe(mergeMap((event) => defer(() => this.#judge(client, event)), maxConcurrent))
+      .pipe(
+        mergeMap((event) => {
+          const leaving = new AbortController();
+          const judge = (): Promise<void> => this.#judge(client, event, leaving.signal);
+          return defer(judge).pipe(finalize(() => leaving.abort()));
+        }, maxConcurrent),
+      )
       .subscribe();
   }
 
@@ -89,15 +94,14 @@ export class PlainClient {
   /** Ends it wherever it is. */
   async close(): Promise<void> {
     this.#running.unsubscribe();
-    this.#stop.abort();
     await this.#server.close();
   }
 
-  async #judge(client: OpenAI, event: NewsEvent): Promise<void> {
+  async #judge(client: OpenAI, event: NewsEvent, signal: AbortSignal): Promise<void> {
     try {
       readSentiment(
         await client.chat.completions.create(completionParameters(this.#model, storyText(event)), {
-          signal: this.#stop.signal,
+          signal,
         }),
       );
       this.#answered += 1;

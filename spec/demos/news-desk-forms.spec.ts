@@ -66,8 +66,14 @@ describe('an input', () => {
     [rss('x', declared('klingon')), 'It is in the charset klingon, which is not known here'],
     [Uint8Array.of(0x1f, 0x8b, 8, 0, 0, 0), 'It is an archive or a workbook; unpack it, or save it as CSV'],
     [Uint8Array.of(0x41, 0x42, 8, 0, 0, 0), 'It is not text'],
-    ['title,body\n'.repeat(30), 'It holds no events: line 1 is not JSON, and 19 more are broken; --help'],
-    ['{\n"title": "x"\n}\n', 'It holds no events: line 1 is not JSON, and 2 more are broken; --help'],
+    [
+      'title,body\n'.repeat(30),
+      'It holds no events: line 1 is not JSON, and 19 more are broken; it was read as lines of JSON',
+    ],
+    [
+      '{\n"title": "x"\n}\n',
+      'It holds no events: line 1 is not JSON, and 2 more are broken; it was read as lines of JSON',
+    ],
   ])('of another kind is refused in one sentence (%#)', async (content, message) => {
     await expect(open(content)).rejects.toThrow(message);
   });
