@@ -106,9 +106,9 @@ function progressBar(tally: Tally, width: number, paint: (style: Style, text: st
   const { total, settled, progress, timeLeft, elapsed } = tally;
   if (total === undefined || total === 0) return `${wholeNumber(settled)} done in ${duration(elapsed)}`;
   const share = Math.min(1, settled / total);
-  const text =
-    ` ${progress} · ${percent(share)} · ` +
-    (timeLeft === undefined ? duration(elapsed) : `${duration(elapsed)} · ETA ${duration(timeLeft)}`);
+  const times =
+    timeLeft === undefined ? duration(elapsed) : `${duration(elapsed)} · ETA ${duration(timeLeft)}`;
+  const text = ` ${oneLine(`${progress} · ${percent(share)} · ${times}`, width - 6)}`;
   const cells = Math.max(5, Math.min(40, width - text.length));
   const full = Math.round(cells * share);
   return `${paint('cyan', '█'.repeat(full))}${paint('dim', '░'.repeat(cells - full))}${text}`;

@@ -37,7 +37,8 @@ async function main(): Promise<number> {
   try {
     // Only now, because loading it all takes a while.
     const { runDesk } = await import('./run');
-    await runDesk(choices, stop, onView);
+    // The stop may have come meanwhile.
+    if (!stop.signal.aborted) await runDesk(choices, stop, onView);
   } finally {
     onView();
   }

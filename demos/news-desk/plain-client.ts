@@ -19,7 +19,7 @@ export interface PlainFigures {
   readonly outputTokens: number;
   /** US dollars. */
   readonly spent: number | undefined;
-  /** Milliseconds to the last outcome, or to the end of the run if it was not through by then. */
+  /** Milliseconds from the first event to the last outcome, or to the end of the run if it was not through by then. */
   readonly duration: number;
 }
 
@@ -31,8 +31,8 @@ export class PlainClient {
   readonly #server: ModelServer;
   readonly #model: string;
   readonly #events$ = new Subject<NewsEvent>();
-  readonly #startedAt = performance.now();
   readonly #running: Subscription;
+  #startedAt = 0;
   #taken = 0;
   #answered = 0;
   #failed = 0;
@@ -68,6 +68,7 @@ export class PlainClient {
 
   /** Takes an event, and asks about it as soon as a call may start. */
   next(event: NewsEvent): void {
+    if (this.#taken === 0) this.#startedAt = performance.now();
     this.#taken += 1;
     this.#events$.next(event);
   }
