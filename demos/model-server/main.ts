@@ -91,6 +91,11 @@ async function run(options: ModelServerOptions): Promise<void> {
   };
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
+  // A shell between npm and this process may end without passing a signal on, and nobody could stop the server then.
+  const parent = process.ppid;
+  setInterval(() => {
+    if (process.ppid !== parent) stop();
+  }, 500).unref();
 }
 
 const options = readFlagsOrExit();

@@ -37,7 +37,8 @@ Usage: npm start -- [flags]
 Without flags it replays a bundled sample against a model server of its own, in less than half a minute.
 
 Input
-  --input FILE      JSONL, CSV or TSV by the file's ending; "-" reads JSONL from standard input
+  --input FILE      lines of JSON, a JSON array, or an RSS, Atom or JSON feed, as its first bytes tell; CSV or TSV if
+                    its name ends so, divided by commas, semicolons, tabs or bars; "-" reads standard input
   --feed LOCATION   an RSS or Atom feed: a URL or a file
   --limit N         take at most N events
   --speed N|max     replay the events' own times N times faster, or take them as fast as the desk allows
@@ -61,9 +62,10 @@ Output
                         own unless it is told not to: npm start -s -- --json
   --help                this text
 
-Lines of input are objects, or CSV records, with headline (or title) and, where there is one, body (or text), time
-(or date), outlet, symbol, and class: alert, earnings, company or market-colour (the default), from the most to the
-least urgent. NO_COLOR=1 turns colours off.
+Events are objects, or CSV records, with headline (or title) and, where there is one, body (or text), time (or date),
+outlet, symbol, and class: alert, earnings, company or market-colour (the default), from the most to the least urgent.
+The charset is that of the byte order mark, else of the feed's header or declaration, else UTF-8; broken events are
+skipped, and the first of each kind is told. NO_COLOR=1 turns colours off.
 
 Exit codes: 0 done, 1 could not run, 2 wrong flags, 130 stopped by Ctrl-C.
 `;

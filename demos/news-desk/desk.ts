@@ -10,7 +10,7 @@ import {
 } from '../../lib/index';
 import { openaiCall } from '../../lib/openai';
 import { DemoError, reasonOf } from '../shared/demo-error';
-import { fatalReason } from '../shared/failures';
+import { fatalReason, likelyReason, mostFailures, reasonInVain } from '../shared/failures';
 import type { ModelConnection } from '../shared/model-connection';
 import type { Input } from './input';
 import { LookAhead } from './look-ahead';
@@ -24,8 +24,6 @@ import { Tally } from './tally';
 /** One event on its way through rxllm, which reads priority, key and tokens off it by their names. */
 export interface DeskRequest {
   readonly event: NewsEvent;
-  /** When it arrived, in milliseconds since the run began. */
-  readonly arrivedAt: number;
   readonly priority: CallPriority;
   /** Made of what the model is asked: the same story from another outlet, at another time, has the same key. */
   readonly cacheKey: string;
@@ -38,8 +36,6 @@ export interface DeskRequest {
 /** What the desk keeps of a call. */
 export interface Answer {
   readonly sentiment: Sentiment;
-  /** What the call used and how many milliseconds it took: a repeat that the cache answers would cost the same. */
-  readonly cost: { readonly inputTokens: number; readonly outputTokens: number; readonly latency: number };
 }
 
 /** How the desk works. */
@@ -54,8 +50,10 @@ export interface DeskOptions {
   readonly store: CacheStore | undefined;
   /** Ends the run early: no more input, running calls aborted. */
   readonly stop: AbortController;
-  /** Hears of a piece of input that could not be used. */
+  /** Hears of a piece of input that could not be used, the first of each kind. */
   readonly onBroken: (place: string, problem: string) => void;
+  /** Hears of each event when it arrives. */
+  readonly onEvent: (event: NewsEvent) => void;
 }
 
 /** Events that may be read ahead of their answers. */
@@ -73,6 +71,10 @@ export class Desk {
   readonly #options: DeskOptions;
   readonly #optimizer: LLMCallOptimizer;
   #fatal: DemoError | undefined;
+  /** Failures that every call may meet, while nothing was answered. One call may fail for many events. */
+  readonly #suspects = new Set<unknown>();
+  /** Whether some event failed in another way. */
+  #hasOwnFailures = false;
 
   constructor(options: DeskOptions) {
     this.#options = options;
@@ -108,11 +110,11 @@ export class Desk {
    * @throws DemoError in one sentence if the run had to be broken off
    */
   async run(): Promise<void> {
-    const { input, connection, speed, limit, results, stop, onBroken } = this.#options;
+    const { input, connection, speed, limit, results, stop, onBroken, onEvent } = this.#options;
     const room = new LookAhead(lookAhead);
     const onItem = (item: InputItem): void => {
-      this.tally.read(item);
-      if (item.kind === 'broken') onBroken(item.place, item.problem);
+      const isNews = this.tally.read(item);
+      if (item.kind === 'broken' && isNews) onBroken(item.place, item.problem);
     };
     stop.signal.addEventListener('abort', () => this.#optimizer.close());
     // The stop may have come while the input was being opened.
@@ -126,6 +128,7 @@ export class Desk {
       onItem,
       onEnd: () => this.tally.readAll(),
     }).pipe(
+      tap(onEvent),
       map((event) => this.#requestOf(event)),
       this.#optimizer.optimize(sentimentCall(connection), { events: this.tally }),
       tap((outcome) => this.#settle(outcome)),
@@ -143,6 +146,8 @@ export class Desk {
     } finally {
       this.#optimizer.close();
     }
+    const isRefused = this.tally.answered === 0 && this.#suspects.size > 0 && !this.#hasOwnFailures;
+    if (isRefused) this.#endForLikelyReason();
     if (this.#fatal !== undefined) throw this.#fatal;
   }
 
@@ -151,7 +156,6 @@ export class Desk {
     const { model, endpoint, isOwn } = this.#options.connection;
     return {
       event,
-      arrivedAt: this.tally.elapsed,
       priority: priorityOfClass[event.storyClass],
       cacheKey: LLMResultCache.generateKey(completionParameters(model, text)),
       // A server of its own answers at another port each time.
@@ -165,11 +169,22 @@ export class Desk {
     const hasAnswered = this.tally.answered > 0;
     this.tally.settle(outcome);
     if (outcome.ok || stop.signal.aborted) return;
-    const reason = fatalReason(outcome.error, connection, hasAnswered);
-    if (reason !== undefined) {
-      this.#fatal = new DemoError(reason);
-      stop.abort();
-    }
+    const { error } = outcome;
+    const reason = fatalReason(error, connection, hasAnswered);
+    if (reason !== undefined) this.#end(reason);
+    if (hasAnswered) return;
+    if (likelyReason(error, connection) === undefined) this.#hasOwnFailures = true;
+    else this.#suspects.add(error);
+    if (this.#suspects.size >= mostFailures) this.#endForLikelyReason();
+  }
+
+  #endForLikelyReason(): void {
+    this.#end(reasonInVain([...this.#suspects], this.#options.connection));
+  }
+
+  #end(reason: string): void {
+    this.#fatal ??= new DemoError(reason);
+    this.#options.stop.abort();
   }
 }
 
@@ -178,17 +193,6 @@ function sentimentCall({ client, model }: ModelConnection) {
   const complete = openaiCall(client, ({ event }: DeskRequest) =>
     completionParameters(model, storyText(event)),
   );
-  return (request: DeskRequest, context: CallContext): Observable<Answer> => {
-    const startedAt = performance.now();
-    return from(complete(request, context)).pipe(
-      map((completion) => ({
-        sentiment: readSentiment(completion),
-        cost: {
-          inputTokens: completion.usage?.prompt_tokens ?? 0,
-          outputTokens: completion.usage?.completion_tokens ?? 0,
-          latency: performance.now() - startedAt,
-        },
-      })),
-    );
-  };
+  return (request: DeskRequest, context: CallContext): Observable<Answer> =>
+    from(complete(request, context)).pipe(map((completion) => ({ sentiment: readSentiment(completion) })));
 }

@@ -1,70 +1,81 @@
+import { decodeHTMLStrict } from 'entities';
 import { parseFeed } from 'feedsmith';
-import { eventOf, type InputItem } from './news-event';
+import { eventOf, InputFormError, type InputItem } from './news-event';
+import { leadOf } from './wording';
 
-/** Reads one event from each entry of an RSS, Atom, RDF or JSON feed. */
+type Entry = Readonly<Record<string, unknown>>;
+
+/** Where the kinds of feed keep a field; the first that holds something counts. */
+const paths = {
+  id: ['guid', 'id', 'link', 'url'],
+  time: [
+    ...['pubDate', 'published', 'updated', 'date_published', 'date_modified'],
+    ...['dc.dates', 'dcterms.created', 'dcterms.issued', 'atom.published', 'atom.updated'],
+  ],
+  headline: ['title'],
+  body: [
+    ...['description', 'summary', 'content.encoded', 'content', 'content_text', 'content_html'],
+    ...['media.description', 'media.group.description', 'dc.descriptions'],
+  ],
+} as const;
+
+/** The headline of an entry that has a text alone is cut off here. */
+const longestHeadline = 200;
+
+/**
+ * Reads one event from each entry of an RSS, Atom, RDF or JSON feed.
+ * @throws InputFormError if the text is none
+ */
 export function readFeed(text: string): InputItem[] {
-  let parsed: ReturnType<typeof parseFeed>;
+  let parsed: { readonly format: string; readonly feed: unknown };
   try {
     parsed = parseFeed(text);
   } catch {
-    throw new TypeError('is neither an RSS nor an Atom feed');
+    throw new InputFormError('is neither an RSS nor an Atom feed');
   }
-  const { feed } = parsed as { feed: Record<string, unknown> };
-  const outlet = textOf(feed['title']);
-  const entries = feed['items'] ?? feed['entries'] ?? [];
-  return (entries as Record<string, unknown>[]).map((entry, index) => {
+  // Strings are HTML in RSS, as RDF and RSS have no other way to say so, and plain in JSON feeds.
+  const isHtml = parsed.format !== 'json';
+  const feed = parsed.feed as Entry;
+  const outlet = textAt(feed, 'title', isHtml);
+  const entries = (feed['items'] ?? feed['entries'] ?? []) as readonly Entry[];
+  return entries.map((entry, index) => {
     const place = `entry ${index + 1}`;
-    const event = eventOf(
-      {
-        id: textOf(entry['guid'] ?? entry['id'] ?? entry['link']),
-        time: firstText(entry, ['pubDate', 'published', 'updated', 'date', 'date_published']),
-        outlet,
-        headline: plainText(firstText(entry, ['title'])),
-        body: plainText(
-          firstText(entry, ['description', 'summary', 'content', 'content_text', 'content_html']),
-        ),
-      },
-      place,
-    );
+    const first = (field: keyof typeof paths): string =>
+      paths[field].map((path) => textAt(entry, path, isHtml)).find((found) => found !== '') ?? '';
+    const title = first('headline');
+    const body = first('body');
+    // RSS allows an entry without a title, and short messages have none.
+    const headline = title || leadOf(body, longestHeadline);
+    const record = {
+      id: first('id'),
+      time: first('time'),
+      outlet,
+      headline,
+      body: body === headline ? '' : body,
+    };
+    const event = eventOf(record, place);
     return 'problem' in event ? { kind: 'broken', place, ...event } : { kind: 'event', event };
   });
 }
 
-function firstText(entry: Record<string, unknown>, names: readonly string[]): string {
-  return names.map((name) => textOf(entry[name])).find((text) => text !== '') ?? '';
+/** The text at a path such as `dc.dates`. */
+function textAt(entry: Entry, path: string, isHtml: boolean): string {
+  let value: unknown = entry;
+  for (const name of path.split('.')) value = isObject(value) ? value[name] : undefined;
+  if (Array.isArray(value)) value = value[0] as unknown;
+  if (typeof value === 'string')
+    return isHtml || path === 'content_html' ? plainText(value) : oneSpaced(value);
+  // Atom wraps its texts together with their type, which is plain text if it is left out.
+  if (!isObject(value) || typeof value['value'] !== 'string') return '';
+  return /html/i.test(String(value['type'])) ? plainText(value['value']) : oneSpaced(value['value']);
 }
 
-/** Atom wraps its texts together with their type. */
-function textOf(value: unknown): string {
-  if (typeof value === 'string') return value;
-  if (value instanceof Date) return value.toISOString();
-  const inner =
-    typeof value === 'object' && value !== null ? (value as Record<string, unknown>)['value'] : '';
-  return typeof inner === 'string' ? inner : '';
-}
+const isObject = (value: unknown): value is Entry => typeof value === 'object' && value !== null;
 
-const entities: Readonly<Record<string, string>> = {
-  amp: '&',
-  lt: '<',
-  gt: '>',
-  quot: '"',
-  apos: "'",
-  nbsp: ' ',
-};
+const oneSpaced = (text: string): string => text.replace(/\s+/g, ' ').trim();
 
 /** A model reads prose better, and it costs fewer tokens, without the markup that feeds put into their texts. */
 function plainText(html: string): string {
-  return html
-    .replace(/<(script|style)\b.*?<\/\1>/gis, ' ')
-    .replace(/<\/?[a-z!][^>]*>/gi, ' ')
-    .replace(
-      /&(?:#(\d{1,7})|#x([\da-f]{1,6})|(\w+));/gi,
-      (entity, decimal?: string, hex?: string, name?: string) => {
-        if (name !== undefined) return entities[name.toLowerCase()] ?? entity;
-        const code = decimal === undefined ? parseInt(hex ?? '', 16) : Number(decimal);
-        return code <= 0x10ffff ? String.fromCodePoint(code) : entity;
-      },
-    )
-    .replace(/\s+/g, ' ')
-    .trim();
+  const prose = html.replace(/<(script|style)\b.*?<\/\1>/gis, ' ').replace(/<\/?[a-z!][^>]*>/gi, ' ');
+  return oneSpaced(decodeHTMLStrict(prose));
 }

@@ -1,7 +1,8 @@
 import type { ModelConnection } from '../shared/model-connection';
 import type { Desk } from './desk';
-import { attemptsOfOfficialClient, runNaively, type NaiveResult } from './naive-client';
-import { costOf, priceOf, type Price } from './prices';
+import type { PlainFigures } from './plain-client';
+import { priceOf, type Price } from './prices';
+import type { Tally } from './tally';
 
 /** The figures of a whole run. Times are milliseconds, money is US dollars. */
 export interface FinalFigures {
@@ -9,7 +10,8 @@ export interface FinalFigures {
   readonly answered: number;
   readonly failed: number;
   readonly stopped: number;
-  readonly brokenInput: number;
+  /** What could not be used of the input: the first piece of each kind, and how many there were. */
+  readonly skipped: Tally['skipped'];
   readonly labels: Readonly<Record<string, number>>;
   readonly duration: number;
   readonly calls: number;
@@ -33,15 +35,8 @@ export interface FinalFigures {
   readonly spent: number | undefined;
   readonly model: string;
   readonly maxConcurrent: number;
-  /** What the same events cost the naive way; undefined if nothing was answered. */
-  readonly naive: NaiveFigures | undefined;
-}
-
-/** What the same events cost a naive client that goes on until each of them is answered. */
-export interface NaiveFigures extends NaiveResult {
-  readonly spent: number | undefined;
-  /** Events that would stay unanswered with the two retries of the official client; undefined if limits are unknown. */
-  readonly unansweredAfterTwoRetries: number | undefined;
+  /** What the official client alone made of the same events in the same time; undefined if it did not run. */
+  readonly plain: PlainFigures | undefined;
 }
 
 /** Sums up a run. */
@@ -49,25 +44,16 @@ export function finalFigures(
   { tally, stats }: Desk,
   { model }: Pick<ModelConnection, 'model'>,
   maxConcurrent: number,
+  plain: PlainFigures | undefined,
 ): FinalFigures {
   const { metrics } = stats;
   const price = priceOf(model);
-  const naive = (): NaiveFigures => {
-    const events = tally.naiveEvents;
-    const patient = runNaively(events, tally.limits, { maxConcurrent, attempts: Infinity });
-    const usual = runNaively(events, tally.limits, { maxConcurrent, attempts: attemptsOfOfficialClient });
-    return {
-      ...patient,
-      spent: price && costOf(price, patient.inputTokens, patient.outputTokens),
-      unansweredAfterTwoRetries: usual.refusals?.givenUp,
-    };
-  };
   return {
     events: tally.taken,
     answered: tally.answered,
     failed: tally.failed,
     stopped: tally.stopped,
-    brokenInput: tally.broken,
+    skipped: tally.skipped,
     labels: tally.labels,
     duration: tally.elapsed,
     calls: metrics.startedCalls,
@@ -94,6 +80,6 @@ export function finalFigures(
     spent: price && metrics.spent,
     model,
     maxConcurrent,
-    naive: tally.answered === 0 ? undefined : naive(),
+    plain,
   };
 }

@@ -1,4 +1,4 @@
-import { eventOf, type InputItem } from './news-event';
+import { eventOf, InputFormError, type InputItem } from './news-event';
 
 /** A longer line is taken for broken, so that a file without line ends cannot fill the memory. */
 const longestLine = 8 * 1_024 * 1_024;
@@ -29,7 +29,7 @@ export async function* readJsonLines(chunks: AsyncIterable<Uint8Array>): AsyncGe
       // The decoder drops a byte order mark by itself.
       const text = decoder.decode(content).trim();
       if (text === '') continue;
-      record = JSON.parse(text);
+      record = parseJson(text);
     } catch (error) {
       yield {
         kind: 'broken',
@@ -41,6 +41,30 @@ export async function* readJsonLines(chunks: AsyncIterable<Uint8Array>): AsyncGe
     const event = eventOf(record, place);
     yield 'problem' in event ? { kind: 'broken', place, ...event } : { kind: 'event', event, bytes };
   }
+}
+
+/**
+ * Reads one event from each element of a JSON array.
+ * @throws InputFormError if the text is none
+ */
+export function readJsonArray(text: string): InputItem[] {
+  let records: unknown;
+  try {
+    records = parseJson(text);
+  } catch {
+    throw new InputFormError('begins as a JSON array does, but is none');
+  }
+  return (records as unknown[]).map((record, index) => {
+    const place = `element ${index + 1}`;
+    const event = eventOf(record, place);
+    return 'problem' in event ? { kind: 'broken', place, ...event } : { kind: 'event', event };
+  });
+}
+
+/** Parses JSON. Numbers of 64 bits that are ids stay texts, because a JavaScript number would round them. */
+function parseJson(text: string): unknown {
+  // Between quotes every quote has a backslash before it, so this finds names of fields alone.
+  return JSON.parse(text.replace(/("(?:id|guid)"\s*:\s*)(-?\d{16,})(?=\s*[,}])/gi, '$1"$2"'));
 }
 
 async function* linesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Line> {

@@ -5,7 +5,7 @@ import type { Desk } from './desk';
 import { report } from './report';
 import type { Tally } from './tally';
 import type { View } from './views';
-import { duration, milliseconds, oneLine, percent, signed, wholeNumber } from './wording';
+import { duration, milliseconds, oneLine, percent, rowsOf, signed, wholeNumber } from './wording';
 
 type Style = Parameters<typeof styleText>[0];
 
@@ -20,6 +20,19 @@ export function liveView(terminal: NodeJS.WriteStream, title: string): View {
   const paint = (style: Style, text: string): string =>
     terminal.hasColors() ? styleText(style, text) : text;
   let last = '';
+  let columns = terminal.columns;
+
+  /** A terminal that became narrower has broken the lines of the last picture; what does not fit is left behind. */
+  const clearBrokenLines = (): void => {
+    if (terminal.columns < columns && last !== '') {
+      const lines = last.split('\n');
+      const extra = rowsOf(lines, terminal.columns) - lines.length;
+      draw.clear();
+      terminal.moveCursor(0, -extra);
+      terminal.clearScreenDown();
+    }
+    columns = terminal.columns;
+  };
 
   const picture = ({ tally }: Desk, { metrics, rateLimiter, executor }: StatsSnapshot): string => {
     const width = Math.max(40, terminal.columns) - 1;
@@ -50,10 +63,15 @@ export function liveView(terminal: NodeJS.WriteStream, title: string): View {
       ),
       row(
         'calls',
-        `${wholeNumber(metrics.startedCalls)} made · ${wholeNumber(metrics.throttledCalls)} throttled · ` +
-          `${wholeNumber(metrics.retriedCalls)} retried · ${wholeNumber(tally.refused)} refused (429) · ` +
-          `${wholeNumber(tally.failed)} failed`,
+        `${wholeNumber(metrics.startedCalls)} made · ${wholeNumber(metrics.retriedCalls)} of them again · ` +
+          `${wholeNumber(tally.refused)} refused (429)`,
       ),
+      row(
+        'events',
+        `${wholeNumber(tally.answered)} answered · ${wholeNumber(tally.failed)} failed · ` +
+          `${wholeNumber(metrics.throttledCalls)} held by the pace so far`,
+      ),
+      paint('dim', `  ${'score'.padEnd(7)}${'from'.padEnd(7)}${'class'.padEnd(14)}headline`),
       ...tally.latest.map(({ sentiment, headline, storyClass, source }) => {
         const style = ({ positive: 'green', negative: 'red', neutral: 'dim' } as const)[sentiment.label];
         const start = `${source.padEnd(7)}${storyClass.padEnd(14)}`;
@@ -64,6 +82,7 @@ export function liveView(terminal: NodeJS.WriteStream, title: string): View {
 
   return {
     show: (desk, snapshot) => {
+      clearBrokenLines();
       last = picture(desk, snapshot);
       draw(last);
     },
@@ -87,9 +106,9 @@ function progressBar(tally: Tally, width: number, paint: (style: Style, text: st
   const { total, settled, progress, timeLeft, elapsed } = tally;
   if (total === undefined || total === 0) return `${wholeNumber(settled)} done in ${duration(elapsed)}`;
   const share = Math.min(1, settled / total);
-  const text =
-    ` ${progress} · ${percent(share)} · ` +
-    (timeLeft === undefined ? duration(elapsed) : `${duration(elapsed)} · ETA ${duration(timeLeft)}`);
+  const times =
+    timeLeft === undefined ? duration(elapsed) : `${duration(elapsed)} · ETA ${duration(timeLeft)}`;
+  const text = ` ${oneLine(`${progress} · ${percent(share)} · ${times}`, width - 6)}`;
   const cells = Math.max(5, Math.min(40, width - text.length));
   const full = Math.round(cells * share);
   return `${paint('cyan', '█'.repeat(full))}${paint('dim', '░'.repeat(cells - full))}${text}`;

@@ -1,29 +1,6 @@
-import { fileURLToPath } from 'node:url';
-import { auditTime } from 'rxjs';
 import { tellEnd } from '../shared/demo-end';
 import { DemoError } from '../shared/demo-error';
-import { connectModel, type ModelConnection } from '../shared/model-connection';
-import { openAnswers } from './answers';
 import { help, readArguments, type Arguments } from './arguments';
-import { Desk } from './desk';
-import { finalFigures } from './figures';
-import { openInput } from './input';
-import { liveView } from './live-view';
-import { ResultsFile } from './results-file';
-import { jsonView, plainView, quietView, type View } from './views';
-import { counted } from './wording';
-
-const sample = fileURLToPath(new URL('./sample/events.jsonl', import.meta.url));
-
-/** Limits that the sample's bursts run into, so that there is something to pace; and now and then a failed call. */
-const ownServer = {
-  requestsPerMinute: 300,
-  tokensPerMinute: 150_000,
-  burstSeconds: 2,
-  latencyBase: 180,
-  latencyPerToken: 5,
-  failureRate: 0.02,
-};
 
 /** Exit codes of programs that a signal ended. */
 const exitCodes = { SIGINT: 130, SIGTERM: 143 } as const;
@@ -56,65 +33,29 @@ async function main(): Promise<number> {
     process.stdout.write(help);
     return 0;
   }
-  const input = await openInput(choices.input, sample, stop.signal);
-  const results =
-    choices.output === undefined
-      ? undefined
-      : await ResultsFile.open(
-          choices.output,
-          choices.input.kind === 'file' ? choices.input.path : undefined,
-        );
-  const answers = choices.cache === undefined ? undefined : openAnswers(choices.cache);
-  const connection = await connectModel(process.env, choices.model, ownServer);
-  const view = viewFor(choices, connection, input.name);
-  const { speed, limit, maxConcurrent } = choices;
-  let failure: unknown;
+  const onView = sayStarting(choices);
   try {
-    const desk = new Desk({
-      input,
-      connection,
-      speed,
-      limit,
-      maxConcurrent,
-      results,
-      store: answers,
-      stop,
-      onBroken: (place, problem) => view.note(`${input.name}: ${place} ${problem}; skipped.`),
-    });
-    const shown = desk.stats$.pipe(auditTime(100)).forEach((snapshot) => view.show(desk, snapshot));
-    try {
-      await desk.run();
-    } catch (error) {
-      failure = error;
-    }
-    await shown;
-    await results?.close().catch((error: unknown) => (failure ??= error));
-    const { tally } = desk;
-    if (failure === undefined && stoppedBy === undefined && tally.taken === 0) {
-      const skipped = tally.broken === 0 ? '' : ` but ${counted(tally.broken, 'broken piece')} of input`;
-      failure = new DemoError(`${input.name} holds no events${skipped}`);
-    }
-    if (tally.answered > 0 || failure === undefined) {
-      view.finish(finalFigures(desk, connection, maxConcurrent));
-    } else {
-      view.abandon();
-    }
+    // Only now, because loading it all takes a while.
+    const { runDesk } = await import('./run');
+    // The stop may have come meanwhile.
+    if (!stop.signal.aborted) await runDesk(choices, stop, onView);
   } finally {
-    await connection.close();
-    await answers?.close();
+    onView();
   }
-  // eslint-disable-next-line @typescript-eslint/only-throw-error -- it is passed on as it was caught
-  if (failure !== undefined) throw failure;
   return stoppedBy === undefined ? 0 : exitCodes[stoppedBy];
 }
 
-function viewFor({ json, quiet }: Arguments, connection: ModelConnection, inputName: string): View {
-  if (json) return jsonView(quiet);
-  if (quiet) return quietView();
-  const { model, endpoint, isOwn } = connection;
-  const title = `${inputName}, ${model} at ${endpoint}${isOwn ? ' (a server of its own)' : ''}`;
+/** Says that something is going on, and returns what takes that back. */
+function sayStarting({ json, quiet }: Arguments): () => void {
+  if (json || quiet) return () => undefined;
+  const word = 'Starting…';
   const isTerminal = process.stdout.isTTY && process.env['TERM'] !== 'dumb';
-  return isTerminal ? liveView(process.stdout, title) : plainView(title);
+  process.stdout.write(isTerminal ? word : `${word}\n`);
+  let isThere = isTerminal;
+  return () => {
+    if (isThere) process.stdout.write(`\r${' '.repeat(word.length)}\r`);
+    isThere = false;
+  };
 }
 
 main().then(

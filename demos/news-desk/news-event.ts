@@ -1,4 +1,6 @@
+import { toUSVString } from 'node:util';
 import { CallPriority } from '../../lib/index';
+import { timeOf } from './event-time';
 
 /** The kinds of story on the wire, and how urgent an answer about each of them is. */
 export const priorityOfClass = {
@@ -40,10 +42,18 @@ export type InputItem =
       readonly problem: string;
     };
 
-/** The names under which inputs carry a field; the first that holds something counts. */
+/** The input is of no form that is read; the message is the rest of a sentence. */
+export class InputFormError extends Error {
+  override readonly name = 'InputFormError';
+}
+
+/** The names under which inputs carry a field, in lower case; the first that holds something counts. */
 const fieldNames = {
   id: ['id', 'guid', 'url'],
-  time: ['time', 'date', 'publish_date', 'published', 'timestamp'],
+  time: [
+    ...['time', 'date', 'publish_date', 'published', 'published_at', 'publishedat', 'pubdate'],
+    ...['timestamp', 'datetime', 'created_at'],
+  ],
   outlet: ['outlet', 'source', 'publisher'],
   storyClass: ['class', 'category'],
   symbol: ['symbol', 'ticker'],
@@ -53,16 +63,27 @@ const fieldNames = {
 
 const fallbackClass: StoryClass = 'market-colour';
 
-/** An event made of a record with fields of the usual names, or what is wrong with the record. */
+/** Whether a record with these field names, in any case, may hold a headline. */
+export function namesHeadline(names: readonly string[]): boolean {
+  return names.some((name) => (fieldNames.headline as readonly string[]).includes(name.toLowerCase()));
+}
+
+/**
+ * An event made of a record with fields of the usual names in any case, or what is wrong with the record. Its texts are
+ * well-formed, because endpoints refuse halves of characters.
+ */
 export function eventOf(record: unknown, place: string): NewsEvent | { readonly problem: string } {
   if (typeof record !== 'object' || record === null || Array.isArray(record)) {
     return { problem: 'is not an object' };
   }
+  const values = new Map(
+    Object.entries(record).map(([name, value]) => [name.toLowerCase(), value as unknown]),
+  );
   const textOf = (field: keyof typeof fieldNames): string => {
-    for (const name of fieldNames[field]) {
-      const value = (record as Record<string, unknown>)[name];
+    // A column that a table has twice holds a list.
+    for (const value of fieldNames[field].flatMap((name) => values.get(name))) {
       if (typeof value === 'number' && Number.isFinite(value)) return String(value);
-      if (typeof value === 'string' && value.trim() !== '') return value.trim();
+      if (typeof value === 'string' && value.trim() !== '') return toUSVString(value.trim());
     }
     return '';
   };
@@ -85,14 +106,4 @@ export function eventOf(record: unknown, place: string): NewsEvent | { readonly 
 function classOf(text: string): StoryClass {
   const name = text.toLowerCase();
   return Object.hasOwn(priorityOfClass, name) ? (name as StoryClass) : fallbackClass;
-}
-
-/** Reads ISO and RFC dates, days such as `20030219`, and seconds or milliseconds since 1970. */
-function timeOf(text: string): number | undefined {
-  const day = /^(\d{4})(\d{2})(\d{2})$/.exec(text);
-  let time: number;
-  if (day !== null) time = Date.parse(`${day[1]!}-${day[2]!}-${day[3]!}`);
-  else if (/^\d{9,14}(\.\d+)?$/.test(text)) time = Number(text) * (Number(text) < 1e11 ? 1_000 : 1);
-  else time = Date.parse(text);
-  return Number.isFinite(time) ? time : undefined;
 }

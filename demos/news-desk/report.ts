@@ -1,102 +1,85 @@
 import Table from 'cli-table3';
-import type { FinalFigures, NaiveFigures } from './figures';
-import { counted, dollars, duration, milliseconds, percent, wholeNumber, wrapped } from './wording';
+import type { FinalFigures } from './figures';
+import type { PlainFigures } from './plain-client';
+import { counted, dollars, duration, percent, wholeNumber, wrapped } from './wording';
 
 const noteWidth = 78;
 
-/** The final table, what the same input costs the naive way, and what the comparison rests on. */
+type Row = readonly [figure: string, ours: string, plain: string];
+
+/** The final table, what the official client alone made of the same events, and notes. It fits a terminal of 24 lines. */
 export function report(figures: FinalFigures): string {
-  const { naive } = figures;
-  const refusals = naive?.refusals;
-  const unknown = naive === undefined ? '' : 'unknown';
-  const money = (spent: number | undefined): string => (spent === undefined ? 'unknown' : dollars(spent));
-  const latency = (value: number): string => (figures.calls === 0 ? '-' : milliseconds(value));
-  const rows: [figure: string, ours: string, naive: string][] = [
-    ['events', wholeNumber(figures.events), naive ? wholeNumber(figures.answered + figures.failed) : ''],
-    ['answered', wholeNumber(figures.answered), naive ? wholeNumber(figures.answered + figures.failed) : ''],
-    ['failed', wholeNumber(figures.failed), naive ? '0' : ''],
-    ...(figures.stopped === 0
-      ? []
-      : [['not answered: stopped', wholeNumber(figures.stopped), ''] satisfies [string, string, string]]),
-    ['calls made', wholeNumber(figures.calls), naive ? callsNaively(figures) : ''],
-    [
-      'refused by the endpoint (429)',
-      wholeNumber(figures.refused),
-      refusals ? wholeNumber(refusals.refused) : unknown,
-    ],
-    ['answered by the cache', wholeNumber(figures.cacheHits), naive ? '0' : ''],
-    ['answered by a shared call', wholeNumber(figures.shared), naive ? '0' : ''],
-    ['answered without a call of its own', withoutCall(figures), naive ? '0' : ''],
-    ['cache hit rate', percent(figures.cacheHitRate), ''],
-    ['tokens in', wholeNumber(figures.inputTokens), naive ? wholeNumber(naive.inputTokens) : ''],
-    ['tokens out', wholeNumber(figures.outputTokens), naive ? wholeNumber(naive.outputTokens) : ''],
-    ['money spent', money(figures.spent), naive ? money(naive.spent) : ''],
-    ['tokens saved', wholeNumber(figures.saved.tokens), ''],
-    ['money saved', money(figures.saved.money), ''],
-    ['waiting for answers saved', duration(figures.saved.latency), ''],
-    ['time', duration(figures.duration), refusals ? duration(refusals.duration) : unknown],
-    ['latency, mean', latency(figures.latency.mean), ''],
-    ['latency, p50 / p95 / p99', percentiles(figures), ''],
-    ['throttled', wholeNumber(figures.throttled), naive ? '0' : ''],
-    ['retried', wholeNumber(figures.retried), ''],
-  ];
+  const { plain } = figures;
   const table = new Table({
-    head: ['', 'rxllm', ...(naive ? ['the naive way'] : [])],
+    head: ['', 'rxllm', ...(plain ? ['openai SDK alone'] : [])],
     colAligns: ['left', 'right', 'right'],
     // Colours of its own would ignore NO_COLOR.
     style: { head: [], border: [], compact: true },
   });
-  table.push(...rows.map((row) => (naive ? row : row.slice(0, 2))));
+  table.push(...rowsOf(figures).map((row) => (plain ? [...row] : row.slice(0, 2))));
   return [table.toString(), ...notes(figures).map((note) => wrapped(note, noteWidth))].join('\n');
 }
 
-function withoutCall({ cacheHits, shared, events }: FinalFigures): string {
-  const both = cacheHits + shared;
-  return events === 0 ? '0' : `${wholeNumber(both)} (${percent(both / events)})`;
+function rowsOf(figures: FinalFigures): Row[] {
+  const { events, answered, failed, stopped, calls, cacheHits, shared, latency, saved, plain } = figures;
+  const money = (spent: number | undefined): string => (spent === undefined ? 'unknown' : dollars(spent));
+  const beside = (...parts: number[]): string => parts.map(wholeNumber).join(' / ');
+  const row = (figure: string, ours: string, ofPlain: (theirs: PlainFigures) => string = () => ''): Row => [
+    figure,
+    ours,
+    plain === undefined ? '' : ofPlain(plain),
+  ];
+  const ofEvents = (count: number): string => `${wholeNumber(count)} of ${wholeNumber(events)}`;
+  return [
+    row('events answered', ofEvents(answered), (theirs) => ofEvents(theirs.answered)),
+    row('events failed', wholeNumber(failed), (theirs) => wholeNumber(theirs.failed)),
+    ...(stopped + (plain?.unanswered ?? 0) > 0
+      ? [row('events unanswered', wholeNumber(stopped), (theirs) => wholeNumber(theirs.unanswered))]
+      : []),
+    row('calls made / made again', beside(calls, figures.retried), (theirs) => wholeNumber(theirs.calls)),
+    row('calls refused (429)', wholeNumber(figures.refused), (theirs) => wholeNumber(theirs.refused)),
+    row('events held by the pace', wholeNumber(figures.throttled)),
+    row('answered by cache / shared', `${beside(cacheHits, shared)}${shareOf(cacheHits + shared, events)}`),
+    row('tokens in / out', beside(figures.inputTokens, figures.outputTokens), (theirs) =>
+      beside(theirs.inputTokens, theirs.outputTokens),
+    ),
+    row('money spent', money(figures.spent), (theirs) => money(theirs.spent)),
+    row('saved: tokens / money', `${wholeNumber(saved.tokens)} / ${money(saved.money)}`),
+    row('time', duration(figures.duration), (theirs) => duration(theirs.duration)),
+    row('ms a call: p50 / p95 / p99', calls === 0 ? '-' : beside(latency.p50, latency.p95, latency.p99)),
+  ];
 }
 
-function callsNaively({ naive }: FinalFigures): string {
-  const calls = wholeNumber(naive?.calls ?? 0);
-  return naive?.refusals === undefined ? `${calls} or more` : calls;
+function shareOf(count: number, events: number): string {
+  return events === 0 ? '' : ` (${percent(count / events)})`;
 }
 
-function percentiles({ calls, latency }: FinalFigures): string {
-  if (calls === 0) return '-';
-  return `${wholeNumber(latency.p50)} / ${milliseconds(latency.p95)} / ${milliseconds(latency.p99)}`.replace(
-    / ms(?= \/)/,
-    '',
-  );
-}
-
-function notes({ model, price, naive, labels, maxConcurrent, brokenInput }: FinalFigures): string[] {
+function notes({ model, price, plain, labels, maxConcurrent, skipped }: FinalFigures): string[] {
   const lines = [
     `Labels: ${Object.entries(labels)
       .map(([label, count]) => `${wholeNumber(count)} ${label}`)
       .join(', ')}.`,
   ];
-  if (brokenInput > 0) lines.push(`Skipped: ${counted(brokenInput, 'broken piece')} of input.`);
+  if (skipped.length > 0) {
+    const pieces = skipped.reduce((sum, { count }) => sum + count, 0);
+    const kinds = skipped
+      .slice(0, 2)
+      .map(
+        ({ place, problem, count }) => `${place} ${problem}${count > 1 ? ` (and ${count - 1} like it)` : ''}`,
+      );
+    const rest = skipped.length > kinds.length ? ', and others' : '';
+    lines.push(`Skipped: ${counted(pieces, 'broken piece')} of input: ${kinds.join(', ')}${rest}.`);
+  }
   lines.push(
     price === undefined
       ? `Money: no price is known for ${model}; demos/news-desk/prices.ts holds those that are.`
-      : `Money: at ${dollars(price.input)} and ${dollars(price.output)} for a million tokens in and out, assumed for ${model}.`,
+      : `Money: at ${dollars(price.input)} / ${dollars(price.output)} a million tokens in / out, assumed for ${model}.`,
   );
-  if (naive !== undefined) {
+  if (plain !== undefined) {
     lines.push(
-      `The naive way: one call for each event, ${maxConcurrent} at a time, no pace, no cache, each refused call made ` +
-        'again after the wait that the refusal names; played through on the arrival times, latencies and tokens ' +
-        'of this run, ' +
-        (naive.refusals === undefined
-          ? 'as far as it goes: the endpoint states no limits, so how many calls it would refuse is unknown.'
-          : 'against the limits that the endpoint stated in its headers.') +
-        afterTwoRetries(naive),
+      `openai SDK alone: on the same events beside rxllm, ${maxConcurrent} calls at once, with its own two ` +
+        'retries and a server of the same limits, until rxllm was done.',
     );
   }
   return lines;
-}
-
-function afterTwoRetries({ unansweredAfterTwoRetries = 0 }: NaiveFigures): string {
-  return unansweredAfterTwoRetries === 0
-    ? ''
-    : ` With no more than the two retries of the official client, ` +
-        `${counted(unansweredAfterTwoRetries, 'event')} would stay unanswered.`;
 }

@@ -1,4 +1,6 @@
 import type { OpenAI } from 'openai';
+import { NoCompletionError } from '../shared/failures';
+import { leadOf } from './wording';
 import type { NewsEvent } from './news-event';
 
 /** What the model thinks of a story. */
@@ -28,7 +30,7 @@ const instructions =
 
 /** The story as the model reads it. */
 export function storyText({ headline, body }: Pick<NewsEvent, 'headline' | 'body'>): string {
-  return body === '' ? headline : `${headline}\n\n${body.slice(0, longestBody)}`;
+  return body === '' ? headline : `${headline}\n\n${leadOf(body, longestBody)}`;
 }
 
 /** The request about a story in OpenAI's form. */
@@ -55,9 +57,13 @@ export function expectedTokens(text: string): number {
 /**
  * Reads the sentiment off the model's answer.
  * @throws MalformedAnswerError saying what is wrong with it
+ * @throws NoCompletionError if it is none
  */
 export function readSentiment(completion: OpenAI.Chat.Completions.ChatCompletion): Sentiment {
-  const [choice] = completion.choices;
+  // Some servers answer whatever they do not know with 200.
+  const { choices } = completion as Partial<typeof completion>;
+  if (!Array.isArray(choices)) throw new NoCompletionError('The answer is no chat completion.');
+  const [choice] = choices;
   if (choice?.finish_reason === 'length') throw new MalformedAnswerError('The answer was cut off.');
   const content = choice?.message.content ?? '';
   if (content.trim() === '') throw new MalformedAnswerError('The answer is empty.');

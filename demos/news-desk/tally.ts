@@ -2,10 +2,8 @@ import type { CallEvent, CallEventListener, CallOutcome, OutcomeSource } from '.
 import { isRefusal, isStopped } from '../shared/failures';
 import type { Answer, DeskRequest } from './desk';
 import type { Input } from './input';
-import type { NaiveEvent } from './naive-client';
 import type { InputItem, StoryClass } from './news-event';
 import type { Sentiment } from './sentiment';
-import { mergeStatedLimits, readStatedLimits, type StatedLimits } from './stated-limits';
 import { wholeNumber } from './wording';
 
 /** An answer for people to see. */
@@ -22,22 +20,20 @@ const latestKept = 6;
 export class Tally implements CallEventListener {
   /** Events taken in. */
   taken = 0;
-  /** Pieces of input that could not be used. */
-  broken = 0;
   answered = 0;
   failed = 0;
   /** Events given up because the run was stopped. */
   stopped = 0;
   /** Calls that the endpoint answered with 429. */
   refused = 0;
+  /** What could not be used of the input: the first piece of each kind, and how many there were. */
+  readonly skipped: { readonly place: string; readonly problem: string; count: number }[] = [];
   readonly labels: Record<Sentiment['label'], number> = { positive: 0, neutral: 0, negative: 0 };
   /** The newest last. */
   readonly latest: LatestAnswer[] = [];
-  limits: StatedLimits = {};
   readonly #startedAt = performance.now();
   readonly #input: Pick<Input, 'size' | 'count'>;
   readonly #limit: number;
-  readonly #settled: { arrivedAt: number; reservedTokens: number; cost: Answer['cost'] | undefined }[] = [];
   #bytes = 0;
   #isRead = false;
 
@@ -85,14 +81,17 @@ export class Tally implements CallEventListener {
     return total === undefined || settled === 0 ? undefined : (this.elapsed * (total - settled)) / settled;
   }
 
-  /** Takes note of a piece of input. */
-  read(item: InputItem): void {
+  /** Takes note of a piece of input, and returns whether it is the first of its kind. */
+  read(item: InputItem): boolean {
     if (item.kind === 'broken') {
-      this.broken += 1;
-      return;
+      const alike = this.skipped.find(({ problem }) => problem === item.problem);
+      if (alike === undefined) this.skipped.push({ place: item.place, problem: item.problem, count: 1 });
+      else alike.count += 1;
+      return alike === undefined;
     }
     this.taken += 1;
     this.#bytes = item.bytes ?? 0;
+    return this.taken === 1;
   }
 
   /** Takes note of the end of the input. */
@@ -102,16 +101,11 @@ export class Tally implements CallEventListener {
 
   /** Takes note of an outcome. */
   settle(outcome: CallOutcome<DeskRequest, Answer>): void {
-    const { arrivedAt, event } = outcome.request;
+    const { event } = outcome.request;
     if (!outcome.ok && isStopped(outcome.error)) {
       this.stopped += 1;
       return;
     }
-    this.#settled.push({
-      arrivedAt,
-      reservedTokens: outcome.request.tokens,
-      cost: outcome.ok ? outcome.value.cost : undefined,
-    });
     if (!outcome.ok) {
       this.failed += 1;
       return;
@@ -131,25 +125,5 @@ export class Tally implements CallEventListener {
   /** Takes note of what the endpoint said. */
   next(event: CallEvent): void {
     if (event.type === 'finished' && event.result === 'failed' && isRefusal(event.error)) this.refused += 1;
-    if (event.type === 'feedback' && event.feedback.headers !== undefined) {
-      this.limits = mergeStatedLimits(this.limits, readStatedLimits(event.feedback.headers));
-    }
-  }
-
-  /** The events answered or failed, as the naive client would have met them; a failed one costs what others do. */
-  get naiveEvents(): NaiveEvent[] {
-    const costs = this.#settled.flatMap(({ cost }) => cost ?? []);
-    const mean = (figure: (cost: Answer['cost']) => number): number =>
-      costs.length === 0 ? 0 : costs.reduce((sum, cost) => sum + figure(cost), 0) / costs.length;
-    const usual: Answer['cost'] = {
-      inputTokens: Math.round(mean(({ inputTokens }) => inputTokens)),
-      outputTokens: Math.round(mean(({ outputTokens }) => outputTokens)),
-      latency: mean(({ latency }) => latency),
-    };
-    return this.#settled.map(({ arrivedAt, reservedTokens, cost }) => ({
-      arrivedAt,
-      reservedTokens,
-      ...(cost ?? usual),
-    }));
   }
 }

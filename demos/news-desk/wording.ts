@@ -1,3 +1,5 @@
+import stringWidth from 'string-width';
+
 /** `1 event`, `2 events`. */
 export function counted(count: number, noun: string): string {
   return `${wholeNumber(count)} ${noun}${count === 1 ? '' : 's'}`;
@@ -38,16 +40,38 @@ export function signed(score: number): string {
   return `${score < 0 ? '-' : '+'}${Math.abs(score).toFixed(2)}`;
 }
 
+/** The beginning of a text, without half a character at its end. */
+export function leadOf(text: string, longest: number): string {
+  const lead = text.slice(0, longest);
+  return text.length > longest ? lead.replace(/[\ud800-\udbff]$/, '') : lead;
+}
+
 const graphemes = new Intl.Segmenter('en');
 
 /**
- * Text of others on one line of the terminal, cut to a width; without control characters, as a headline could
- * otherwise move the cursor or change colours.
+ * Text of others on one line of the terminal, cut to a width in its columns; without control characters, as a headline
+ * could otherwise move the cursor or change colours.
  */
 export function oneLine(text: string, width: number): string {
   const clean = text.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069\s]+/g, ' ').trim();
-  const characters = Array.from(graphemes.segment(clean), ({ segment }) => segment);
-  return characters.length <= width ? clean : `${characters.slice(0, Math.max(0, width - 1)).join('')}…`;
+  let taken = 0;
+  let end = 0;
+  for (const { segment, index } of graphemes.segment(clean)) {
+    taken += widthOf(segment);
+    if (taken > width) return `${clean.slice(0, end)}…`;
+    if (taken < width) end = index + segment.length;
+  }
+  return clean;
+}
+
+/** Columns of a terminal that a character takes: two for most of East Asia and for pictures. */
+function widthOf(grapheme: string): number {
+  return /\p{Emoji_Presentation}|\ufe0f/u.test(grapheme) ? 2 : stringWidth(grapheme);
+}
+
+/** Rows that lines take in a terminal with so many columns. */
+export function rowsOf(lines: readonly string[], columns: number): number {
+  return lines.reduce((sum, line) => sum + Math.max(1, Math.ceil(stringWidth(line) / columns)), 0);
 }
 
 /** Text broken into lines between its words. */

@@ -31,19 +31,24 @@ export function isRefusal(error: unknown): boolean {
   return error instanceof APIError && error.status === 429;
 }
 
+/** An answer without an error that is no chat completion: a page of HTML, or an error in a form of its own. */
+export class NoCompletionError extends Error {
+  override readonly name = 'NoCompletionError';
+}
+
 /**
  * Why the whole run is in vain if a call fails like this, as a sentence without its full stop; undefined if it is not.
  * @param hasAnswered whether the endpoint has answered a call before
  */
 export function fatalReason(
   error: unknown,
-  { endpoint, model, isEndpointNamed }: NamedConnection,
+  connection: NamedConnection,
   hasAnswered: boolean,
 ): string | undefined {
   if (!(error instanceof APIError)) return undefined;
+  const { endpoint, model, isEndpointNamed } = connection;
   const { status, code } = error as { status?: number; code?: string | null };
   if (status === 401) return `${endpoint} does not accept the key (401); check OPENAI_API_KEY`;
-  if (status === 403) return `${endpoint} does not let this key use ${model} (403)`;
   if (status === 429 && code === 'insufficient_quota')
     return `The quota of this key at ${endpoint} is used up (429)`;
   if (hasAnswered) return undefined;
@@ -51,15 +56,48 @@ export function fatalReason(
     const check = isEndpointNamed ? 'OPENAI_BASE_URL' : 'the network';
     return `${endpoint} cannot be reached: ${reasonOf(error)}; check ${check}`;
   }
-  if (status === 404) return `${endpoint} knows no model ${model}, or is no OpenAI-compatible endpoint (404)`;
-  if (status === 400) return `${endpoint} does not take requests of this form for ${model} (400)`;
+  if (status === 404 || status === 405) {
+    const hint = hintAtPath(connection);
+    return hint === ''
+      ? `${endpoint} knows no model ${model}, or is no OpenAI-compatible endpoint (${status})`
+      : `${endpoint} is no OpenAI-compatible endpoint (${status})${hint}`;
+  }
   return undefined;
 }
+
+/**
+ * Why every call may fail like this one, as a sentence without its full stop; undefined if this one fails for its own
+ * prompt, or by chance. Other calls tell: it is so if several failed and none was answered.
+ */
+export function likelyReason(error: unknown, connection: NamedConnection): string | undefined {
+  const { endpoint, model } = connection;
+  if (error instanceof NoCompletionError) {
+    return `${endpoint} answers with something else than chat completions${hintAtPath(connection)}`;
+  }
+  if (!(error instanceof APIError)) return undefined;
+  const { status, code } = error as { status?: number; code?: string | null };
+  if (status === 403) return `${endpoint} does not let this key use ${model} (403)`;
+  // Names of filters, and of limits on the length of one prompt.
+  const isOfPrompt = /content|context|moderation|inspection|safety|max_length/i.test(code ?? '');
+  if ((status === 400 || status === 422) && !isOfPrompt) {
+    return `${endpoint} does not take requests of this form for ${model} (${status})`;
+  }
+  return undefined;
+}
+
+/** Most base URLs have a path, which is easily left out. */
+function hintAtPath({ endpoint, isEndpointNamed }: NamedConnection): string {
+  if (!isEndpointNamed || !URL.canParse(endpoint) || new URL(endpoint).pathname !== '/') return '';
+  return `; most base URLs end in /v1: try OPENAI_BASE_URL=${new URL(endpoint).origin}/v1`;
+}
+
+/** Failures before the first answer after which nobody wants to watch more of them. */
+export const mostFailures = 5;
 
 /** Why a run was in vain in which calls failed and none was answered, as a sentence without its full stop. */
 export function reasonInVain(errors: readonly unknown[], connection: NamedConnection): string {
   for (const error of errors) {
-    const reason = fatalReason(error, connection, false);
+    const reason = fatalReason(error, connection, false) ?? likelyReason(error, connection);
     if (reason !== undefined) return reason;
   }
   const { message } = describeFailure(errors.at(-1));

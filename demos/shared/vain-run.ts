@@ -1,10 +1,7 @@
 import { defer, tap, type MonoTypeOperatorFunction } from 'rxjs';
 import type { CallOutcome } from '../../lib/index';
 import { DemoError } from './demo-error';
-import { fatalReason, reasonInVain, type NamedConnection } from './failures';
-
-/** Failures before the first answer after which nobody wants to watch more of them. */
-const mostFailures = 5;
+import { fatalReason, mostFailures, reasonInVain, type NamedConnection } from './failures';
 
 /**
  * Passes outcomes on, and fails with a DemoError at a failure that every further call would meet too, at many failures
@@ -25,7 +22,8 @@ export function endIfInVain<R, V>(connection: NamedConnection): MonoTypeOperator
             const reason = fatalReason(outcome.error, connection, hasAnswered);
             if (reason !== undefined) throw new DemoError(reason);
             if (hasAnswered) return;
-            errors.push(outcome.error);
+            // One call may fail for many requests.
+            if (!errors.includes(outcome.error)) errors.push(outcome.error);
             if (errors.length >= mostFailures) throw new DemoError(reasonInVain(errors, connection));
           },
           complete: () => {

@@ -60,7 +60,7 @@ async function ask(
   const { metrics } = optimizer.getStats();
   console.log(
     `  ${metrics.totalCalls} requests, ${metrics.startedCalls} calls, ` +
-      `${Math.round(100 * metrics.cacheHitRate)} % hits, ${metrics.throttledCalls} throttled, ` +
+      `${Math.round(100 * metrics.cacheHitRate)} % hits, ${metrics.throttledCalls} held by the pace, ` +
       `${metrics.failedCalls} failed, ${((performance.now() - startedAt) / 1_000).toFixed(1)} s`,
   );
 }

@@ -18,6 +18,9 @@ interface Setting {
   readonly during?: (child: ChildProcess, output: string) => void;
 }
 
+/** What it says at once, before it has loaded anything. */
+const starting = 'Starting…\n';
+
 const root = join(__dirname, '../..');
 const folder = mkdtempSync(join(tmpdir(), 'news-desk-'));
 const servers: Pick<ModelServer, 'close'>[] = [];
@@ -123,12 +126,12 @@ describe('the news desk', () => {
     ]);
     expect(missing).toEqual({
       code: 1,
-      stdout: '',
+      stdout: starting,
       stderr: `${join(folder, 'missing.jsonl')} cannot be read: there is no such file.\n`,
     });
     expect(flag).toEqual({ code: 2, stdout: '', stderr: "Unknown option '--bogus'; see --help.\n" });
-    expect(none).toEqual({ code: 1, stdout: '', stderr: `${empty} holds no events.\n` });
-    expect(folderless).toMatchObject({ code: 1, stdout: '' });
+    expect(none).toEqual({ code: 1, stdout: starting, stderr: `${empty} holds no events.\n` });
+    expect(folderless).toMatchObject({ code: 1, stdout: starting });
     expect(folderless.stderr).toContain('its folder does not exist');
   });
 
@@ -176,7 +179,7 @@ describe('the news desk', () => {
     ]);
     expect(unauthorized).toEqual({
       code: 1,
-      stdout: '',
+      stdout: starting,
       stderr: `${server.url} does not accept the key (401); check OPENAI_API_KEY.\n`,
     });
     expect(server.statistics().received).toBeLessThanOrEqual(2);

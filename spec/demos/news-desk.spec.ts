@@ -1,181 +1,16 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { CallPriority } from '../../lib/index';
 import { help, readArguments, sampleSpeed } from '../../demos/news-desk/arguments';
-import { readCsv } from '../../demos/news-desk/csv';
-import { readFeed } from '../../demos/news-desk/feed';
-import { readJsonLines } from '../../demos/news-desk/json-lines';
 import { LookAhead } from '../../demos/news-desk/look-ahead';
-import { attemptsOfOfficialClient, runNaively, type NaiveEvent } from '../../demos/news-desk/naive-client';
-import { eventOf, priorityOfClass, type InputItem, type NewsEvent } from '../../demos/news-desk/news-event';
+import type { InputItem, NewsEvent } from '../../demos/news-desk/news-event';
 import { costOf, priceOf } from '../../demos/news-desk/prices';
 import { replay } from '../../demos/news-desk/replay';
 import { readSentiment, storyText } from '../../demos/news-desk/sentiment';
-import { mergeStatedLimits, readStatedLimits } from '../../demos/news-desk/stated-limits';
 import { Tally } from '../../demos/news-desk/tally';
-import { dollars, duration, oneLine, signed } from '../../demos/news-desk/wording';
+import { dollars, duration, leadOf, oneLine, rowsOf, signed } from '../../demos/news-desk/wording';
+import { NoCompletionError } from '../../demos/shared/failures';
 import { UsageError } from '../../demos/shared/flags';
 import { withoutSecrets } from '../../demos/shared/shown-url';
 import { lastValueFrom, take, tap, toArray, type Observable } from 'rxjs';
-
-async function* chunksOf(...chunks: (string | Uint8Array)[]): AsyncGenerator<Uint8Array> {
-  for (const chunk of chunks) {
-    await Promise.resolve();
-    yield typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
-  }
-}
-
-async function all(items: AsyncIterable<InputItem>): Promise<InputItem[]> {
-  const list: InputItem[] = [];
-  for await (const item of items) list.push(item);
-  return list;
-}
-
-const headlines = (items: readonly InputItem[]): string[] =>
-  items.flatMap((item) => (item.kind === 'event' ? item.event.headline : []));
-
-const problems = (items: readonly InputItem[]): string[] =>
-  items.flatMap((item) => (item.kind === 'broken' ? `${item.place} ${item.problem}` : []));
-
-describe('lines of JSON', () => {
-  it('are read with a byte order mark, with carriage returns and without a last newline', async () => {
-    const items = await all(
-      readJsonLines(chunksOf('\ufeff{"headline":"one"}\r\n\r\n{"head', 'line":"two"}\n{"title":"three"}')),
-    );
-    expect(headlines(items)).toEqual(['one', 'two', 'three']);
-    expect(problems(items)).toEqual([]);
-  });
-
-  it('are divided at newline bytes only, and characters may be divided between chunks', async () => {
-    const bytes = Buffer.from('{"headline":"a\u2028b é"}\n');
-    const items = await all(readJsonLines(chunksOf(bytes.subarray(0, 20), bytes.subarray(20))));
-    expect(headlines(items)).toEqual(['a\u2028b é']);
-    expect(items).toEqual([expect.objectContaining({ bytes: bytes.length })]);
-  });
-
-  it('are skipped where they are broken, with their numbers', async () => {
-    const invalid = Buffer.from([0x22, 0xff, 0x22, 0x0a]);
-    const items = await all(
-      readJsonLines(
-        chunksOf('{"headline":"one"}\n\nnope\n[1]\n{"body":"x"}\n', invalid, '{"headline":"two"}'),
-      ),
-    );
-    expect(headlines(items)).toEqual(['one', 'two']);
-    expect(problems(items)).toEqual([
-      'line 3 is not JSON',
-      'line 4 is not an object',
-      'line 5 has no headline',
-      'line 6 is not UTF-8',
-    ]);
-  });
-
-  it('are skipped where they are too long to be kept in memory', async () => {
-    const chunk = Buffer.alloc(1_024 * 1_024, 0x20);
-    const items = await all(
-      readJsonLines(chunksOf(...Array.from({ length: 9 }, () => chunk), '\n{"headline":"next"}')),
-    );
-    expect(headlines(items)).toEqual(['next']);
-    expect(problems(items)).toEqual(['line 1 is longer than 8388608 bytes']);
-  });
-});
-
-describe('CSV', () => {
-  it('is read with quoted fields of many lines, a byte order mark and headers in any case', async () => {
-    const items = await all(
-      readCsv(
-        chunksOf(
-          '\ufeffDate,Title,Text\r\n20030219,"One, ""so"" to',
-          ' say","first\nsecond"\r\n2019-01-04,Two,\r\n',
-        ),
-      ),
-    );
-    expect(items).toEqual([
-      expect.objectContaining({
-        event: {
-          id: 'line 2',
-          time: Date.parse('2003-02-19'),
-          storyClass: 'market-colour',
-          headline: 'One, "so" to say',
-          body: 'first\nsecond',
-        },
-      }),
-      expect.objectContaining({ event: expect.objectContaining({ headline: 'Two', body: '' }) as NewsEvent }),
-    ]);
-  });
-
-  it('is read on after a broken record, with the number of its line', async () => {
-    const items = await all(readCsv(chunksOf('title,text\n"a\nb",x\n,nothing\nc "d" e,y\nf,"never\nclosed')));
-    expect(headlines(items)).toEqual(['a\nb', 'c "d" e']);
-    expect(problems(items)).toEqual(['line 4 has no headline', 'line 6 opens a quote that is never closed']);
-  });
-
-  it('passes on an error of its source', async () => {
-    async function* failing(): AsyncGenerator<Uint8Array> {
-      yield* chunksOf('title\none\n');
-      throw new Error('disk');
-    }
-    await expect(all(readCsv(failing()))).rejects.toThrow('disk');
-  });
-});
-
-describe('feeds', () => {
-  it('are read as RSS, without markup', () => {
-    const items = readFeed(
-      '<rss version="2.0"><channel><title>Wire</title>' +
-        '<item><title>Profit &amp; loss</title><description><![CDATA[<p>Up <b>5&#37;</b></p>]]></description>' +
-        '<guid>g1</guid><pubDate>Mon, 16 Mar 2026 13:30:22 GMT</pubDate></item>' +
-        '<item><description>no title</description></item></channel></rss>',
-    );
-    expect(items).toEqual([
-      {
-        kind: 'event',
-        event: {
-          id: 'g1',
-          time: Date.parse('2026-03-16T13:30:22Z'),
-          outlet: 'Wire',
-          storyClass: 'market-colour',
-          headline: 'Profit & loss',
-          body: 'Up 5%',
-        },
-      },
-      { kind: 'broken', place: 'entry 2', problem: 'has no headline' },
-    ]);
-  });
-
-  it('are read as Atom', () => {
-    const [item] = readFeed(
-      '<feed xmlns="http://www.w3.org/2005/Atom"><title>Wire</title><entry><id>a1</id>' +
-        '<title type="text">Rates rise</title><updated>2026-03-16T13:30:22Z</updated>' +
-        '<content type="html">&lt;p&gt;By 75 points&lt;/p&gt;</content></entry></feed>',
-    );
-    expect(item).toMatchObject({ event: { id: 'a1', headline: 'Rates rise', body: 'By 75 points' } });
-  });
-
-  it('are refused if they are none', () => {
-    expect(() => readFeed('plain text')).toThrow('is neither an RSS nor an Atom feed');
-  });
-});
-
-describe('events', () => {
-  it('take their class and its priority from the input', () => {
-    const classOf = (text: unknown): unknown => {
-      const event = eventOf({ headline: 'x', class: text }, 'line 1');
-      return 'problem' in event ? event : priorityOfClass[event.storyClass];
-    };
-    expect(classOf('alert')).toBe(CallPriority.CRITICAL);
-    expect(classOf('Earnings')).toBe(CallPriority.HIGH);
-    expect(classOf('company')).toBe(CallPriority.MEDIUM);
-    expect(classOf(undefined)).toBe(CallPriority.LOW);
-    expect(classOf('toString')).toBe(CallPriority.LOW);
-  });
-
-  it('take times as dates, days and seconds', () => {
-    const timeOf = (time: unknown): unknown => eventOf({ headline: 'x', time }, 'line 1');
-    expect(timeOf('20030219')).toMatchObject({ time: Date.parse('2003-02-19') });
-    expect(timeOf(1_700_000_000)).toMatchObject({ time: 1_700_000_000_000 });
-    expect(timeOf(1_700_000_000_000)).toMatchObject({ time: 1_700_000_000_000 });
-    expect(timeOf('soon')).not.toHaveProperty('time');
-  });
-});
 
 describe('arguments', () => {
   it('have defaults', () => {
@@ -240,115 +75,24 @@ describe('the progress', () => {
     expect([tally.progress, tally.isTotalEstimated]).toEqual(['0 of 2', false]);
   });
 
+  it('tells the first piece of each kind that is skipped, and counts the others', () => {
+    const tally = new Tally({}, Infinity);
+    const broken = (line: number, problem: string): boolean =>
+      tally.read({ kind: 'broken', place: `line ${line}`, problem });
+    expect([broken(1, 'is not JSON'), broken(2, 'is not JSON'), broken(3, 'is not UTF-8')]).toEqual([
+      true,
+      false,
+      true,
+    ]);
+    expect(tally.skipped).toEqual([
+      { place: 'line 1', problem: 'is not JSON', count: 2 },
+      { place: 'line 3', problem: 'is not UTF-8', count: 1 },
+    ]);
+  });
+
   it('states a total that was counted', () => {
     expect(new Tally({ count: 1_200 }, Infinity).progress).toBe('0 of 1,200');
     expect(new Tally({ count: 1_200 }, 10).progress).toBe('0 of 10');
-  });
-});
-
-describe('the naive client', () => {
-  const event = (arrivedAt: number): NaiveEvent => ({
-    arrivedAt,
-    latency: 100,
-    inputTokens: 50,
-    outputTokens: 10,
-    reservedTokens: 60,
-  });
-  const together = (count: number): NaiveEvent[] => Array.from({ length: count }, () => event(0));
-
-  it('makes one call for each event where nothing refuses it', () => {
-    const limits = { requests: { perMinute: 600, depth: 600 } };
-    expect(runNaively(together(4), limits, { maxConcurrent: 2, attempts: 3 })).toEqual({
-      calls: 4,
-      inputTokens: 200,
-      outputTokens: 40,
-      refusals: { refused: 0, givenUp: 0, duration: 200 },
-    });
-  });
-
-  it('says nothing about refusals where no limit is stated', () => {
-    expect(runNaively(together(4), {}, { maxConcurrent: 2, attempts: 3 })).toEqual({
-      calls: 4,
-      inputTokens: 200,
-      outputTokens: 40,
-      refusals: undefined,
-    });
-  });
-
-  it('waits as long as a refusal names, and calls again', () => {
-    // One request a second, one at once: the second call is refused at 100 ms and waits for the rest of the second.
-    const limits = { requests: { perMinute: 60, depth: 1 } };
-    expect(runNaively(together(2), limits, { maxConcurrent: 1, attempts: Infinity })).toMatchObject({
-      calls: 3,
-      refusals: { refused: 1, givenUp: 0, duration: 1_100 },
-    });
-  });
-
-  it('gives an event up after its last attempt', () => {
-    const limits = { requests: { perMinute: 60, depth: 1 } };
-    const { calls, refusals, inputTokens } = runNaively(together(8), limits, {
-      maxConcurrent: 8,
-      attempts: attemptsOfOfficialClient,
-    });
-    // One is admitted at once, one with the second attempt and one with the third, which the other five wait in vain.
-    expect(refusals).toMatchObject({ givenUp: 5, refused: calls - 3 });
-    expect(inputTokens).toBe(3 * 50);
-  });
-
-  it('is held to the token budget too, and never waits for more than it holds', () => {
-    const limits = { tokens: { perMinute: 600, depth: 30 } };
-    expect(runNaively(together(2), limits, { maxConcurrent: 1, attempts: Infinity })).toMatchObject({
-      refusals: { refused: 1, duration: 100 + 5_900 + 100 },
-    });
-  });
-
-  it('takes events when they arrive, whatever order they are given in', () => {
-    const limits = { requests: { perMinute: 60, depth: 1 } };
-    const events = [event(2_000), event(1_000)];
-    expect(runNaively(events, limits, { maxConcurrent: 8, attempts: 3 })).toMatchObject({
-      refusals: { refused: 0, duration: 1_100 },
-    });
-  });
-
-  it('has nothing to do without events', () => {
-    const limits = { requests: { perMinute: 60, depth: 1 } };
-    expect(runNaively([], limits, { maxConcurrent: 8, attempts: 3 })).toMatchObject({
-      calls: 0,
-      refusals: { refused: 0, givenUp: 0, duration: 0 },
-    });
-  });
-});
-
-describe('stated limits', () => {
-  const headers = (limit: number, remaining: number, reset: string): Headers =>
-    new Headers({
-      'x-ratelimit-limit-requests': String(limit),
-      'x-ratelimit-remaining-requests': String(remaining),
-      'x-ratelimit-reset-requests': reset,
-    });
-
-  it('tell the depth of the budget', () => {
-    expect(readStatedLimits(headers(300, 299, '200ms'))).toEqual({
-      requests: { perMinute: 300, depth: 300 },
-    });
-    expect(readStatedLimits(headers(300, 9, '200ms'))).toEqual({ requests: { perMinute: 300, depth: 10 } });
-  });
-
-  it('may be of a day', () => {
-    expect(readStatedLimits(headers(14_400, 14_399, '6s')).requests?.perMinute).toBeCloseTo(10);
-  });
-
-  it('are unknown where the headers say nothing', () => {
-    expect(readStatedLimits(new Headers())).toEqual({});
-    expect(readStatedLimits({ 'x-ratelimit-limit-tokens': '100' })).toEqual({
-      tokens: { perMinute: 100, depth: 100 },
-    });
-  });
-
-  it('are read off many answers', () => {
-    const one = { requests: { perMinute: 300, depth: 9 } };
-    const other = { requests: { perMinute: 300, depth: 10 }, tokens: { perMinute: 5, depth: 5 } };
-    expect(mergeStatedLimits(mergeStatedLimits({}, other), one)).toEqual(other);
   });
 });
 
@@ -452,6 +196,17 @@ describe('sentiments', () => {
     expect(storyText({ headline: 'a', body: '' })).toBe('a');
     expect(storyText({ headline: 'a', body: 'b'.repeat(9_000) })).toHaveLength(2_003);
   });
+
+  it('are asked for without half a character at the end of the lead', () => {
+    const body = `${'x'.repeat(1_999)}🚀 to the moon`;
+    expect(storyText({ headline: 'a', body })).toBe(`a\n\n${'x'.repeat(1_999)}`);
+    expect(storyText({ headline: 'a', body: `x${body}`.slice(2) })).toContain('x🚀');
+  });
+
+  it('are no chat completion if a server answers in a form of its own', () => {
+    const answer = { error: 'Unexpected endpoint' } as unknown as Parameters<typeof readSentiment>[0];
+    expect(() => readSentiment(answer)).toThrow(new NoCompletionError('The answer is no chat completion.'));
+  });
 });
 
 describe('words', () => {
@@ -471,6 +226,24 @@ describe('words', () => {
   it('of others cannot move the cursor', () => {
     expect(oneLine('a\u001b[2J\nb', 20)).toBe('a [2J b');
     expect(oneLine('a long headline', 6)).toBe('a lon…');
+  });
+
+  it('of others are cut to the columns that they take', () => {
+    expect(oneLine('株価が急騰', 10)).toBe('株価が急騰');
+    expect(oneLine('株価が急騰した', 10)).toBe('株価が急…');
+    expect(oneLine('🚀🫠 up', 7)).toBe('🚀🫠 up');
+    expect(oneLine('🚀🫠 up', 6)).toBe('🚀🫠 …');
+    expect(oneLine('e\u0301a', 2)).toBe('e\u0301a');
+    expect(oneLine('', 0)).toBe('');
+  });
+
+  it('know how many rows they take in a terminal that became narrower', () => {
+    expect(rowsOf(['a'.repeat(20), '', '\u001b[1mbold\u001b[22m', '株株株'], 10)).toBe(5);
+    expect(rowsOf(['株株株'], 5)).toBe(2);
+  });
+
+  it('are cut between characters', () => {
+    expect([leadOf('a🚀', 2), leadOf('a🚀', 3), leadOf('a🚀b', 3)]).toEqual(['a', 'a🚀', 'a🚀']);
   });
 
   it('of URLs hold no secrets', () => {

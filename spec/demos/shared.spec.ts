@@ -1,7 +1,13 @@
 import { APIConnectionError, APIError } from 'openai';
 import { lastValueFrom, NEVER, concat, of, toArray } from 'rxjs';
 import { DemoError, reasonOf } from '../../demos/shared/demo-error';
-import { describeFailure, fatalReason, reasonInVain } from '../../demos/shared/failures';
+import {
+  describeFailure,
+  fatalReason,
+  likelyReason,
+  NoCompletionError,
+  reasonInVain,
+} from '../../demos/shared/failures';
 import { asksForHelp, UsageError } from '../../demos/shared/flags';
 import { connectModel } from '../../demos/shared/model-connection';
 import { helpOf } from '../../demos/shared/small-demo';
@@ -34,6 +40,34 @@ describe('failures', () => {
       'http://127.0.0.1:1/v1 cannot be reached: the connection was refused; check OPENAI_BASE_URL',
     );
     expect(fatalReason(unreachable, endpoint, true)).toBeUndefined();
+  });
+
+  it('may be of one prompt, or of every request of its form', () => {
+    expect(fatalReason(answered(400), endpoint, false)).toBeUndefined();
+    expect(likelyReason(answered(400), endpoint)).toBe(
+      'http://127.0.0.1:1/v1 does not take requests of this form for some-model (400)',
+    );
+    expect(likelyReason(answered(422), endpoint)).toContain('(422)');
+    expect(likelyReason(answered(403), endpoint)).toContain('does not let this key use some-model (403)');
+    expect(likelyReason(new NoCompletionError('x'), endpoint)).toBe(
+      'http://127.0.0.1:1/v1 answers with something else than chat completions',
+    );
+    for (const code of ['content_filter', 'content_policy_violation', 'context_length_exceeded']) {
+      expect(likelyReason(answered(400, code), endpoint)).toBeUndefined();
+    }
+    expect(likelyReason(answered(500), endpoint)).toBeUndefined();
+    expect(likelyReason(unreachable, endpoint)).toBeUndefined();
+  });
+
+  it('name the end of the base URL where it has no path', () => {
+    const bare = { ...endpoint, endpoint: 'http://127.0.0.1:1/' };
+    const hint = '; most base URLs end in /v1: try OPENAI_BASE_URL=http://127.0.0.1:1/v1';
+    expect(fatalReason(answered(404), bare, false)).toBe(
+      `http://127.0.0.1:1/ is no OpenAI-compatible endpoint (404)${hint}`,
+    );
+    expect(fatalReason(answered(405), bare, false)).toContain(hint);
+    expect(likelyReason(new NoCompletionError('x'), bare)).toContain(hint);
+    expect(fatalReason(answered(404), { ...bare, isEndpointNamed: false }, false)).not.toContain(hint);
   });
 
   it('name the network, not a variable that the user never set', () => {
@@ -85,12 +119,14 @@ describe('a run', () => {
 
   it('ends at the fifth failure if nothing was answered until then', async () => {
     const failures = Array.from({ length: 5 }, () => failed(answered(500)));
+    const oneCall = Array.from({ length: 5 }, () => failures[0]!);
     const endless = (...outcomes: CallOutcome<string, string>[]): Promise<void> =>
       concat(of(...outcomes), NEVER)
         .pipe(endIfInVain(endpoint))
         .forEach(() => undefined);
     await expect(endless(...failures)).rejects.toThrow('answered no call; the last failure');
     await expect(end(fine, ...failures)).resolves.toHaveLength(6);
+    await expect(end(...oneCall, fine)).resolves.toHaveLength(6);
   });
 
   it('goes on with failures of some', async () => {

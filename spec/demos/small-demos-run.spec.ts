@@ -62,3 +62,24 @@ describe('the demo batch-analysis', () => {
     expect(stdout).toMatch(/[56] answered and [23] failed/);
   });
 });
+
+describe('the model server', () => {
+  it('stops on Ctrl-C, and when the shell that it was started from is gone', async () => {
+    const program = `"${process.execPath}" --import tsx demos/model-server/main.ts`;
+    const ends = [`exec ${program}`, `${program}; true`].map(
+      (command) =>
+        new Promise<string>((resolve, reject) => {
+          const child = spawn('sh', ['-c', command], { cwd: root });
+          let stdout = '';
+          child.stdout.on('data', (data: Buffer) => {
+            stdout += data.toString();
+            if (data.includes('Listening')) child.kill(command.startsWith('exec') ? 'SIGINT' : 'SIGTERM');
+          });
+          child.once('error', reject);
+          // The server holds the pipe open as long as it runs.
+          child.stdout.once('close', () => resolve(stdout));
+        }),
+    );
+    for (const stdout of await Promise.all(ends)) expect(stdout).toContain('Closed.');
+  });
+});
