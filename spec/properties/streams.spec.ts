@@ -214,7 +214,10 @@ function faultsOf({ items, hasLeft, isComplete, asked }: Told, wasClosed: boolea
   const isUnasked = isComplete && items.length === 0 && wasClosed;
   expect(hasLeft || isUnasked || (ends.length === 1 && isComplete), 'no outcome');
   for (const { outcome } of ends) {
-    expect(outcome.ok ? outcome.value === text : (outcome.partial ?? text) === text, 'another text');
+    expect(
+      outcome.ok ? outcome.value === text : (outcome.partial ?? (wasClosed ? text : '')) === text,
+      'another text',
+    );
   }
   return faults;
 }
