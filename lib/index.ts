@@ -54,6 +54,7 @@ export {
   type StatsConfig,
   type StatsSnapshot,
 } from './stats/call-stats';
+export type { StreamMetrics } from './stats/stream-metrics';
 export type { CallMetrics } from './stats/call-metrics';
 export type { ModelPrice, PriceTable } from './stats/prices';
 export { classifyError, type ErrorClassification, type ErrorClassifier } from './provider/classify-error';

@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache';
 import type { Clock } from '../core/clock';
 import type { EvictionReason, NotKeptReason } from '../core/events';
 import { verdictOf } from '../core/settings';
-import type { AnyStreamCall, StreamedAnswer } from '../core/stream';
+import type { StreamedAnswer } from '../core/stream';
 import { AnswerCopies } from './answer-copies';
 import { KeptFailure, type CacheEntry } from './cache-entry';
 import { CacheUsage } from './cache-usage';
@@ -171,20 +171,10 @@ export class CacheEngine {
     return this.#copies.toShare(value);
   }
 
-  /**
-   * Keeps the answer of a call; returns why not if it is not kept.
-   *
-   * @param isWhole judges the chunks of a stream call
-   */
-  keep(
-    flight: Flight,
-    value: unknown,
-    latency: number,
-    now: number,
-    isWhole?: AnyStreamCall['isWhole'],
-  ): NotKeptReason | undefined {
+  /** Keeps the answer of a call; returns why not if it is not kept. */
+  keep(flight: Flight, value: unknown, latency: number, now: number): NotKeptReason | undefined {
     const key = flight.key!;
-    const refused = this.#keep(flight, value, latency, now, isWhole);
+    const refused = this.#keep(flight, value, latency, now);
     if (refused === undefined) {
       this.flights.overtake(flight);
       return undefined;
@@ -284,25 +274,18 @@ export class CacheEngine {
     this.store?.close();
   }
 
-  #keep(
-    flight: Flight,
-    value: unknown,
-    latency: number,
-    now: number,
-    isWhole?: AnyStreamCall['isWhole'],
-  ): NotKeptReason | undefined {
+  #keep(flight: Flight, value: unknown, latency: number, now: number): NotKeptReason | undefined {
     if (!this.flights.mayWrite(flight)) {
       return 'fenced';
     }
-    const { request, usage, tags, chunks } = flight;
-    const answered = chunks ? (value as StreamedAnswer).value : value;
+    const { request, usage, tags } = flight;
+    const answered = flight.chunks ? (value as StreamedAnswer).value : value;
     const key = flight.key!;
     let answer: MeasuredAnswer;
     try {
-      const isKept =
-        (!isWhole || verdictOf('isWhole', isWhole(chunks as never[]))) &&
-        verdictOf('shouldCache', this.#settings.shouldCache(answered, request));
-      if (!isKept) {
+      const { shouldCache } = this.#settings;
+      const isWhole = !flight.isWhole || verdictOf('isWhole', flight.isWhole(flight.chunks as never[]));
+      if (!isWhole || !verdictOf('shouldCache', shouldCache(answered, request))) {
         return 'should-cache';
       }
       const ttl = timeToLive(this.#settings, flight.ttl, answered, request);

@@ -2,6 +2,7 @@ import type { CacheBypass, CallTraits } from '../core/traits';
 import type { CallOutcome, TokenUsage } from '../core/call';
 import type { Cancel } from '../core/clock';
 import { holdStarts } from '../core/held-starts';
+import type { AnyStreamCall } from '../core/stream';
 import type { Ticket } from '../core/ticket';
 import { noTags, type CacheEntry } from './cache-entry';
 
@@ -68,6 +69,8 @@ export class Flight<R = unknown, V = unknown> {
   cancelTimeout: Cancel | undefined;
   /** The chunks that have come so far, if its call is a stream call. */
   chunks: unknown[] | undefined;
+  /** Judges its chunks. */
+  isWhole: AnyStreamCall['isWhole'];
   /** The error of its call, also if an expired answer stands in for it. */
   failure: unknown;
   #tags: Set<string> | undefined;

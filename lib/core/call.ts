@@ -45,8 +45,7 @@ export interface CallContext {
    * Passes on headers and usage; may be called more than once while the attempt runs. The usage of an attempt is, field
    * by field, the largest that it has reported. So report it as the provider does: once, in parts (the prompt at first,
    * the answer at the end), or again and again as a running total. Never report what came in addition.
-   *
-   * `report({})` passes on nothing but that the provider is alive (a ping, a comment): `chunkTimeout` begins anew.
+   * `report({})` says nothing but that the provider is alive (a ping, a comment): `chunkTimeout` begins anew.
    *
    * @example
    * report({ headers: response.headers, usage: { inputTokens: 1000, model: 'gpt-4o-mini' } });

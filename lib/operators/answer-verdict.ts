@@ -22,8 +22,13 @@ export function answerJudgeOf(
 }
 
 /** What became of an attempt that was answered: success is judged by what came. */
-export function resultOf(value: unknown, request: never, judge: AnswerJudge | undefined): CallResult {
+export function resultOf(
+  answer: { readonly value: unknown },
+  request: never,
+  judge: AnswerJudge | undefined,
+): CallResult {
   try {
+    const { value } = answer;
     const error = judge?.(value, request);
     refusePromise('errorInAnswer', error);
     // Null and false mean no error to most who write JavaScript.

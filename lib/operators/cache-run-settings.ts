@@ -16,7 +16,7 @@ import type { Emitted } from './items';
 export type ChunkReplay = 'chunks' | 'whole' | { readonly chunkDelay: number };
 
 /** How the answers of stream calls are kept and given again. */
-export interface ChunkSettings extends Pick<AnyStreamCall, 'isWhole'> {
+export interface ChunkSettings extends Pick<AnyStreamCall, 'collect' | 'isWhole'> {
   readonly replay: ChunkReplay;
 }
 

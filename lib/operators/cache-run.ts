@@ -14,7 +14,7 @@ import { hit, left, received, settled } from './call-events';
 import { chunkOf, itemOf, type Emitted } from './items';
 import { Misses } from './misses';
 import { Outlet } from './outlet';
-import { cachedOutcome, failed, sharedOutcome, withoutChunks } from './outcomes';
+import { cachedOutcome, failed, sharedOutcome, withoutChunks, withPartial } from './outcomes';
 import { SourceOrder } from './source-order';
 
 /** One subscription of cacheLLM: answers requests from the cache, has them share calls, and sends the rest on. */
@@ -187,9 +187,11 @@ export class CacheRun<R, V> implements WaiterOwner<R, V> {
   closeWith(error: Error): void {
     this.#closedBy = error;
     for (const waiter of this.#waiters) {
-      const { clock } = this.#settings;
+      const { clock, stream } = this.#settings;
+      const chunks = waiter.flight?.chunks?.slice(0, waiter.chunksTaken);
       this.misses.leaveFlight(waiter);
-      this.settle(waiter, failed(waiter.ticket, waiter.request, error, clock), clock.now());
+      const failure = failed(waiter.ticket, waiter.request, error, clock);
+      this.settle(waiter, withPartial<R, V>(failure, chunks, stream), clock.now());
     }
     this.misses.restartUnstarted();
     this.#outlet.complete();

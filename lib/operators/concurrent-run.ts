@@ -82,7 +82,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, CallOwner {
     const { events, limiter, queue, retry, stream, errorInAnswer } = this.#settings;
     this.#waiting.delete(ticket);
     ticket.begin(now);
-    const call = new RunningCall(ticket, now, this, stream && new AnswerInChunks(stream, errorInAnswer));
+    const call = new RunningCall(ticket, now, this, stream && new AnswerInChunks(stream));
     this.#running.set(ticket, call);
     ticket.holder = this;
     retry?.started();
@@ -112,7 +112,6 @@ export class ConcurrentRun<R, V> implements TicketOwner, CallOwner {
     if (feedback.usage || feedback.headers) {
       limiter?.engine.heard(ticket.id, feedback, startedAt);
       ticket.noteUsage(feedback.usage);
-      call.isUsageTold ||= feedback.usage !== undefined;
       events?.next({ type: 'feedback', at: now, id: ticket.id, feedback, startedAt });
     }
   }
@@ -141,7 +140,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, CallOwner {
     // Only then may others start: the outcome may make their calls superfluous (take).
     holdStarts(() => {
       const now = this.#release(call);
-      const result = call.answer?.resultOf(end, ticket.request) ?? end;
+      const result = call.answer?.withPartial(end) ?? end;
       this.#tellUsage(call, result.ok);
       // Before anyone hears of it: a request made in reaction must find the hold that a refusal causes.
       const verdict = result.ok
@@ -224,7 +223,8 @@ export class ConcurrentRun<R, V> implements TicketOwner, CallOwner {
 
   /** Tells what the chunks of a call have used up that is over. */
   #tellUsage(call: RunningCall, isWhole: boolean): void {
-    const usage = call.untoldUsage(isWhole);
+    const { answer, ticket } = call;
+    const usage = isWhole ? answer?.usage : answer?.estimatedUsage(ticket.request, ticket.usage);
     if (usage) {
       this.heard(call, { usage });
     }

@@ -5,7 +5,7 @@ import { CallTimeoutError } from '../core/errors';
 import { holdStarts } from '../core/held-starts';
 import { engineOf, type CacheRunSettings } from './cache-run-settings';
 import { land } from './landing';
-import { failed } from './outcomes';
+import { failed, withPartial } from './outcomes';
 
 /**
  * Ends a shared call `sharedCallTimeout` after its first start; or after it was handed on, if the call is made by an
@@ -31,14 +31,15 @@ export function limitTime<R, V>(flight: Flight<R, V>, settings: CacheRunSettings
 
 function end<R, V>(flight: Flight<R, V>, limit: number, settings: CacheRunSettings<R, V>): void {
   holdStarts(() => {
-    const outcome = timedOut(flight, limit, settings.clock);
+    const failure = timedOut(flight, limit, settings.clock);
+    const outcome = withPartial<R, V>(failure, flight.chunks, settings.stream);
     flight.isKept = false;
     flight.abandon();
     land(flight, outcome, settings);
   });
 }
 
-function timedOut<R, V>(flight: Flight<R, V>, limit: number, clock: Clock): FailedOutcome<R> {
+function timedOut<R, V>(flight: Flight<R, V>, limit: number, clock: Clock): FailedOutcome<R, never> {
   const { ticket, request } = flight;
   const outcome = failed(ticket, request, new CallTimeoutError(limit, 'sharedCallTimeout'), clock);
   const { attempts, firstStartAt, arrivedAt } = ticket;

@@ -144,7 +144,7 @@ function keep<R, V>(
   if (!flight.writes) {
     return;
   }
-  const reason = engine.keep(flight, outcome.value, outcome.latency, now, settings.stream?.isWhole);
+  const reason = engine.keep(flight, outcome.value, outcome.latency, now);
   if (reason !== undefined) {
     const { ticket, key } = flight;
     settings.events?.next({ type: 'cache-not-kept', at: now, id: ticket.id, key, reason });

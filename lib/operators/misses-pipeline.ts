@@ -74,7 +74,11 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
     }
     flight.carrier = this;
     flight.state = 'calling';
-    flight.chunks = this.#settings.stream && [];
+    const { stream } = this.#settings;
+    if (stream) {
+      flight.chunks = [];
+      flight.isWhole = stream.isWhole;
+    }
     this.#flights.set(ticket, flight);
     this.#byRequest.add(flight);
     ticket.passOnBy(this.#settings.cache ?? this);

@@ -1,7 +1,7 @@
 import { KeptFailure, type CacheEntry } from '../cache/cache-entry';
 import type { CallOutcome, FailedOutcome } from '../core/call';
 import type { Clock } from '../core/clock';
-import type { StreamedAnswer } from '../core/stream';
+import type { AnyStreamCall, StreamedAnswer } from '../core/stream';
 import type { Ticket } from '../core/ticket';
 
 /** The outcome of a request that the cache answers. */
@@ -33,6 +33,22 @@ export function withChunks<R, V>(
 /** The outcome as the subscriber gets it whose value is kept with its chunks. */
 export function withoutChunks<R, V>(outcome: CallOutcome<R, V>): CallOutcome<R, V> {
   return outcome.ok ? { ...outcome, value: (outcome.value as StreamedAnswer<V>).value } : outcome;
+}
+
+/** A failure of a stream call that was ended from outside, with what its chunks are together if any had come. */
+export function withPartial<R, V>(
+  failure: FailedOutcome<R, V>,
+  chunks: readonly unknown[] | undefined,
+  stream: Pick<AnyStreamCall, 'collect'> | undefined,
+): FailedOutcome<R, V> {
+  if (!stream || !chunks || chunks.length === 0) {
+    return failure;
+  }
+  try {
+    return { ...failure, partial: stream.collect(chunks as never[]) as V };
+  } catch {
+    return failure;
+  }
 }
 
 /** The outcome of a request that is given up, or whose call never comes about. */

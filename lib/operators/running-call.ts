@@ -1,5 +1,5 @@
 import { EmptyError, Subscription, type Observable, type ObservableInput } from 'rxjs';
-import type { CallContext, ProviderFeedback, TokenUsage } from '../core/call';
+import type { CallContext, ProviderFeedback } from '../core/call';
 import { attempt } from '../core/listener';
 import type { Ticket } from '../core/ticket';
 import type { AnswerInChunks } from './answer-in-chunks';
@@ -28,18 +28,16 @@ export class RunningCall implements CallContext {
   state: 'running' | 'over' = 'running';
   /** Set if time is limited. */
   timeouts: AttemptTimeouts | undefined;
-  /** Whether it has reported its usage. */
-  isUsageTold = false;
   readonly #owner: CallOwner;
   readonly #work = new Subscription();
   #controller: AbortController | undefined;
   #abortReason: unknown;
 
-  /** @param answer takes in the chunks of a stream call */
   constructor(
     readonly ticket: Ticket,
     readonly startedAt: number,
     owner: CallOwner,
+    /** Takes in the chunks of a stream call. */
     readonly answer?: AnswerInChunks,
   ) {
     this.attempt = ticket.attempts;
@@ -49,14 +47,6 @@ export class RunningCall implements CallContext {
   /** Whether a chunk has come: then it is not tried again, as nobody wants the beginning of an answer twice. */
   get hasAnswered(): boolean {
     return this.answer?.isEmpty === false;
-  }
-
-  /** What its chunks have used up, unless it has reported that itself. */
-  untoldUsage(isWhole: boolean): TokenUsage | undefined {
-    if (!this.hasAnswered || this.isUsageTold) {
-      return undefined;
-    }
-    return isWhole ? this.answer!.usage : this.answer!.estimatedUsage(this.ticket.request);
   }
 
   /** Milliseconds from the arrival of its request to this start. */
@@ -97,6 +87,7 @@ export class RunningCall implements CallContext {
         this.#owner.ended(this, ended);
       }
     };
+    const request = this.ticket.request as never;
     const source = this.#begin(call, end);
     if (source) {
       attempt(() =>
@@ -108,7 +99,7 @@ export class RunningCall implements CallContext {
             }
           },
           error: (error: unknown) => end({ ok: false, error }),
-          complete: () => end(last ? this.#resultOf(last.value, errorInAnswer) : empty()),
+          complete: () => end(last ? resultOf(this.answer ?? last, request, errorInAnswer) : empty()),
         }),
       );
     }
@@ -123,11 +114,6 @@ export class RunningCall implements CallContext {
     this.#abortReason = new DOMException(message, name);
     attempt(() => this.#work.unsubscribe());
     this.#controller?.abort(this.#abortReason);
-  }
-
-  /** Of a stream call, its chunks are judged together. */
-  #resultOf(value: unknown, errorInAnswer: AnswerJudge | undefined): CallResult {
-    return this.answer ? { ok: true, value } : resultOf(value, this.ticket.request as never, errorInAnswer);
   }
 
   /** Has the call made; undefined if there is nothing to follow. */

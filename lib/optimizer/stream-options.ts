@@ -34,13 +34,18 @@ export interface StreamOptions extends Omit<OptimizeStreamOptions, 'replay'>, Pr
  *
  * @throws TypeError or RangeError for a `replay` that is none
  */
-export function chunkSettings({ isWhole }: AnyStreamCall, replay: ChunkReplay = 'chunks'): ChunkSettings {
+export function chunkSettings(call: AnyStreamCall, replay: ChunkReplay = 'chunks'): ChunkSettings {
   if (typeof replay === 'object') {
     numberSetting('replay.chunkDelay', configObject('replay', replay).chunkDelay, 0);
   } else {
     choiceSetting('replay', replay, 'chunks', ['chunks', 'whole']);
   }
-  return { replay, ...(isWhole && { isWhole }) };
+  const { isWhole } = call;
+  return {
+    replay,
+    collect: (chunks) => call.collect(chunks),
+    ...(isWhole && { isWhole: (chunks) => isWhole.call(call, chunks) }),
+  };
 }
 
 /** Keeps the chunks; a failed outcome becomes the error of the stream. */

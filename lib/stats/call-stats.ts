@@ -7,6 +7,7 @@ import { clockFrom } from '../core/scheduler-clock';
 import { configObject, listenerSetting, numberSetting } from '../core/settings';
 import { MetricsFold, type CallMetrics } from './call-metrics';
 import { Prices, type PriceTable } from './prices';
+import { StreamFold, type StreamMetrics } from './stream-metrics';
 
 /** What a snapshot tells of a limiter. */
 export interface RateLimiterGauges {
@@ -51,6 +52,8 @@ export interface StatsSnapshot {
   /** Milliseconds on the clock of the statistics. */
   readonly at: number;
   readonly metrics: CallMetrics;
+  /** A fold of events too. */
+  readonly streams: StreamMetrics;
   readonly rateLimiter: RateLimiterGauges;
   readonly cache: CacheGauges;
   readonly executor: ExecutorGauges;
@@ -112,6 +115,7 @@ export class CallStats implements CallEventListener {
   readonly stats$: Observable<StatsSnapshot>;
   readonly #clock: Clock;
   readonly #fold: MetricsFold;
+  readonly #streams = new StreamFold();
   readonly #sampleInterval: number;
   readonly #limiter: { readonly state: RateLimiterGauges } | undefined;
   readonly #cache: { readonly stats: CacheGauges } | undefined;
@@ -152,6 +156,7 @@ export class CallStats implements CallEventListener {
   /** Takes an event in. */
   next(event: CallEvent): void {
     this.#fold.next(event);
+    this.#streams.next(event);
     if (this.#subscribers.size > 0) {
       this.#sampleWhenDue();
     }
@@ -164,6 +169,7 @@ export class CallStats implements CallEventListener {
     return {
       at: this.#clock.now(),
       metrics,
+      streams: this.#streams.metrics(),
       rateLimiter,
       cache: this.#cache?.stats ?? noCache,
       executor: this.#executor?.() ?? {

@@ -165,6 +165,21 @@ describe('joining a running stream', () => {
     optimizer.close();
   });
 
+  it('that is ended from outside: all who wait are told what had come', () => {
+    runUntil(6, ({ cold, expectObservable, scheduler }) => {
+      const values = { a: 'a', T: '!CallTimeoutError after a', C: '!ClosedError after a' };
+      const ask = joining<string>(() => cold('-a-'));
+      const limited = new LLMCallOptimizer({ scheduler, cache: { sharedCallTimeout: 5 } });
+      expectObservable(cold('q-q').pipe(limited.optimizeStream(ask), showItems()), '------!').toBe(
+        '-aa--(TT)',
+        values,
+      );
+      const closed = new LLMCallOptimizer({ scheduler });
+      expectObservable(cold('q-').pipe(closed.optimizeStream(ask), showItems())).toBe('-a----(C|)', values);
+      scheduler.schedule(() => closed.close(), 6);
+    });
+  });
+
   it('is told of the rest before the outcome if the stream ends in the middle of its catching up', () => {
     const stream = new Subject<string>();
     const optimizer = new LLMCallOptimizer();

@@ -1,0 +1,2 @@
+import './twenty-times';
+import '../properties/streams.spec';
