@@ -102,11 +102,6 @@ export class LearnedPace {
     return isMeasured && pace <= farAway * mean.rate ? mean : undefined;
   }
 
-  /** Calls that were let through a second until an episode began. */
-  rateBefore({ at, through }: Episode): number {
-    return this.#letThrough.rateUntil(at, through).rate;
-  }
-
   /** Asks on at so many attempts a second. */
   ask(attempts: number, now: number): void {
     const served = attempts * (1 - this.share.value);
@@ -158,16 +153,6 @@ export class LearnedPace {
       this.rate.set(rate, Math.max(rate, served), now, enough);
     } else if (share > 0.5) {
       this.rate.set(served, served, now, enough);
-    } else {
-      this.rate.forget();
-    }
-  }
-
-  /** A window was used up, and is open again: the rate is what it was. */
-  windowEnded(startedAt: number, now: number): void {
-    this.#letThrough.ranDry(startedAt, 0);
-    if (this.#before > 0) {
-      this.rate.set(this.#before, this.#before, now);
     } else {
       this.rate.forget();
     }
