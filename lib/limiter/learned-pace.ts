@@ -62,16 +62,16 @@ export class LearnedPace {
   }
 
   /** Takes note of one attempt more, while nothing surprises. */
-  observe(isRefused: boolean): void {
+  observe(isRefused: boolean, now: number): void {
     if (!this.rate.hasGrown) {
       this.share.observe(isRefused);
-      this.rate.expect(this.share.value);
+      this.rate.expect(this.share.value, now);
     }
   }
 
-  expect(share: number): void {
+  expect(share: number, now: number): void {
     this.share.expect(share);
-    this.rate.expect(this.share.value);
+    this.rate.expect(this.share.value, now);
   }
 
   /** The learned rate held a request for a time, and nothing spoke against more. */
@@ -112,7 +112,7 @@ export class LearnedPace {
   limited(episode: Episode, { hasShare, share, rate: likeliest, low, high }: Opinion, now: number): void {
     const { at, through, count, known } = episode;
     if (hasShare >= sure) {
-      this.expect(share);
+      this.expect(share, now);
     }
     this.#letThrough.ranDry(at, through);
     const isKnown = known !== undefined && low <= known.rate && known.rate <= high;
@@ -139,7 +139,7 @@ export class LearnedPace {
       this.#letThrough.ranDry(now, 0);
     }
     this.share.believe(0);
-    this.rate.expect(0);
+    this.rate.expect(0, now);
   }
 
   /** Pace is not the cause: it is given back, but where most is refused it must not rise at once. */
@@ -147,7 +147,7 @@ export class LearnedPace {
     const isNews = share > this.share.value + news;
     const rate = isNews ? 0 : this.#before;
     this.share.believe(share);
-    this.rate.expect(this.share.value);
+    this.rate.expect(this.share.value, now);
     const served = pace * (1 - share);
     if (rate > 0) {
       this.rate.set(rate, Math.max(rate, served), now, enough);

@@ -91,10 +91,9 @@ export class RefusalCauses implements VerdictListener {
     return Math.max(this.learned.opensAt(now, this.#attempts.weightOf(size)), this.#allowance.opensAt(now));
   }
 
-  /** Until when everybody is held. */
-  heldUntil(now: number): number {
+  /** Takes note of the calls that have run for so long by now that they were let through. */
+  advance(now: number): void {
     this.#attempts.advance(now);
-    return this.wall.until;
   }
 
   /** The learned rate held a request for a time, and nothing spoke against more. */
@@ -212,7 +211,7 @@ export class RefusalCauses implements VerdictListener {
     recent.push(attempt);
     if (recent.length > considered) {
       const { verdict } = recent.shift()!;
-      this.#pace.observe(verdict === 'refused');
+      this.#pace.observe(verdict === 'refused', now);
     }
     if (!isRefused) {
       this.#pace.passed();
@@ -258,7 +257,7 @@ export class RefusalCauses implements VerdictListener {
     const pace = Math.max(least, this.#attempts.rateBefore(first.number));
     const isAllowed = this.#pace.isAllowed(pace, this.#statedRate);
     if (!isSpent && isAllowed && since.length > refused.length) {
-      this.#pace.expect(Math.max(this.#pace.share.value, share));
+      this.#pace.expect(Math.max(this.#pace.share.value, share), now);
       this.#cause = 'shedding';
       return;
     }
