@@ -26,11 +26,10 @@ export {
   type OverflowPolicy,
   type Permit,
   type RateLimiterConfig,
-  type RateLimiterState,
 } from './limiter/adaptive-rate-limiter';
 export type { KnownLimits } from './limiter/known-limits';
 export type { BudgetState } from './limiter/limit-budget';
-export type { HoldReason } from './limiter/limiter-engine';
+export type { HoldReason, RateLimiterState } from './limiter/limiter-state';
 export type { GateName, NextStart } from './limiter/next-start';
 export {
   LLMResultCache,

@@ -1,7 +1,7 @@
 import { Observable, type SchedulerLike } from 'rxjs';
 import type { ProviderFeedback } from '../core/call';
 import { ClosedError, QueueOverflowError } from '../core/errors';
-import type { CallEvent, RefusalCause } from '../core/events';
+import type { CallEvent } from '../core/events';
 import { defaultRank, prioritiesByRank, rankOf, type CallPriority } from '../core/priority';
 import { clockFrom } from '../core/scheduler-clock';
 import { choiceSetting, configObject, functionSetting, numberSetting, switchSetting } from '../core/settings';
@@ -9,11 +9,10 @@ import { Ticket, type TicketOwner } from '../core/ticket';
 import { readTraits, type CallTraits } from '../core/traits';
 import type { ErrorClassifier } from '../provider/classify-error';
 import { knownLimitsOf, type KnownLimits } from './known-limits';
-import type { BudgetState } from './limit-budget';
-import type { NextStart } from './next-start';
+import type { RateLimiterState } from './limiter-state';
 import { SlotPool } from './slot-pool';
 import { engineOf } from './engine-of';
-import { LimiterEngine, type HoldReason } from './limiter-engine';
+import { LimiterEngine } from './limiter-engine';
 
 /** What to do with a request that finds the queue full: refuse it, or drop the one that has waited longest. */
 export type OverflowPolicy = 'reject' | 'drop-oldest';
@@ -49,37 +48,6 @@ export interface Permit {
   release(): void;
   /** Passes on what the provider said about the call: headers, usage, or the error it failed with. */
   report(feedback: ProviderFeedback & { readonly error?: unknown }): void;
-}
-
-/** What a limiter is doing. */
-export interface RateLimiterState {
-  /** Milliseconds between starts of MEDIUM requests. */
-  readonly currentInterval: number;
-  /** Starts per second, over the last ten seconds. */
-  readonly callRate: number;
-  /** Requests that wait, those in back-off included. */
-  readonly queued: number;
-  /** The same by priority, those in back-off not included. */
-  readonly queuedByPriority: Readonly<Record<CallPriority, number>>;
-  readonly isPaused: boolean;
-  /** When the hold that a refusal caused ends, in milliseconds on the limiter's clock. */
-  readonly heldUntil?: number;
-  readonly holdReason?: HoldReason;
-  /** Which gate holds the next request, until when, and why; absent where nothing waits. */
-  readonly next?: NextStart;
-  /** Share of calls, 0 to 1, that is refused whatever the pace, as far as the last hundred calls tell. */
-  readonly refusedShare: number;
-  /** What the last refusals were put down to; absent while there were too few of them. */
-  readonly refusalCause?: RefusalCause;
-  /** Calls per second that refusals taught the provider lets through, if it refuses by pace. */
-  readonly learnedRate?: number;
-  /** Calls that refusals taught the provider takes at once, if it refuses by their number. */
-  readonly maxRunning?: number;
-  /** Every limit that is known or was stated, by the provider's name for it. */
-  readonly budgets: readonly BudgetState[];
-  /** What is left of the tightest known or stated limit by the minute. */
-  readonly requests?: { readonly perMinute: number; readonly remaining: number };
-  readonly tokens?: { readonly perMinute: number; readonly remaining: number };
 }
 
 /**
@@ -244,33 +212,7 @@ export class AdaptiveRateLimiter {
 
   /** What the limiter is doing now. */
   get state(): RateLimiterState {
-    const engine = this[engineOf];
-    const { queue, heldUntil, holdReason, next, learnedRate, refusedShare, refusalCause, maxRunning } =
-      engine;
-    const requestBudget = engine.budgetOf('requests');
-    const tokenBudget = engine.budgetOf('tokens');
-    return {
-      currentInterval: engine.currentInterval,
-      callRate: engine.callRate,
-      queued: queue.waiting + queue.backingOff,
-      queuedByPriority: {
-        low: queue.waitingOf(0),
-        medium: queue.waitingOf(1),
-        high: queue.waitingOf(2),
-        critical: queue.waitingOf(3),
-      },
-      isPaused: engine.isPaused,
-      ...(heldUntil !== undefined && { heldUntil }),
-      ...(holdReason && { holdReason }),
-      ...(next && { next }),
-      refusedShare,
-      ...(refusalCause && { refusalCause }),
-      ...(learnedRate > 0 && { learnedRate }),
-      ...(maxRunning < Infinity && { maxRunning }),
-      budgets: engine.budgets,
-      ...(requestBudget && { requests: requestBudget }),
-      ...(tokenBudget && { tokens: tokenBudget }),
-    };
+    return this[engineOf].state;
   }
 
   /** Fails whoever waits in `acquire()`, or asks it later, with `ClosedError`; pipelines of the operators go on. */

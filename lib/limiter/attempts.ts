@@ -48,7 +48,9 @@ export interface Attempt {
 }
 
 interface RefusedRequest {
+  /** Refusals that nothing explains but the request. */
   readonly count: number;
+  readonly isAlone: boolean;
   /** When it was refused last. */
   readonly at: number;
 }
@@ -146,7 +148,9 @@ export class Attempts {
       isRetry: before !== undefined,
       size,
       weight,
-      isAlone: before !== undefined && before.count >= mostCounted && this.#passedAt(weight) > before.at,
+      isAlone:
+        before !== undefined &&
+        (before.isAlone || (before.count >= mostCounted && this.#passedAt(weight) > before.at)),
       verdict: undefined,
     };
     this.#lastStartAt = Math.max(this.#lastStartAt, startedAt);
@@ -182,6 +186,11 @@ export class Attempts {
     }
   }
 
+  /** Whether a call that was started after that one was let through, or may be yet. */
+  mayHavePassedSince({ number }: Attempt): boolean {
+    return this.#undecided.some((attempt) => attempt.number > number && attempt.verdict !== 'refused');
+  }
+
   /** Tells the verdicts again from that start on, as far as all before them are known. */
   replay(first: number, visit: (attempt: Attempt) => void): void {
     for (const attempt of this.#undecided.slice(0, this.#next)) {
@@ -199,13 +208,15 @@ export class Attempts {
     }
   }
 
-  refused(id: number, startedAt: number, now: number): Attempt {
+  /** @param isExplained whether everybody is refused at the moment, so that it says nothing of the request */
+  refused(id: number, startedAt: number, now: number, isExplained = false): Attempt {
     const attempt = this.#running.get(id) ?? this.#add(id, startedAt);
     this.#running.delete(id);
     this.#slowest = Math.max(now - attempt.startedAt, this.#slowest / 2);
     attempt.verdict = 'refused';
     const before = this.#refused.get(id);
-    this.#refused.set(id, { count: (before?.count ?? 0) + 1, at: now });
+    const count = (before?.count ?? 0) + (isExplained ? 0 : 1);
+    this.#refused.set(id, { count, isAlone: attempt.isAlone, at: now });
     if (this.#refused.size > mostRefused) {
       const [oldest] = this.#refused.keys();
       this.#refused.delete(oldest!);

@@ -9,10 +9,8 @@ const reserveTime = 500;
 const foreignSmoothing = 5000;
 const foreignTokenSmoothing = 30_000;
 
-/** Milliseconds without a statement after which others are no longer reckoned with. */
+/** Milliseconds without a statement, and shares of the rate, beyond which others are not reckoned with. */
 const foreignMemory = 5000;
-
-/** Shares of the rate between which consumption by others is reckoned with. */
 const leastForeign = 0.05;
 const mostForeign = 0.95;
 
@@ -40,8 +38,7 @@ interface Told {
 }
 
 /**
- * What may be spent of a limit that the provider stated: a bucket of `depth` that refills continuously, in the form of the generic cell rate
- * algorithm (GCRA), so that one number tells both how much is left and when enough will be; or, where the provider's
+ * What may be spent of a limit that the provider stated: a bucket of `depth` that refills continuously (GCRA), so that one number tells both how much is left and when enough will be; or, where the provider's
  * statements show that it counts so, a window that is full again all at once. A cost above the depth is let through
  * once the bucket is full, and the debt is paid by those who come later.
  */
@@ -109,8 +106,7 @@ export class Budget implements LimitBudget {
   }
 
   remaining(now: number): number {
-    this.#refill(now);
-    return this.#level;
+    return this.#levelAt(now);
   }
 
   /**
@@ -124,17 +120,16 @@ export class Budget implements LimitBudget {
   }
 
   opensAt(cost: number, now: number): number {
-    this.#refill(now);
     const spendable = Math.min(cost, this.depth);
     // What is not spent of a window is lost, and its books are exact.
     const reserve = this.#windowEnd === undefined ? Math.min(this.#reserve, this.depth - spendable) : 0;
-    const missing = spendable + reserve - this.#level;
+    const missing = spendable + reserve - this.#levelAt(now);
     // Rounding must not leave a start a hair's breadth short of its own time.
     if (missing <= 1e-9 * this.depth) {
       return now;
     }
     if (this.#windowEnd !== undefined) {
-      return this.#windowEnd;
+      return this.#windowEndAt(now);
     }
     const doubtUntil = Math.max(now, this.#syncedAt + foreignMemory);
     const refilledThen = (doubtUntil - now) * (this.#rate - this.#foreign);
@@ -243,11 +238,6 @@ export class Budget implements LimitBudget {
     return this.#noticed < leastForeign * this.#rate ? 0 : this.#noticed;
   }
 
-  /** What was noticed of others says less and less when nothing is heard any more. */
-  #foreignAt(now: number): number {
-    return now - this.#syncedAt < foreignMemory ? this.#foreign : 0;
-  }
-
   /** What is left is stated in whole numbers; the time until all is there again tells it more precisely. */
   #leftBy(remaining: number, reset: number): number {
     const depth = Math.max(1, Math.min(this.limit, remaining + reset * this.#rate));
@@ -317,15 +307,26 @@ export class Budget implements LimitBudget {
   }
 
   #refill(now: number): void {
-    if (this.#windowEnd === undefined) {
-      const refill = (now - this.#at) * (this.#rate - this.#foreignAt(now));
-      this.#level = Math.min(this.depth, this.#level + refill);
-    } else if (now >= this.#windowEnd) {
-      const passed = 1 + Math.floor((now - this.#windowEnd) / this.window);
-      this.#windowEnd += passed * this.window;
-      this.#level = this.depth;
-    }
+    this.#level = this.#levelAt(now);
     this.#at = now;
+    if (this.#windowEnd !== undefined) {
+      this.#windowEnd = this.#windowEndAt(now);
+    }
+  }
+
+  #levelAt(now: number): number {
+    if (this.#windowEnd !== undefined) {
+      return now >= this.#windowEnd ? this.depth : this.#level;
+    }
+    // What was noticed of others says nothing any more when nothing was heard for a time.
+    const noticedFor = Math.max(0, Math.min(now, this.#syncedAt + foreignMemory) - this.#at);
+    const refill = (now - this.#at) * this.#rate - noticedFor * this.#foreign;
+    return Math.min(this.depth, this.#level + refill);
+  }
+
+  #windowEndAt(now: number): number {
+    const passed = Math.max(0, 1 + Math.floor((now - this.#windowEnd!) / this.window));
+    return this.#windowEnd! + passed * this.window;
   }
 }
 

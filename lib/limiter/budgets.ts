@@ -75,11 +75,6 @@ export class Budgets {
     this.#all.push(budget);
   }
 
-  /** Whether no limit is known. */
-  get isEmpty(): boolean {
-    return this.#all.length === 0;
-  }
-
   /** The budget that the last answer of `opensAt` came from. */
   get binding(): LimitBudget | undefined {
     return this.#binding;

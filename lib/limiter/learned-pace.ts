@@ -62,16 +62,16 @@ export class LearnedPace {
   }
 
   /** Takes note of one attempt more, while nothing surprises. */
-  observe(isRefused: boolean): void {
+  observe(isRefused: boolean, now: number): void {
     if (!this.rate.hasGrown) {
       this.share.observe(isRefused);
-      this.rate.expect(this.share.value);
+      this.rate.expect(this.share.value, now);
     }
   }
 
-  expect(share: number): void {
+  expect(share: number, now: number): void {
     this.share.expect(share);
-    this.rate.expect(this.share.value);
+    this.rate.expect(this.share.value, now);
   }
 
   /** The learned rate held a request for a time, and nothing spoke against more. */
@@ -102,11 +102,6 @@ export class LearnedPace {
     return isMeasured && pace <= farAway * mean.rate ? mean : undefined;
   }
 
-  /** Calls that were let through a second until an episode began. */
-  rateBefore({ at, through }: Episode): number {
-    return this.#letThrough.rateUntil(at, through).rate;
-  }
-
   /** Asks on at so many attempts a second. */
   ask(attempts: number, now: number): void {
     const served = attempts * (1 - this.share.value);
@@ -117,7 +112,7 @@ export class LearnedPace {
   limited(episode: Episode, { hasShare, share, rate: likeliest, low, high }: Opinion, now: number): void {
     const { at, through, count, known } = episode;
     if (hasShare >= sure) {
-      this.expect(share);
+      this.expect(share, now);
     }
     this.#letThrough.ranDry(at, through);
     const isKnown = known !== undefined && low <= known.rate && known.rate <= high;
@@ -144,7 +139,7 @@ export class LearnedPace {
       this.#letThrough.ranDry(now, 0);
     }
     this.share.believe(0);
-    this.rate.expect(0);
+    this.rate.expect(0, now);
   }
 
   /** Pace is not the cause: it is given back, but where most is refused it must not rise at once. */
@@ -152,22 +147,12 @@ export class LearnedPace {
     const isNews = share > this.share.value + news;
     const rate = isNews ? 0 : this.#before;
     this.share.believe(share);
-    this.rate.expect(this.share.value);
+    this.rate.expect(this.share.value, now);
     const served = pace * (1 - share);
     if (rate > 0) {
       this.rate.set(rate, Math.max(rate, served), now, enough);
     } else if (share > 0.5) {
       this.rate.set(served, served, now, enough);
-    } else {
-      this.rate.forget();
-    }
-  }
-
-  /** A window was used up, and is open again: the rate is what it was. */
-  windowEnded(startedAt: number, now: number): void {
-    this.#letThrough.ranDry(startedAt, 0);
-    if (this.#before > 0) {
-      this.rate.set(this.#before, this.#before, now);
     } else {
       this.rate.forget();
     }

@@ -67,7 +67,8 @@ export class LearnedRate {
   }
 
   /** The share of attempts that is refused whatever the pace. */
-  expect(share: number): void {
+  expect(share: number, now: number): void {
+    this.#refill(now);
     this.#tries = 1 / (1 - share);
   }
 
@@ -76,9 +77,9 @@ export class LearnedRate {
     if (this.#rate === 0) {
       return -Infinity;
     }
-    this.#refill(now, weight);
+    const missing = weight - this.#levelAt(now, weight);
     // Rounding must not leave a start a hair's breadth short of its own time.
-    return this.#level >= weight - 1e-9 ? now : now + (weight - this.#level) / this.#attempts;
+    return missing <= 1e-9 ? now : now + missing / this.#attempts;
   }
 
   take(now: number, weight = 1): void {
@@ -129,8 +130,12 @@ export class LearnedRate {
   }
 
   #refill(now: number, weight = 1): void {
-    const depth = weight + this.#attempts * lateness;
-    this.#level = Math.min(depth, this.#level + (now - this.#at) * this.#attempts);
+    this.#level = this.#levelAt(now, weight);
     this.#at = now;
+  }
+
+  #levelAt(now: number, weight: number): number {
+    const depth = weight + this.#attempts * lateness;
+    return Math.min(depth, this.#level + (now - this.#at) * this.#attempts);
   }
 }

@@ -5,11 +5,11 @@ import type { PriorityRank } from '../core/priority';
 import type { Asks } from '../core/ticket';
 import { classifyError, type ErrorClassification, type ErrorClassifier } from '../provider/classify-error';
 import { meaningOfFailure } from '../provider/meaning-of-failure';
-import { statedLimitsOf, type LimitedDimension, type StatedLimit } from '../provider/rate-limit-headers';
+import { statedLimitsOf, type StatedLimit } from '../provider/rate-limit-headers';
 import { AdmissionQueue, type StartGate } from './admission-queue';
 import { Budgets, type Receipt } from './budgets';
-import type { BudgetState } from './limit-budget';
-import { everySlotTaken, type NextStart } from './next-start';
+import { tightest, type RateLimiterState } from './limiter-state';
+import { everySlotTaken } from './next-start';
 import { OutageBreaker } from './outage-breaker';
 import { RateMeter } from './rate-meter';
 import { RefusalCauses } from './refusal-causes';
@@ -33,9 +33,6 @@ export interface EngineSettings {
 
 /** Calls that may run at once. */
 const mostRunning = 100_000;
-
-/** Why nothing may start at the moment. */
-export type HoldReason = 'rate-limited' | 'overloaded';
 
 /** What the limiter makes of a failed call, for whoever may try it again. */
 export interface FailureVerdict {
@@ -77,10 +74,6 @@ export class LimiterEngine implements StartGate, Walls {
     this.queue = new AdmissionQueue(clock, this, this);
   }
 
-  get isPaused(): boolean {
-    return this.#gates.isPaused;
-  }
-
   set isPaused(paused: boolean) {
     if (this.#gates.isPaused && this.queue.waiting > 0) {
       this.#gates.pace.activeUntil(this.clock.now());
@@ -89,42 +82,14 @@ export class LimiterEngine implements StartGate, Walls {
     this.queue.drain();
   }
 
-  get currentInterval(): number {
-    return Math.max(this.#gates.pace.interval(this.clock.now()), this.#causes.learned.spacing);
-  }
-
   /** Permits whose calls have not ended, as far as it has heard. */
   get outstanding(): number {
     return this.#running.size;
   }
 
-  get callRate(): number {
-    return this.#meter.rate(this.clock.now());
-  }
-
-  /** Starts per second that refusals have taught; 0 for none. */
-  get learnedRate(): number {
-    return this.#causes.learned.perSecond;
-  }
-
-  /** The share of calls that is refused whatever the pace. */
-  get refusedShare(): number {
-    return this.#causes.expectedShare;
-  }
-
-  /** What the last refusals were put down to. */
-  get refusalCause(): RefusalCause | undefined {
-    return this.#causes.cause;
-  }
-
-  /** Calls that may run at once, as refusals taught; `Infinity` for no bound. */
-  get maxRunning(): number {
-    return this.#causes.maxRunning;
-  }
-
   /** The opinion about refusals if it has changed since it was last taken. */
   takeExplanation(): Omit<RefusalsExplainedEvent, 'type' | 'at'> | undefined {
-    const { refusalCause: cause, maxRunning, learnedRate } = this;
+    const { cause, maxRunning, learned, expectedShare } = this.#causes;
     if (!cause || (cause === this.#toldCause && maxRunning === this.#toldRunning)) {
       return undefined;
     }
@@ -132,61 +97,56 @@ export class LimiterEngine implements StartGate, Walls {
     this.#toldRunning = maxRunning;
     return {
       cause,
-      share: this.refusedShare,
-      ...(learnedRate > 0 && { learnedRate }),
+      share: expectedShare,
+      ...(learned.isKnown && { learnedRate: learned.perSecond }),
       ...(maxRunning < Infinity && { maxRunning }),
     };
   }
 
-  get heldUntil(): number | undefined {
+  /** What the limiter is doing now. Whoever asks changes nothing. */
+  get state(): RateLimiterState {
     const now = this.clock.now();
-    if (this.#causes.heldUntil(now) > now) {
-      return this.#causes.heldUntil(now);
-    }
+    const { queue } = this;
+    const { pace, isPaused } = this.#gates;
+    const { learned, expectedShare, cause, maxRunning, wall } = this.#causes;
+    const isHeld = wall.until > now;
     const probeAt = this.#breaker.isOpen ? this.#breaker.opensAt(now) : now;
-    return probeAt > now && probeAt < Infinity ? probeAt : undefined;
-  }
-
-  get holdReason(): HoldReason | undefined {
-    const now = this.clock.now();
-    if (this.#causes.heldUntil(now) > now) {
-      return 'rate-limited';
-    }
-    return this.#breaker.isOpen ? 'overloaded' : undefined;
-  }
-
-  get budgets(): BudgetState[] {
-    return this.#budgets.states(this.clock.now());
-  }
-
-  /** The tightest limit by the minute of what it counts. */
-  budgetOf(counted: LimitedDimension): { perMinute: number; remaining: number } | undefined {
-    const now = this.clock.now();
-    let tightest: { perMinute: number; remaining: number } | undefined;
-    for (const { dimension, window, limit, remaining } of this.#budgets.states(now)) {
-      const perMinute = (limit * 60_000) / window;
-      const isByTheMinute = dimension === counted && window <= 60_000;
-      if (isByTheMinute && (!tightest || perMinute < tightest.perMinute)) {
-        tightest = { perMinute, remaining };
-      }
-    }
-    return tightest;
+    const heldUntil = isHeld ? wall.until : probeAt;
+    const holdReason = isHeld ? 'rate-limited' : this.#breaker.isOpen ? 'overloaded' : undefined;
+    const { head } = queue;
+    const next =
+      head === 'no-slot'
+        ? everySlotTaken
+        : head && this.#gates.explain({ ...head, receipt: this.#receiptOf(head.id) }, now);
+    const budgets = this.#budgets.states(now);
+    const requests = tightest(budgets, 'requests');
+    const tokens = tightest(budgets, 'tokens');
+    return {
+      currentInterval: Math.max(pace.interval(now), learned.spacing),
+      callRate: this.#meter.rate(now),
+      queued: queue.waiting + queue.backingOff,
+      queuedByPriority: {
+        low: queue.waitingOf(0),
+        medium: queue.waitingOf(1),
+        high: queue.waitingOf(2),
+        critical: queue.waitingOf(3),
+      },
+      isPaused,
+      ...(heldUntil > now && heldUntil < Infinity && { heldUntil }),
+      ...(holdReason && { holdReason }),
+      ...(next && { next }),
+      refusedShare: expectedShare,
+      ...(cause && { refusalCause: cause }),
+      ...(learned.isKnown && { learnedRate: learned.perSecond }),
+      ...(maxRunning < Infinity && { maxRunning }),
+      budgets,
+      ...(requests && { requests }),
+      ...(tokens && { tokens }),
+    };
   }
 
   opensAt(rank: PriorityRank, request: Sized, asks: Asks, now: number, id?: number): number {
     return this.#gates.opensAt({ rank, request, asks, receipt: this.#receiptOf(id) }, now);
-  }
-
-  /** What the next request waits for; undefined where none waits, or none has to. */
-  get next(): NextStart | undefined {
-    const { head } = this.queue;
-    if (!head) {
-      return undefined;
-    }
-    if (head === 'no-slot') {
-      return everySlotTaken;
-    }
-    return this.#gates.explain({ ...head, receipt: this.#receiptOf(head.id) }, this.clock.now());
   }
 
   pass(_rank: PriorityRank, request: Sized, asks: Asks, now: number, id: number): void {
@@ -287,8 +247,6 @@ export class LimiterEngine implements StartGate, Walls {
     return { kind: classification.kind, expectedRefusals: this.#causes.expectedRefusals, wasProbe };
   }
 
-  // --- What refusals mean for those who wait -------------------------------------------------------------------------
-
   statedHold(time: number): number {
     return this.#statedHold.before(time);
   }
@@ -296,7 +254,7 @@ export class LimiterEngine implements StartGate, Walls {
   get closure(): Closure | undefined {
     const closure = this.#statedHold.closure(this.clock);
     // A call that is let through all the same proves what was said wrong.
-    return closure && closure.until <= this.#causes.heldUntil(this.clock.now()) ? closure : undefined;
+    return closure && closure.until <= this.#causes.wall.until ? closure : undefined;
   }
 
   get wall(): { since: number; cause: unknown } | undefined {
@@ -311,8 +269,6 @@ export class LimiterEngine implements StartGate, Walls {
     }
     this.queue.giveUpHopeless();
   }
-
-  // -------------------------------------------------------------------------------------------------------------------
 
   heard(id: number, feedback: ProviderFeedback, startedAt: number): void {
     const now = this.clock.now();

@@ -54,6 +54,12 @@ export class Pace {
     return this.#burstLeft > 0;
   }
 
+  /** Something happens now: after a time of quiet, from the base again. */
+  wake(now: number): void {
+    this.interval(now);
+    this.activeUntil(now);
+  }
+
   activeUntil(time: number): void {
     this.#lastActiveAt = Math.max(this.#lastActiveAt, time);
   }

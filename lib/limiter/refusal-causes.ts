@@ -13,10 +13,6 @@ import { everydayWindow, Wall } from './wall';
 /** The newest attempts that are compared with what is expected: a page of them, as a few say nothing. */
 const considered = 20;
 
-/** A wall of so many milliseconds, in which so many calls would have passed, is a window: no bucket refills so late. */
-const longWall = 3000;
-const manyMissed = 24;
-
 /** One refusal, and what the provider said with it; times are milliseconds. */
 export interface Refusal {
   readonly id: number;
@@ -95,10 +91,9 @@ export class RefusalCauses implements VerdictListener {
     return Math.max(this.learned.opensAt(now, this.#attempts.weightOf(size)), this.#allowance.opensAt(now));
   }
 
-  /** Until when everybody is held. */
-  heldUntil(now: number): number {
+  /** Takes note of the calls that have run for so long by now that they were let through. */
+  advance(now: number): void {
     this.#attempts.advance(now);
-    return this.wall.until;
   }
 
   /** The learned rate held a request for a time, and nothing spoke against more. */
@@ -120,7 +115,7 @@ export class RefusalCauses implements VerdictListener {
     this.#hintUntil = retryAfter === undefined ? -Infinity : now + retryAfter;
     this.#period = period;
     this.#attempts.advance(now);
-    const attempt = this.#attempts.refused(id, startedAt, now);
+    const attempt = this.#attempts.refused(id, startedAt, now, this.#phase === 'walled');
     this.#allowance.count(true, now);
     if (this.isCalm && !this.#isAnswered) {
       // As long as nothing was answered, all that is known is what the first refusals ask for.
@@ -162,7 +157,7 @@ export class RefusalCauses implements VerdictListener {
 
   settled(attempt: Attempt, now: number): void {
     const episode = this.#episode;
-    if (episode && attempt.number >= episode.first && !attempt.isAlone) {
+    if (episode && attempt.number >= episode.first) {
       episode.weigh(attempt);
       if (this.#phase === 'asking') {
         this.#judge(episode, now);
@@ -178,15 +173,16 @@ export class RefusalCauses implements VerdictListener {
       this.#compare(attempt, isRefused, now);
     } else if (attempt.number < this.#episode.first) {
       return;
-    } else if (isRefused && attempt.isAlone && this.#phase !== 'walled') {
-      // At a wall it is as good a probe as any other.
+    } else if (isRefused && attempt.isAlone) {
       return;
     } else if (isRefused) {
       this.#countRefused(this.#episode, attempt, now);
     } else {
       this.#episode.letThrough();
       if (this.#phase === 'walled') {
-        this.#wallEnded(this.#episode, attempt, now);
+        this.wall.end(now);
+        this.#phase = 'asking';
+        this.#judge(this.#episode, now);
       }
     }
   }
@@ -208,14 +204,14 @@ export class RefusalCauses implements VerdictListener {
   /** Compares the newest attempts with what is expected. */
   #compare(attempt: Attempt, isRefused: boolean, now: number): void {
     const recent = this.#recent;
-    const isCounted = recent.some(({ id, verdict }) => id === attempt.id && verdict === 'refused');
-    if (attempt.isAlone || (isRefused && isCounted)) {
+    const before = recent.find(({ id, verdict }) => id === attempt.id && verdict === 'refused');
+    if (attempt.isAlone || (isRefused && before && this.#attempts.mayHavePassedSince(before))) {
       return;
     }
     recent.push(attempt);
     if (recent.length > considered) {
       const { verdict } = recent.shift()!;
-      this.#pace.observe(verdict === 'refused');
+      this.#pace.observe(verdict === 'refused', now);
     }
     if (!isRefused) {
       this.#pace.passed();
@@ -229,7 +225,7 @@ export class RefusalCauses implements VerdictListener {
     const isFirst = episode.through === 0 && !this.learned.isKnown;
     if (isFirst && this.#bound.isLearnedFrom(episode.fewest, episode.refused, now)) {
       this.#cause = 'at-once';
-      this.wall.end(now, false);
+      this.wall.end(now);
       this.#calm();
     } else if (this.#phase === 'walled') {
       this.wall.hold(now, attempt.startedAt, this.#hintLeft(now), this.#period);
@@ -261,7 +257,7 @@ export class RefusalCauses implements VerdictListener {
     const pace = Math.max(least, this.#attempts.rateBefore(first.number));
     const isAllowed = this.#pace.isAllowed(pace, this.#statedRate);
     if (!isSpent && isAllowed && since.length > refused.length) {
-      this.#pace.expect(Math.max(this.#pace.share.value, share));
+      this.#pace.expect(Math.max(this.#pace.share.value, share), now);
       this.#cause = 'shedding';
       return;
     }
@@ -287,20 +283,6 @@ export class RefusalCauses implements VerdictListener {
     episode.blocked();
     this.wall.begin(episode.through === 0 ? episode.at : startedAt);
     this.wall.hold(now, startedAt, this.#hintLeft(now), this.#period);
-  }
-
-  #wallEnded(episode: Episode, { startedAt }: Attempt, now: number): void {
-    const blockedFor = startedAt - this.wall.since!;
-    const rate = this.#pace.rateBefore(episode);
-    const isWindow = blockedFor >= longWall && (rate * blockedFor) / 1000 > manyMissed;
-    this.wall.end(now, isWindow);
-    if (isWindow) {
-      this.#calm();
-      this.#pace.windowEnded(startedAt, now);
-    } else {
-      this.#phase = 'asking';
-      this.#judge(episode, now);
-    }
   }
 
   #judge(episode: Episode, now: number): void {

@@ -8,6 +8,10 @@ const unlikely = 0.01;
 const firstTrial = 10_000;
 const longestTrial = 60_000;
 
+/** Calls let through in a trial that prove it right, and how many a refusal outweighs: races and shedding are rarer. */
+const enough = 10;
+const outweighs = 4;
+
 /** A learned bound on the calls that run at once, if the provider refuses by their number. */
 export class RunningBound {
   #bound = Infinity;
@@ -42,7 +46,7 @@ export class RunningBound {
   letThrough(running: number, now: number): void {
     this.#letThroughAt[running] = now;
     this.#letThrough++;
-    if (running > this.#bound && ++this.#passed >= running) {
+    if (running > this.#bound && ++this.#passed >= enough) {
       this.#passed = 0;
       this.#bound = running;
       this.#step *= 2;
@@ -55,7 +59,8 @@ export class RunningBound {
     if (running <= this.#bound) {
       return false;
     }
-    if (now >= this.#tryAt) {
+    this.#passed -= outweighs;
+    if (now >= this.#tryAt && this.#passed < 0) {
       this.#passed = 0;
       this.#step = 1;
       this.#tryAt = now + this.#trial;

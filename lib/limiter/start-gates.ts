@@ -32,6 +32,7 @@ export class StartGates {
   #gate: GateName | undefined;
   /** What held the request that is next, and since when. */
   #heldBy: GateName | undefined;
+  #isHeldByWindow = false;
   #heldFrom = 0;
 
   constructor(settings: PaceSettings, causes: RefusalCauses, budgets: Budgets, breaker: OutageBreaker) {
@@ -43,11 +44,14 @@ export class StartGates {
 
   /** When the next start may happen; `Infinity` if that hangs on something else than time. */
   opensAt(request: StartRequest, now: number): number {
-    this.pace.activeUntil(now);
-    const opens = this.#lastToOpen(request, now);
+    this.pace.wake(now);
+    this.#lastToOpen(request, now);
+    this.#causes.advance(now);
+    const opens = this.#orHeld();
     if (opens > now) {
       this.#giveWay(now);
       this.#heldBy = this.#gate;
+      this.#isHeldByWindow = this.#gate === 'budget' && this.#budgets.binding?.countsByWindows === true;
       this.#heldFrom = now;
     }
     if (opens !== Infinity) {
@@ -59,7 +63,7 @@ export class StartGates {
 
   /** Takes note of a start, or of a permit for one. */
   passed(asks: Asks, now: number): void {
-    this.pace.activeUntil(now);
+    this.pace.wake(now);
     this.#giveWay(now);
     if (asks !== 'permit') {
       this.#lastStartAt = now;
@@ -72,7 +76,8 @@ export class StartGates {
 
   /** Which gate holds a request, until when, and why; undefined if none does. */
   explain(start: StartRequest, now: number): NextStart | undefined {
-    const opensAt = this.#lastToOpen(start, now);
+    this.#lastToOpen(start, now);
+    const opensAt = this.#orHeld();
     const gate = this.#gate;
     if (opensAt <= now || !gate) {
       return undefined;
@@ -103,16 +108,18 @@ export class StartGates {
       this.#causes.grow(time, now);
     } else if (held === 'pace') {
       this.pace.quicken(time, this.#causes.learned.isKnown);
-    } else if (held === 'budget' && !this.#budgets.binding?.countsByWindows) {
+    } else if (held === 'budget' && !this.#isHeldByWindow) {
       this.pace.relax(this.#budgets.spacing, time);
     }
   }
 
-  #lastToOpen({ rank, request, asks, receipt }: StartRequest, now: number): number {
+  /** Finds the gate that opens last, but for a hold. */
+  #lastToOpen({ rank, request, asks, receipt }: StartRequest, now: number): void {
     this.#gate = undefined;
     if (this.isPaused) {
       this.#gate = 'pause';
-      return Infinity;
+      this.#opens = Infinity;
+      return;
     }
     this.#opens = -Infinity;
     const isBurst = this.pace.hasBurst(now);
@@ -130,7 +137,10 @@ export class StartGates {
       this.#consider('pace', isBurst ? -Infinity : this.#lastPermitAt + wait);
       this.#consider('budget', this.#budgets.opensAt(request, now));
     }
-    this.#consider('hold', this.#causes.heldUntil(now));
+  }
+
+  #orHeld(): number {
+    this.#consider('hold', this.#causes.wall.until);
     return this.#opens;
   }
 

@@ -12,10 +12,6 @@ export class Wake {
     this.#task = task;
   }
 
-  get isSet(): boolean {
-    return this.#time !== Infinity;
-  }
-
   /** Runs the task then, and not when it was to run before; `Infinity` for never. */
   at(time: number): void {
     if (time === this.#time) {

@@ -24,9 +24,6 @@ export class Wall {
   #until = -Infinity;
   #holds = 0;
   #isStated = false;
-  #lastEnd: number | undefined;
-  #period: number | undefined;
-  #lastHold = 0;
   #heldAt = -Infinity;
 
   /** When it began; undefined if there is none. */
@@ -61,11 +58,10 @@ export class Wall {
       this.extend(now, hint ?? 0);
       return;
     }
-    const own = this.#ownHold(now, period);
-    this.#lastHold = isFirst && hint !== undefined ? hint : Math.max(hint ?? 0, own);
-    this.#isStated = this.#lastHold === hint;
+    const hold = isFirst && hint !== undefined ? hint : Math.max(hint ?? 0, this.#ownHold(now, period));
+    this.#isStated = hold === hint;
     this.#heldAt = now;
-    this.extend(now, this.#lastHold);
+    this.extend(now, hold);
     this.#holds++;
   }
 
@@ -91,9 +87,7 @@ export class Wall {
   }
 
   /** A call was let through. */
-  end(now: number, isWindow: boolean): void {
-    this.#period = isWindow && this.#lastEnd !== undefined ? now - this.#lastEnd : undefined;
-    this.#lastEnd = isWindow ? now : undefined;
+  end(now: number): void {
     this.#since = undefined;
     this.#isStated = false;
     this.#until = now;
@@ -102,9 +96,6 @@ export class Wall {
   #ownHold(now: number, period: 'minute' | 'day' | undefined): number {
     if (period === 'day') {
       return dailyHold;
-    }
-    if (this.#holds === 0 && this.#period !== undefined) {
-      return Math.max(firstHold, this.#lastEnd! + this.#period - this.#lastHold - now);
     }
     const longest = now - this.#since! < minute ? longestHold : longestLateHold;
     return Math.min(longest, firstHold * holdGrowth ** this.#holds);

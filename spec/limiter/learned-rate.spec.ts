@@ -39,7 +39,7 @@ describe('LearnedRate', () => {
 
   it('tries more often where a share is refused anyway', () => {
     rate.set(10, 10, 0);
-    rate.expect(0.5);
+    rate.expect(0.5, 0);
     expect(rate.spacing).toBeCloseTo(50);
     expect(rate.perSecond).toBeCloseTo(10);
   });

@@ -17,7 +17,7 @@ describe('LimiterEngine', () => {
     const { engine } = engineAt({ adaptive: true, base: 100 });
     const event = { type: 'finished', at: 0, id, attempt: 1, latency: 0, startedAt: 0 } as const;
     engine.observe({ ...event, result: 'failed', error: refused });
-    expect(engine.heldUntil).toBeGreaterThan(0);
+    expect(engine.state.heldUntil).toBeGreaterThan(0);
     expect(engine.outstanding).toBe(0);
   });
 });

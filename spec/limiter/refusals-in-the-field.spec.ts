@@ -191,6 +191,20 @@ describe('what refusals are put down to', () => {
   });
 });
 
+describe('reading the state', () => {
+  it.each([
+    { name: 'batch-600', signalsName: 'bare' },
+    { name: 'shed-20-bare', signalsName: 'bare' },
+    { name: 'shed-5-told', signalsName: 'headers' },
+    { name: 'cap-10-short', signalsName: 'bare' },
+  ] as const)('changes nothing: $name', ({ name, signalsName }) => {
+    const shape = shapes.find((one) => one.name === name)!;
+    const unread = streamRun(rxllm, shape, signals[signalsName]);
+    const read = streamRun(rxllm, shape, signals[signalsName], { everySecond: () => undefined });
+    expect({ ...read, wall: 0 }).toEqual({ ...unread, wall: 0 });
+  });
+});
+
 describe('providers that refuse for other reasons than pace', () => {
   const cases = shapes
     .filter(({ otherReasons }) => otherReasons)

@@ -56,12 +56,21 @@ describe('RunningBound', () => {
 
   it('rises when as many as it tries are let through, and then by more', () => {
     bound.isLearnedFrom(6, 3, 0);
-    for (let call = 0; call < 6; call++) {
+    for (let call = 0; call < 10; call++) {
       expect(bound.bound).toBe(5);
       bound.letThrough(6, 11_000);
     }
     expect(bound.bound).toBe(6);
     expect(bound.limit(11_000)).toBe(8);
+  });
+
+  it('goes on with a trial in which few are refused', () => {
+    bound.isLearnedFrom(6, 3, 0);
+    for (let call = 0; call < 5; call++) bound.letThrough(6, 11_000);
+    bound.explains(6, 11_000);
+    expect(bound.limit(11_000)).toBe(6);
+    bound.explains(6, 11_000);
+    expect(bound.limit(11_000)).toBe(5);
   });
 
   it('is forgotten', () => {

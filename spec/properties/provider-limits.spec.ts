@@ -3,11 +3,8 @@ import { concat, from, map, mergeMap, of, Subject, tap, timer, type Observable }
 import type { CallContext, CallOutcome, HeadersLike, TokenUsage } from '../../lib/core/call';
 import type { CallEvent } from '../../lib/core/events';
 import { prioritiesByRank, type CallPriority } from '../../lib/core/priority';
-import {
-  AdaptiveRateLimiter,
-  type Permit,
-  type RateLimiterState,
-} from '../../lib/limiter/adaptive-rate-limiter';
+import { AdaptiveRateLimiter, type Permit } from '../../lib/limiter/adaptive-rate-limiter';
+import type { RateLimiterState } from '../../lib/limiter/limiter-state';
 import { adaptiveThrottle } from '../../lib/operators/adaptive-throttle';
 import { mergeWithConcurrency } from '../../lib/operators/merge-with-concurrency';
 import { LLMCallOptimizer } from '../../lib/optimizer/llm-call-optimizer';
