@@ -4,9 +4,12 @@ import type {
   ChatCompletionCreateParamsNonStreaming,
 } from 'openai/resources/chat/completions';
 import type { CallContext } from './core/call';
+import { callIdentity } from './core/call-identity';
 
 /** The part of the official client that {@link openaiCall} uses; an `OpenAI` or `AzureOpenAI` instance has it. */
 export interface OpenAIChatClient {
+  /** The beginning of all addresses; a client that tells it has its calls known by it in a cache. */
+  readonly baseURL?: string;
   readonly chat: { readonly completions: Pick<OpenAI['chat']['completions'], 'create'> };
 }
 
@@ -28,7 +31,7 @@ export function openaiCall<R>(
   client: OpenAIChatClient,
   toParams: (request: R) => ChatCompletionCreateParamsNonStreaming,
 ): (request: R, context: CallContext) => Promise<ChatCompletion> {
-  return async (request, context) => {
+  const call = async (request: R, context: CallContext) => {
     const { data, response } = await reportingRefusals(
       client.chat.completions
         .create(toParams(request), { signal: context.signal, maxRetries: 0 })
@@ -44,6 +47,8 @@ export function openaiCall<R>(
     });
     return data;
   };
+  const endpoint = client.baseURL && `${client.baseURL}/chat/completions`;
+  return endpoint ? Object.assign(call, { [callIdentity]: { endpoint, body: toParams } }) : call;
 }
 
 /** A refusal states the limits too. */

@@ -9,7 +9,7 @@ import { explain, type CacheExplanation } from './explanation';
 import { Flights, type Flight, type LandingCheck } from './flights';
 import { invalidate } from './invalidation';
 import { MemoryTier } from './memory-tier';
-import type { KeylessRequest } from './request-identity';
+import type { KeyedRequest, KeylessRequest } from './request-identity';
 import type { CacheEngineSettings, StoreOptions } from './result-cache-config';
 import type { CacheSelection } from './selection';
 import { StoreTier } from './store-tier';
@@ -261,7 +261,7 @@ export class CacheEngine {
   }
 
   /** Explains why a request would be answered from the cache, or not. */
-  explain(identity: string | KeylessRequest, skipsLookUp: boolean): Promise<CacheExplanation> {
+  explain(identity: KeyedRequest | KeylessRequest, skipsLookUp: boolean): Promise<CacheExplanation> {
     return explain(this, identity, skipsLookUp);
   }
 

@@ -5,19 +5,19 @@ export type HeadersLike =
 /** What one call used up, as the provider counts it. */
 export interface TokenUsage {
   /** Tokens of the prompt. */
-  readonly inputTokens?: number;
+  readonly inputTokens?: number | undefined;
   /** Tokens of the answer. */
-  readonly outputTokens?: number;
+  readonly outputTokens?: number | undefined;
   /** The model that answered; the price table is looked up by it. */
-  readonly model?: string;
+  readonly model?: string | undefined;
 }
 
 /** What a call tells rxllm about the provider's answer. */
 export interface ProviderFeedback {
   /** The response's headers: rate-limit headers among them set the limiter's budgets. */
-  readonly headers?: HeadersLike;
+  readonly headers?: HeadersLike | undefined;
   /** What the call used up: settles token budgets and feeds the statistics. */
-  readonly usage?: TokenUsage;
+  readonly usage?: TokenUsage | undefined;
 }
 
 /** What a call is given besides its request. */

@@ -4,7 +4,7 @@ export type Lenient<Parameters extends unknown[], Result> = {
 }['call'];
 
 /** Shows a value in an error message so that one recognises it, without printing what it holds. */
-function shown(value: unknown): string {
+export function shown(value: unknown): string {
   if (typeof value === 'string') {
     return value.length > 40 ? `a string of ${value.length} characters` : `'${value}'`;
   }

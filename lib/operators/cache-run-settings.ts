@@ -1,12 +1,12 @@
 import type { Observable } from 'rxjs';
 import { internalsOf, type LLMResultCache } from '../cache/llm-result-cache';
 import type { CacheEngine } from '../cache/cache-engine';
-import { identify, type KeylessRequest, type KeySpace } from '../cache/request-identity';
+import type { RequestKeys } from '../cache/request-identity';
 import type { CallOutcome } from '../core/call';
 import type { Clock } from '../core/clock';
 import type { CallEventListener } from '../core/events';
 import type { ErrorClassifier } from '../provider/classify-error';
-import { readTraits, type CallTraits, type TraitsReader } from '../core/traits';
+import type { TraitsReader } from '../core/traits';
 
 /** A pipeline that outlives its subscriber for the sake of the cache. */
 export interface LastingPipeline {
@@ -23,7 +23,7 @@ export interface CacheRunSettings<R, V> {
   readonly clock: Clock;
   /** The pipeline for misses. */
   readonly misses: (misses$: Observable<R>) => Observable<CallOutcome<R, V>>;
-  readonly keySpace: KeySpace;
+  readonly keys: RequestKeys<R>;
   readonly ordered: boolean;
   /** Milliseconds since arrival. */
   readonly maxWait: number;
@@ -38,13 +38,4 @@ export interface CacheRunSettings<R, V> {
 /** The work behind the cache of a run. */
 export function engineOf(settings: Pick<CacheRunSettings<never, never>, 'cache'>): CacheEngine | undefined {
   return settings.cache?.[internalsOf];
-}
-
-/** The key of a request, or why it has none. */
-export function identityOf<R>(
-  request: R,
-  traits: CallTraits,
-  { keySpace, traits: reader }: Pick<CacheRunSettings<R, never>, 'keySpace' | 'traits'>,
-): string | KeylessRequest {
-  return identify(request, traits, keySpace, reader === readTraits);
 }

@@ -7,9 +7,9 @@ import type { CallEventListener } from '../core/events';
 import { Consumer, signOutcome } from '../core/hand-over';
 import { Ticket } from '../core/ticket';
 import type { CallTraits } from '../core/traits';
-import { engineOf, identityOf, type CacheRunSettings } from './cache-run-settings';
+import { engineOf, type CacheRunSettings } from './cache-run-settings';
 import { CacheWaiter, type WaiterOwner } from './cache-waiter';
-import { hit, left, received, settled } from './call-events';
+import { hit, left, reportReceived, settled } from './call-events';
 import { Misses } from './misses';
 import { Outlet } from './outlet';
 import { cachedOutcome, failed, sharedOutcome } from './outcomes';
@@ -26,7 +26,7 @@ export class CacheRun<R, V> implements WaiterOwner<R, V> {
   readonly #order: SourceOrder<CallOutcome<R, V>> | undefined;
   readonly #waiters = new Set<CacheWaiter<R, V>>();
   #isSourceDone = false;
-  #closedBy: Error | undefined;
+  #closedBy: { readonly error: unknown } | undefined;
   #lastIndex = 0;
 
   constructor(settings: CacheRunSettings<R, V>, destination: Subscriber<CallOutcome<R, V>>) {
@@ -58,8 +58,8 @@ export class CacheRun<R, V> implements WaiterOwner<R, V> {
       return;
     }
     const traits = traitsOf(request);
-    const identity = this.#engine && identityOf(request, traits, this.#settings);
-    const key = typeof identity === 'string' ? identity : undefined;
+    const identity = this.#engine && this.#settings.keys.of(request, traits);
+    const key = identity?.key;
     const now = clock.now();
     const isLookUp = key !== undefined && !traits.bypass?.lookUp && !this.#closedBy;
     const entry = isLookUp ? this.#engine!.find(key, now) : undefined;
@@ -72,13 +72,14 @@ export class CacheRun<R, V> implements WaiterOwner<R, V> {
       return;
     }
     if (this.#closedBy) {
-      this.settle(waiter, failed(waiter.ticket, request, this.#closedBy, clock), now);
+      this.settle(waiter, failed(waiter.ticket, request, this.#closedBy.error, clock), now);
     } else if (entry) {
       this.#answer(waiter, key!, entry, 'memory', now);
     } else if (key !== undefined) {
+      waiter.leftOut = identity?.leftOut;
       this.misses.answer(waiter, key, now);
     } else {
-      if (typeof identity === 'object') {
+      if (identity) {
         this.events?.next({ type: 'cache-bypassed', at: now, id: waiter.ticket.id, ...identity });
       }
       if (this.isWaiting(waiter)) {
@@ -163,15 +164,20 @@ export class CacheRun<R, V> implements WaiterOwner<R, V> {
   }
 
   /** Fails everything that is open, and ends the stream. */
-  closeWith(error: Error): void {
-    this.#closedBy = error;
+  closeWith(error: unknown): void {
+    this.failWith(error);
+    this.#outlet.complete();
+  }
+
+  /** Fails everything that is open, and all that comes from now on. */
+  failWith(error: unknown): void {
+    this.#closedBy = { error };
     for (const waiter of this.#waiters) {
       const { clock } = this.#settings;
       this.misses.leaveFlight(waiter);
       this.settle(waiter, failed(waiter.ticket, waiter.request, error, clock), clock.now());
     }
     this.misses.restartUnstarted();
-    this.#outlet.complete();
   }
 
   /** Leaves all flights. */
@@ -201,10 +207,7 @@ export class CacheRun<R, V> implements WaiterOwner<R, V> {
       };
     }
     this.#waiters.add(waiter);
-    if (this.events && ticket.receivedReportedTo !== this.events) {
-      ticket.receivedReportedTo = this.events;
-      this.events.next(received(ticket, now));
-    }
+    reportReceived(ticket, traits, this.events, now);
     return waiter;
   }
 

@@ -7,7 +7,7 @@ import { holdStarts } from '../core/held-starts';
 import { Ticket, type TicketOwner } from '../core/ticket';
 import type { OverflowPolicy } from '../limiter/adaptive-rate-limiter';
 import type { SlotPool } from '../limiter/slot-pool';
-import { finished, left, received, settled, started } from './call-events';
+import { finished, left, reportReceived, settled, started } from './call-events';
 import { failed } from './outcomes';
 import { Outlet } from './outlet';
 import { judge } from './retries';
@@ -55,15 +55,13 @@ export class ConcurrentRun<R, V> implements TicketOwner, CallOwner {
     if (ticket.cancelled) {
       return;
     }
-    ticket.apply(this.#settings.traits(request), maxWait);
+    const traits = this.#settings.traits(request);
+    ticket.apply(traits, maxWait);
     this.#open++;
     const now = clock.now();
     ticket.index = ++this.#lastIndex;
     ticket.asks = limiter && ticket.usePermit(limiter.key) ? 'start' : 'permit-and-start';
-    if (events && ticket.receivedReportedTo !== events) {
-      ticket.receivedReportedTo = events;
-      events.next(received(ticket, now));
-    }
+    reportReceived(ticket, traits, events, now);
     if (!this.#isWanted(ticket)) {
       this.#drop(ticket);
       return;

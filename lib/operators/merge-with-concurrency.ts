@@ -36,30 +36,30 @@ export interface ConcurrencyConfig<R> {
    * Calls that run at once. Default 3; `Infinity` is allowed. An Observable changes it while running: 3 before its
    * first value, 0 pauses, a lower value lets running calls finish, its error is the stream's.
    */
-  readonly maxConcurrent?: number | Observable<number>;
+  readonly maxConcurrent?: number | Observable<number> | undefined;
   /** Whether outcomes keep the order of the source. Default false: they come as they are ready. */
-  readonly ordered?: boolean;
+  readonly ordered?: boolean | undefined;
   /** Milliseconds one attempt may take before it fails with `CallTimeoutError`. Default `Infinity`. */
-  readonly timeout?: number;
+  readonly timeout?: number | undefined;
   /** The limiter whose permit every start takes. Default: none. */
-  readonly limiter?: AdaptiveRateLimiter;
+  readonly limiter?: AdaptiveRateLimiter | undefined;
   /** Whether and how failed calls are tried again; a number is the attempts in all. Default false. */
-  readonly retry?: boolean | number | RetryConfig;
+  readonly retry?: boolean | number | RetryConfig | undefined;
   /**
    * Milliseconds a request may wait, from its first rxllm operator on, before it fails with `DeadlineExceededError`.
    * Default `Infinity`; a request's own `maxWait` comes first.
    */
-  readonly maxWait?: number;
+  readonly maxWait?: number | undefined;
   /** Requests that may wait here; what is refused fails with `QueueOverflowError`. Default `Infinity`. */
-  readonly maxQueue?: number;
+  readonly maxQueue?: number | undefined;
   /** Whom a full queue refuses: `reject` the newcomer (default), or `drop-oldest` of the lowest priority. */
-  readonly overflow?: OverflowPolicy;
+  readonly overflow?: OverflowPolicy | undefined;
   /** Reads the traits of a request. Default: its own fields named like traits, where their values are valid. */
-  readonly traits?: TraitsReader<R>;
+  readonly traits?: TraitsReader<R> | undefined;
   /** Hears what happens to every request. */
-  readonly events?: CallEventListener;
+  readonly events?: CallEventListener | undefined;
   /** The scheduler whose time it lives by; with a limiter, the limiter's. Default `asyncScheduler`. */
-  readonly scheduler?: SchedulerLike;
+  readonly scheduler?: SchedulerLike | undefined;
 }
 
 /** A bare string would be streamed character by character, so a call must not return one: wrap it with `of()`. */

@@ -4,7 +4,7 @@ import type { CallOutcome } from '../core/call';
 import { MissingOutcomeError } from '../core/errors';
 import { Consumer, handOver, ticketOfOutcome } from '../core/hand-over';
 import { nextStartNumber, type Ticket } from '../core/ticket';
-import { engineOf, identityOf, type CacheRunSettings, type LastingPipeline } from './cache-run-settings';
+import { engineOf, type CacheRunSettings, type LastingPipeline } from './cache-run-settings';
 import { FlightsByRequest } from './flights-by-request';
 import { land } from './landing';
 import { failed } from './outcomes';
@@ -182,12 +182,13 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
     if (this.#flights.size === 0 && this.#strays.size === 0) {
       return undefined;
     }
-    const identity = identityOf(request, this.#settings.traits(request), this.#settings);
-    if (typeof identity !== 'string' || this.#strays.delete(identity)) {
+    const { keys, traits } = this.#settings;
+    const { key } = keys.of(request, traits(request));
+    if (key === undefined || this.#strays.delete(key)) {
       return undefined;
     }
-    const joinable = engineOf(this.#settings)?.flights.get(identity) as Flight<R, V> | undefined;
-    return joinable?.carrier === this ? joinable : this.#byArrival().find(({ key }) => key === identity);
+    const joinable = engineOf(this.#settings)?.flights.get(key) as Flight<R, V> | undefined;
+    return joinable?.carrier === this ? joinable : this.#byArrival().find((flight) => flight.key === key);
   }
 
   #byArrival(): Flight<R, V>[] {

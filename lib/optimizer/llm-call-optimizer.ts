@@ -1,8 +1,9 @@
+import type {
+  Observable} from 'rxjs';
 import {
   firstValueFrom,
   from,
   isObservable,
-  Observable,
   of,
   Subject,
   Subscription,
@@ -13,47 +14,28 @@ import {
 } from 'rxjs';
 import type { CacheExplanation } from '../cache/explanation';
 import { internalsOf, type LLMResultCache } from '../cache/llm-result-cache';
-import { keySpaceOf } from '../cache/request-identity';
 import type { CallContext, CallOutcome } from '../core/call';
-import type { Clock } from '../core/clock';
 import { ClosedError } from '../core/errors';
 import type { CallEvent, CallEventListener } from '../core/events';
-import { holdStarts } from '../core/held-starts';
-import { attempt, guarded } from '../core/listener';
+import { attempt } from '../core/listener';
 import { clockFrom } from '../core/scheduler-clock';
-import {
-  choiceSetting,
-  configObject,
-  functionSetting,
-  listenerSetting,
-  numberSetting,
-  requiredFunction,
-  switchSetting,
-} from '../core/settings';
-import { noTraits, validated, type TraitsReader } from '../core/traits';
+import { choiceSetting, configObject, functionSetting, numberSetting } from '../core/settings';
+import { noTraits, type TraitsReader } from '../core/traits';
 import type { AdaptiveRateLimiter } from '../limiter/adaptive-rate-limiter';
 import { AdmissionQueue } from '../limiter/admission-queue';
 import { engineOf } from '../limiter/engine-of';
 import { SlotPool } from '../limiter/slot-pool';
-import { cacheBySettings } from '../operators/cache-llm';
-import type { CacheRun } from '../operators/cache-run';
-import type { LastingPipeline } from '../operators/cache-run-settings';
-import type { RunSettings } from '../operators/run-settings';
-import {
-  followLimit,
-  mergeBySettings,
-  retryConfigOf,
-  type NotAString,
-} from '../operators/merge-with-concurrency';
-import type { ErrorClassifier } from '../provider/classify-error';
+import { followLimit, retryConfigOf, type NotAString } from '../operators/merge-with-concurrency';
 import { RetryPolicy } from '../provider/retry-policy';
 import { CallStats, type StatsSnapshot } from '../stats/call-stats';
-import { abortedBy } from './aborted-by';
+import { abortedBy, onAbort } from './aborted-by';
+import { AskersContext } from './askers-context';
+import { CallOperators } from './call-operators';
 import {
   cacheOf,
-  given,
   limiterOf,
-  type CallOptions,
+  type BatchOptions,
+  type LLMCall,
   type OptimizeOptions,
   type OptimizerConfig,
   type PromiseOptions,
@@ -81,30 +63,22 @@ export class LLMCallOptimizer {
   /** What happens to every request; completes on `close()`. */
   readonly events$: Observable<CallEvent>;
   readonly #stats: CallStats;
-  readonly #clock: Clock;
+  readonly #operators: CallOperators;
   readonly #queue: AdmissionQueue;
   readonly #pool: SlotPool;
-  readonly #settings: Omit<RunSettings<unknown>, 'events'>;
   readonly #events = new Subject<CallEvent>();
-  readonly #listener: CallEventListener;
   readonly #isOwnCache: boolean;
-  readonly #classifyError: ErrorClassifier | undefined;
-  readonly #open = new Set<CacheRun<never, never>>();
-  /** Pipelines that go on for the sake of the cache. */
-  readonly #lasting = new Set<LastingPipeline>();
   readonly #following = new Subscription();
   #limitError: { readonly error: unknown } | undefined;
   #isClosed = false;
 
   constructor(config?: OptimizerConfig) {
     const settings: OptimizerConfig = configObject('LLMCallOptimizer', config);
-    const { scheduler } = settings;
-    const classifyError = functionSetting('classifyError', settings.classifyError);
-    this.#classifyError = classifyError;
-    const onScheduler = scheduler ? { scheduler } : {};
+    const { scheduler, maxConcurrent, prices, sampleInterval } = settings;
+    const classify = functionSetting('classifyError', settings.classifyError);
     const maxQueue = numberSetting('maxQueue', settings.maxQueue, Infinity, { whole: true, infinite: true });
     const overflow = choiceSetting('overflow', settings.overflow, 'reject', ['reject', 'drop-oldest']);
-    this.#listener = {
+    const events: CallEventListener = {
       next: (event) => {
         attempt(() => this.#stats.next(event));
         this.#events.next(event);
@@ -112,52 +86,55 @@ export class LLMCallOptimizer {
     };
     this.events$ = this.#events.asObservable();
     this.limiter = limiterOf(settings);
-    this.cache = cacheOf(settings, this.#listener);
-    this.#isOwnCache = this.cache !== settings.cache;
+    const { cache, isOwn, needsNames } = cacheOf(settings, events);
+    this.cache = cache;
+    this.#isOwnCache = isOwn;
     const engine = this.limiter?.[engineOf];
-    this.#clock = engine?.clock ?? this.cache?.[internalsOf].clock ?? clockFrom(scheduler);
-    this.#queue = engine?.queue ?? new AdmissionQueue(this.#clock);
-    const { maxConcurrent } = settings;
+    const clock = engine?.clock ?? this.cache?.[internalsOf].clock ?? clockFrom(scheduler);
+    this.#queue = engine?.queue ?? new AdmissionQueue(clock);
     const retryConfig = retryConfigOf(settings.retry ?? true);
     const retry =
-      retryConfig && new RetryPolicy({ ...given({ classifyError }), ...retryConfig }, this.#clock);
+      retryConfig &&
+      new RetryPolicy({ ...retryConfig, classifyError: retryConfig.classifyError ?? classify }, clock);
     this.#pool = new SlotPool(
       isObservable(maxConcurrent)
         ? 3
         : numberSetting('maxConcurrent', maxConcurrent, 3, { min: 1, whole: true, infinite: true }),
       retry?.maxElapsed,
     );
-    this.#settings = {
-      clock: this.#clock,
-      queue: this.#queue,
-      sharedPool: this.#pool,
-      limiter: this.limiter && {
-        engine: this.limiter[engineOf],
-        key: this.limiter,
-        maxQueue: Infinity,
-        overflow,
-      },
-      retry,
-      ordered: false,
-      timeout: numberSetting('timeout', settings.timeout, Infinity, { above: true, infinite: true }),
+    this.#operators = new CallOperators({
+      cache,
+      needsNames,
+      events,
+      classify,
+      traits: functionSetting('traits', settings.traits) as TraitsReader<unknown> | undefined,
       maxWait: numberSetting('maxWait', settings.maxWait, Infinity, { infinite: true }),
-      maxQueue,
-      overflow,
-      traits: validated(functionSetting('traits', settings.traits) as TraitsReader<unknown> | undefined),
-    };
+      run: {
+        clock,
+        queue: this.#queue,
+        sharedPool: this.#pool,
+        limiter: engine && { engine, key: this.limiter, maxQueue: Infinity, overflow },
+        retry,
+        ordered: false,
+        timeout: numberSetting('timeout', settings.timeout, Infinity, { above: true, infinite: true }),
+        maxQueue,
+        overflow,
+        // What there is to know of a request is on its ticket, as the cache in front has read its traits.
+        traits: () => noTraits,
+        maxWait: Infinity,
+      },
+    });
     this.#stats = new CallStats({
-      ...given({
-        sampleInterval: settings.sampleInterval,
-        prices: settings.prices,
-        limiter: this.limiter,
-        cache: this.cache,
-      }),
+      sampleInterval,
+      prices,
+      limiter: this.limiter,
+      cache: this.cache,
       executor: () => ({
         active: this.#pool.active,
         queued: this.#queue.waiting + this.#queue.backingOff,
         maxConcurrent: this.#pool.limit,
       }),
-      ...onScheduler,
+      scheduler,
     });
     this.stats$ = this.#stats.stats$;
     if (isObservable(maxConcurrent)) {
@@ -173,9 +150,8 @@ export class LLMCallOptimizer {
 
   /**
    * An operator that answers every request of a stream with one outcome, in the order they are ready (or in that of
-   * the source with `ordered`). Two different calls over one optimizer share its cache: give each a `namespace`, or
-   * one will be answered with what the other said about an equal request, and a call that asks the optimizer for its
-   * own request waits for itself.
+   * the source with `ordered`). Answers are shared by requests to the same function; give two functions one `namespace`
+   * to have them share theirs. A call that asks the optimizer for its own request waits for itself.
    *
    * ```
    * requests  -a--a--b---|
@@ -183,63 +159,39 @@ export class LLMCallOptimizer {
    * ```
    *
    * @example
-   * articles$.pipe(optimizer.optimize(summarise, { namespace: 'summary' }), unwrapOutcomes());
+   * articles$.pipe(optimizer.optimize(summarise, { priority: 'low' }), unwrapOutcomes());
+   *
+   * @throws TypeError for a wrong option, and for a call without a `namespace` where the cache is shared or has a store
    */
   optimize<R, O extends ObservableInput<unknown>>(
     call: (request: R, context: CallContext) => O & NotAString<O>,
     options: OptimizeOptions = {},
   ): OperatorFunction<R, CallOutcome<R, ObservedValueOf<O>>> {
-    requiredFunction('call', call);
-    const keySpace = keySpaceOf(options);
-    listenerSetting('events', options.events);
-    const ordered = switchSetting('ordered', options.ordered, false);
-    const events = options.events ? bothOf(this.#listener, guarded(options.events)!) : this.#listener;
-    // What there is to know of a request is on its ticket, as the cache in front has read its traits.
-    const settings: RunSettings<R> = { ...this.#settings, traits: () => noTraits, maxWait: Infinity, events };
-    const operator = cacheBySettings<R, ObservedValueOf<O>>(
-      () => ({
-        cache: this.cache,
-        clock: this.#clock,
-        misses: mergeBySettings<R, ObservedValueOf<O>>(call, () => settings),
-        keySpace,
-        ordered,
-        maxWait: this.#settings.maxWait,
-        traits: this.#settings.traits,
-        events,
-        lasting: this.#lasting,
-        classify: this.#classifyError,
-      }),
-      (run) => {
-        this.#open.add(run as unknown as CacheRun<never, never>);
-        return () => this.#open.delete(run as unknown as CacheRun<never, never>);
-      },
-    );
-    return (source) =>
-      new Observable((subscriber) => {
-        if (this.#isClosed) {
-          subscriber.error(this.#closedError());
-          return;
-        }
-        subscriber.add(source.pipe(operator).subscribe(subscriber));
-      });
+    refuseSharedKey(options);
+    return this.#operators.make<R, ObservedValueOf<O>>(call, options);
   }
 
   /**
-   * Answers one request. Rejects with the error of its failed outcome, with the signal's reason when that is aborted,
-   * and with `ClosedError` when the optimizer is closed.
+   * Answers one request. Traits among the options come before those of the request. Rejects with the error of its failed
+   * outcome, with the signal's reason when that is aborted, and with `ClosedError` when the optimizer is closed. The call
+   * and its retries run in the async context of who asks.
    *
    * @example
-   * const summary = await optimizer.call(summarise, { article }, { namespace: 'summary' });
+   * const summary = await optimizer.call(summarise, { article }, { priority: 'high', maxWait: 10_000 });
+   *
+   * @throws TypeError as `optimize` does
    */
   async call<R, O extends ObservableInput<unknown>>(
     call: (request: R, context: CallContext) => O & NotAString<O>,
     request: R,
     options: PromiseOptions = {},
   ): Promise<ObservedValueOf<O>> {
-    const outcome = await firstValueFrom(
-      of(request).pipe(this.optimize<R, O>(call, options), abortedBy(options.signal)),
-      { defaultValue: undefined },
+    const context = new AskersContext();
+    const outcome$ = of(request).pipe(
+      this.#operators.make<R, ObservedValueOf<O>>(call, options, { context }),
+      abortedBy(options.signal),
     );
+    const outcome = await context.ask(() => firstValueFrom(outcome$, { defaultValue: undefined }));
     if (!outcome) {
       throw this.#closedError();
     }
@@ -250,35 +202,44 @@ export class LLMCallOptimizer {
   }
 
   /**
-   * Answers many requests; the outcomes come in the order of the requests, failures among them.
+   * Answers many requests; the outcomes come in the order of the requests, failures among them. When the signal is
+   * aborted, the requests without an answer fail with its reason, and what was answered stays. The calls run in the async
+   * context of who asks.
    *
    * @example
-   * const outcomes = await optimizer.callBatch(summarise, articles);
+   * const outcomes = await optimizer.callBatch(summarise, articles, { priority: 'low' });
+   *
+   * @throws TypeError as `optimize` does
    */
   async callBatch<R, O extends ObservableInput<unknown>>(
     call: (request: R, context: CallContext) => O & NotAString<O>,
     requests: Iterable<R>,
-    options: PromiseOptions = {},
+    options: BatchOptions = {},
   ): Promise<CallOutcome<R, ObservedValueOf<O>>[]> {
-    return firstValueFrom(
-      from(requests).pipe(
-        this.optimize<R, O>(call, { ...options, ordered: true }),
-        toArray(),
-        abortedBy(options.signal),
-      ),
-      { defaultValue: [] },
+    refuseSharedKey(options);
+    const { signal } = options;
+    const context = new AskersContext();
+    const operator = this.#operators.make<R, ObservedValueOf<O>>(
+      call,
+      { ...options, ordered: true },
+      { context, opened: (run) => onAbort(signal, () => run.failWith(signal!.reason)) },
     );
+    return context.ask(() => firstValueFrom(from(requests).pipe(operator, toArray()), { defaultValue: [] }));
   }
 
   /**
-   * Tells whether a request would be answered from the cache now, and if not, why not; undefined with
+   * Tells whether a request to a call would be answered from the cache now, and if not, why not; undefined with
    * `enableCache: false`.
    *
    * @example
-   * console.log((await optimizer.explain({ article }, { namespace: 'summary' }))?.text);
+   * console.log((await optimizer.explain(summarise, { article }))?.text);
    */
-  async explain(request: unknown, options: CallOptions = {}): Promise<CacheExplanation | undefined> {
-    return this.cache?.explain(request, { ...options, traits: this.#settings.traits });
+  async explain<R>(
+    call: LLMCall<R, unknown>,
+    request: R,
+    options: PromiseOptions = {},
+  ): Promise<CacheExplanation | undefined> {
+    return this.#operators.explain(call, request, options);
   }
 
   /** The figures now. */
@@ -296,14 +257,7 @@ export class LLMCallOptimizer {
     }
     this.#isClosed = true;
     this.#following.unsubscribe();
-    holdStarts(() => {
-      for (const run of [...this.#open]) {
-        run.closeWith(this.#closedError());
-      }
-      for (const pipeline of [...this.#lasting]) {
-        pipeline.abandonUnwanted();
-      }
-    });
+    this.#operators.close(() => this.#closedError());
     this.limiter?.close();
     this.#stats.close();
     this.#events.complete();
@@ -322,11 +276,10 @@ export class LLMCallOptimizer {
   }
 }
 
-function bothOf(one: CallEventListener, other: CallEventListener): CallEventListener {
-  return {
-    next: (event) => {
-      one.next(event);
-      other.next(event);
-    },
-  };
+function refuseSharedKey({ cacheKey }: { readonly cacheKey?: unknown }): void {
+  if (cacheKey !== undefined && cacheKey !== false) {
+    throw new TypeError(
+      'cacheKey must be false here: all requests would get one answer. Give each request its own as a trait.',
+    );
+  }
 }

@@ -18,8 +18,11 @@ export interface LimitChange {
   readonly depth: number;
 }
 
+/** A part of the config with all defaults filled in. */
+type Complete<T> = { readonly [Name in keyof T]-?: Exclude<T[Name], undefined> };
+
 /** A limit with all defaults filled in, and its changes in order. */
-export interface LimitSettings extends Required<SimulatedLimit> {
+export interface LimitSettings extends Complete<SimulatedLimit> {
   readonly changes: readonly LimitChange[];
 }
 
@@ -33,7 +36,7 @@ export interface OutageSettings {
 }
 
 /** A neighbour with all defaults filled in. */
-export type NeighbourSettings = Required<SimulatedNeighbour>;
+export type NeighbourSettings = Complete<SimulatedNeighbour>;
 
 /** The whole config with all defaults filled in. */
 export interface ProviderSettings<R> {
@@ -43,7 +46,7 @@ export interface ProviderSettings<R> {
   readonly refusedCallsCount: boolean;
   readonly refuse: SimulatedProviderConfig<R>['refuse'];
   readonly tokensOf: ((request: R) => RequestTokens) | undefined;
-  readonly latency: Required<LatencyConfig>;
+  readonly latency: Complete<LatencyConfig>;
   readonly outages: readonly OutageSettings[];
   readonly neighbours: readonly NeighbourSettings[];
   readonly seed: number;
@@ -147,7 +150,7 @@ function limitSettings(field: string, limit: SimulatedLimit): LimitSettings {
   };
 }
 
-function latencySettings(latency: LatencyConfig | undefined): Required<LatencyConfig> {
+function latencySettings(latency: LatencyConfig | undefined): Complete<LatencyConfig> {
   const config: LatencyConfig = configObject('latency', latency);
   onlyFields('latency', config, { base: true, perOutputToken: true, refusal: true, knee: true });
   return {

@@ -258,7 +258,11 @@ describe('an LLMResultCache that is shared', () => {
       const seen: string[] = [];
       const ask = (optimizer: LLMCallOptimizer) =>
         of('a')
-          .pipe(optimizer.optimize(() => timer(10).pipe(map(() => `answer at ${scheduler.now()}`))))
+          .pipe(
+            optimizer.optimize(() => timer(10).pipe(map(() => `answer at ${scheduler.now()}`)), {
+              namespace: 'n',
+            }),
+          )
           .subscribe((outcome) => seen.push(outcome.ok ? `${outcome.value} ${outcome.source}` : 'failed'));
       ask(closing);
       scheduler.schedule(() => ask(closing), 20);

@@ -736,14 +736,14 @@ describe('mergeWithConcurrency', () => {
       });
     });
 
-    it('lets the own maxWait of a request come before that of the config', () => {
-      runUntil(8, ({ cold, expectObservable }) => {
-        const requests = { a: {}, b: { maxWait: 10 }, c: {} };
+    it('bounds the own maxWait of a request by that of the config', () => {
+      runUntil(6, ({ cold, expectObservable }) => {
+        const requests = { a: {}, b: { maxWait: 1 }, c: { maxWait: 1e300 } };
         const source = cold('        abc|        ', requests);
-        const call = cold('          ---x|       ');
-        const expected = '           ---Dx---(x|)';
+        const call = cold('          -----x|     ');
+        const expected = '           --D--D(x|)   ';
         const outcomes$ = source.pipe(
-          mergeWithConcurrency(() => call, { maxConcurrent: 1, maxWait: 1 }),
+          mergeWithConcurrency(() => call, { maxConcurrent: 1, maxWait: 3 }),
           showOutcomes(),
         );
         expectObservable(outcomes$).toBe(expected, { ...names, x: 'x' });
