@@ -10,6 +10,8 @@ import { callIdentity } from './core/call-identity';
 export interface OpenAIChatClient {
   /** The beginning of all addresses; a client that tells it has its calls known by it in a cache. */
   readonly baseURL?: string;
+  /** The deployment that an `AzureOpenAI` asks, whatever the model of the body. */
+  readonly deploymentName?: string | undefined;
   readonly chat: { readonly completions: Pick<OpenAI['chat']['completions'], 'create'> };
 }
 
@@ -47,7 +49,9 @@ export function openaiCall<R>(
     });
     return data;
   };
-  const endpoint = client.baseURL && `${client.baseURL}/chat/completions`;
+  const { baseURL, deploymentName } = client;
+  const deployment = deploymentName === undefined ? '' : `/deployments/${deploymentName}`;
+  const endpoint = baseURL && `${baseURL}${deployment}/chat/completions`;
   return endpoint ? Object.assign(call, { [callIdentity]: { endpoint, body: toParams } }) : call;
 }
 

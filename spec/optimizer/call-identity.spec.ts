@@ -1,5 +1,5 @@
 /* eslint-disable rxjs-x/no-ignored-error, rxjs-x/no-ignored-default-value -- an error that nothing handles fails the spec, as RxJS rethrows it, and each stream has a value */
-import OpenAI from 'openai';
+import OpenAI, { AzureOpenAI } from 'openai';
 import { from, lastValueFrom, map, of, timer, toArray } from 'rxjs';
 import { LLMResultCache } from '../../lib/cache/llm-result-cache';
 import { callIdentity } from '../../lib/core/call-identity';
@@ -246,6 +246,20 @@ describe('a call of openaiCall', () => {
     const why = await optimizer.explain(shouting, 'q');
     expect(why).toMatchObject({ reason: 'fresh' });
     expect(why!.key).toContain('endpoint:https://api.openai.com/v1/chat/completions');
+  });
+
+  it('is known by the deployment that it asks, too', () => {
+    make();
+    const keys = [undefined, 'one', 'other'].map((deployment) => {
+      const client = new AzureOpenAI({
+        apiKey: 'key',
+        apiVersion: '1',
+        endpoint: 'https://a.example',
+        deployment,
+      });
+      return optimizer.cache!.keyOf('q', { call: openaiCall(client, toParams) });
+    });
+    expect(new Set(keys).size).toBe(3);
   });
 
   it('of a client that does not tell its endpoint is a function like others', async () => {
