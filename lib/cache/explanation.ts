@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock';
-import { KeptFailure, type CacheEntry } from './cache-entry';
+import type { CallTraits } from '../core/traits';
+import { asAskedFor, KeptFailure, noTags, type CacheEntry } from './cache-entry';
 import type { DepartureReason, Departures } from './departures';
 import type { Flights } from './flights';
 import type { MemoryTier } from './memory-tier';
@@ -73,7 +74,7 @@ export interface ExplainedCache {
 export async function explain(
   cache: ExplainedCache,
   identity: KeyedRequest | KeylessRequest,
-  skipsLookUp: boolean,
+  { bypass, cacheTtl }: CallTraits,
 ): Promise<CacheExplanation> {
   if (identity.key === undefined) {
     const { reason, path } = identity;
@@ -81,22 +82,27 @@ export async function explain(
     return explained('bypassed', undefined, { text, ...(path !== undefined && { path }) });
   }
   const { key, leftOut } = identity;
-  const explanation = skipsLookUp
+  const explanation = bypass?.lookUp
     ? explained('bypassed', key, { text: 'The request goes past the cache: bypass.lookUp is set' })
-    : await explainKey(cache, key);
+    : await explainKey(cache, key, cacheTtl);
   return leftOut ? { ...explanation, leftOut } : explanation;
 }
 
-async function explainKey(cache: ExplainedCache, key: string): Promise<CacheExplanation> {
-  const inMemory = explainMemory(cache, key);
+async function explainKey(
+  cache: ExplainedCache,
+  key: string,
+  cacheTtl: number | undefined,
+): Promise<CacheExplanation> {
+  const inMemory = explainMemory(cache, key, cacheTtl);
   const { store, clock } = cache;
   if (inMemory.wouldHit || inMemory.reason === 'in-flight' || !store || store.isBypassed) {
     return inMemory;
   }
-  const stored = await new Promise<CacheEntry | undefined>((resolve) => store.read(key, resolve));
-  if (!stored) {
+  const read = await new Promise<CacheEntry | undefined>((resolve) => store.read(key, resolve));
+  if (!read) {
     return inMemory;
   }
+  const stored = asAskedFor(read, noTags, cacheTtl);
   const now = clock.now();
   const times = { tier: 'store', ...timesOf(stored, now) } as const;
   if (cache.isOfUse(stored, now)) {
@@ -105,10 +111,11 @@ async function explainKey(cache: ExplainedCache, key: string): Promise<CacheExpl
   return explained('expired', key, { at: stored.freshUntil, ...times });
 }
 
-function explainMemory(cache: ExplainedCache, key: string): CacheExplanation {
+function explainMemory(cache: ExplainedCache, key: string, cacheTtl: number | undefined): CacheExplanation {
   const { clock, memory, flights, departures } = cache;
   const now = clock.now();
-  const entry = memory.peek(key);
+  const kept = memory.peek(key);
+  const entry = kept && asAskedFor(kept, noTags, cacheTtl);
   const isFailure = entry?.value instanceof KeptFailure;
   if (entry && cache.isOfUse(entry, now)) {
     const reason = isFailure ? 'failure' : now < entry.freshUntil ? 'fresh' : 'stale';

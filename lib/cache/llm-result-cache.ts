@@ -3,7 +3,8 @@ import type { EvictionReason } from '../core/events';
 import { functionSetting, numberSetting } from '../core/settings';
 import { traitsOfRequests, type TraitsReader } from '../core/traits';
 import { CacheEngine } from './cache-engine';
-import type { CacheExplanation } from './explanation';
+import { explain, type CacheExplanation } from './explanation';
+import { invalidate } from './invalidation';
 import { RequestKeys, type KeySpace } from './request-identity';
 import { generateKey } from './request-key';
 import { cacheSettings, timeSetting, type ResultCacheConfig, type StoreOptions } from './result-cache-config';
@@ -143,7 +144,7 @@ export class LLMResultCache {
    * @throws TypeError for a selection that selects nothing; what `predicate` throws, and then nothing has changed
    */
   invalidate(selection: CacheSelection): number {
-    return this.#engine.invalidate(selection);
+    return invalidate(this.#engine, selection);
   }
 
   /**
@@ -156,7 +157,7 @@ export class LLMResultCache {
   explain<R>(request: R, options: RequestKeyOptions<R> = {}): Promise<CacheExplanation> {
     const { keys, traits } = rulesOf(options);
     const read = traits.read(request);
-    return this.#engine.explain(keys.of(request, read), read.bypass?.lookUp === true);
+    return explain(this.#engine, keys.of(request, read), read);
   }
 
   /** How the cache is used. */

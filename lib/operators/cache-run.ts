@@ -62,7 +62,7 @@ export class CacheRun<R, V> implements WaiterOwner<R, V> {
     const key = identity?.key;
     const now = clock.now();
     const isLookUp = key !== undefined && !traits.bypass?.lookUp && !this.#closedBy;
-    const entry = isLookUp ? this.#engine!.find(key, now) : undefined;
+    const entry = isLookUp ? this.#engine!.find(key, traits, now) : undefined;
     if (this.#outlet.isClosed) {
       // A callback of the user's (traits, clone, a getter) unsubscribed.
       return;
@@ -92,7 +92,7 @@ export class CacheRun<R, V> implements WaiterOwner<R, V> {
   found(waiter: CacheWaiter<R, V>, key: string, entry: CacheEntry, tier: 'memory' | 'store'): void {
     if (this.isWaiting(waiter)) {
       const now = this.#settings.clock.now();
-      this.#engine!.countHit(entry, now);
+      this.#engine!.usage.countHit(entry, now);
       this.#answer(waiter, key, entry, tier, now);
     }
   }

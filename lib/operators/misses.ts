@@ -120,7 +120,7 @@ export class Misses<R, V> implements WaiterMisses<R, V> {
 
   /** Counts a miss, and tells of it. */
   report({ ticket, leftOut }: CacheWaiter<R, V>, key: string, joined: boolean, at: number): void {
-    this.#engine!.countMiss(at);
+    this.#engine!.usage.countMiss(at);
     const { id } = ticket;
     this.#settings.events?.next({ type: 'cache-miss', at, id, key, joined, ...(leftOut && { leftOut }) });
   }

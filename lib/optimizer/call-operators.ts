@@ -1,6 +1,6 @@
 import { Observable, type OperatorFunction } from 'rxjs';
 import { RequestKeys } from '../cache/request-identity';
-import type { CacheExplanation } from '../cache/explanation';
+import { explain, type CacheExplanation } from '../cache/explanation';
 import { internalsOf } from '../cache/llm-result-cache';
 import { identityOfCall } from '../core/call-identity';
 import type { CallOutcome } from '../core/call';
@@ -112,7 +112,8 @@ export class CallOperators {
   ): Promise<CacheExplanation | undefined> {
     const { traits, keys } = this.#rulesOf<R>(call, options);
     const read = traits.read(request);
-    return this.#settings.cache?.[internalsOf].explain(keys.of(request, read), read.bypass?.lookUp === true);
+    const { cache } = this.#settings;
+    return cache && explain(cache[internalsOf], keys.of(request, read), read);
   }
 
   /** Fails all open requests, and whoever asks later. */

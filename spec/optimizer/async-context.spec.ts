@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { map, of, Subject, take, timer, type Observable } from 'rxjs';
 import type { CallContext } from '../../lib/core/call';
+import { DeadlineExceededError } from '../../lib/core/errors';
 import { AsyncLLMExecutor } from '../../lib/optimizer/async-llm-executor';
 import { LLMCallOptimizer } from '../../lib/optimizer/llm-call-optimizer';
 import { inVirtualTime, rethrow } from '../test-scheduler';
@@ -102,15 +103,14 @@ describe('a call of a promise runs in the async context of who asked', () => {
 
   it('of the one who started it, when others share it, and of the next one when that one leaves', async () => {
     const optimizer = new LLMCallOptimizer({ enableRateLimit: false, maxConcurrent: 1 });
-    const { call, ran } = noting(soon);
+    const end = new Subject<string>();
+    const { call, ran } = noting((request) => (request === 'busy' ? end.pipe(take(1)) : soon(request)));
     const busy = optimizer.call(call, 'busy');
-    const leaves = new AbortController();
-    const shared = [
-      tenant.run('A', () => optimizer.call(call, 'q', { signal: leaves.signal, maxWait: 1 })),
-      tenant.run('B', () => optimizer.call(call, 'q')),
-    ];
-    const [first] = await Promise.allSettled([...shared, busy]);
-    expect(first.status).toBe('rejected');
+    const first = tenant.run('A', () => optimizer.call(call, 'q', { maxWait: 1 }));
+    const second = tenant.run('B', () => optimizer.call(call, 'q'));
+    await expect(first).rejects.toBeInstanceOf(DeadlineExceededError);
+    end.next('done');
+    expect(await Promise.all([busy, second])).toEqual(['done', 'q']);
     expect(ran).toEqual(['busy as undefined', 'q as B']);
     const [one, other] = ['A', 'B'].map((name) => tenant.run(name, () => optimizer.call(call, 'r')));
     expect(await Promise.all([one, other])).toEqual(['r', 'r']);
