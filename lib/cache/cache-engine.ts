@@ -164,9 +164,9 @@ export class CacheEngine {
       : undefined;
   }
 
-  /** The answer of a flight as each of its waiters may have it. */
-  share<V>(value: V): V {
-    return this.#copies.toShare(value);
+  /** The answer to a request as each of its waiters may have it. */
+  share<V>(value: V, request?: unknown): V {
+    return this.#copies.toShare(value, request);
   }
 
   /** Keeps the answer of a call; returns why not if it is not kept. */
@@ -293,7 +293,7 @@ export class CacheEngine {
         return 'should-cache';
       }
       const ttl = timeToLive(this.#settings, flight.ttl, value, request, flight.longestTtl);
-      const copy = this.#copies.toKeep(value);
+      const copy = this.#copies.toKeep(value, request);
       const entry = { value: copy, storedAt: now, freshUntil: now + ttl, usage, latency, tags };
       answer = { key, entry, ttl, bytes: this.memory.measure(key, copy) };
     } catch {

@@ -55,6 +55,14 @@ export function numberSetting(
   return value;
 }
 
+/** A number that has no default: undefined is as wrong as any other wrong value. */
+export function requiredNumber(field: string, value: number, bounds?: NumberBounds): number {
+  if ((value as number | undefined) === undefined) {
+    throw new TypeError(`${field} must be a number, but is undefined.`);
+  }
+  return numberSetting(field, value, 0, bounds);
+}
+
 /** One of a few words from a config, or its default. */
 export function choiceSetting<T extends string>(
   field: string,

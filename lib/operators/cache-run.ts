@@ -139,7 +139,8 @@ export class CacheRun<R, V> implements WaiterOwner<R, V> {
     const shared = flight && flight.starter !== waiter ? flight : undefined;
     let outcome = landed.request === request ? landed : { ...landed, request };
     if (shared) {
-      outcome = sharedOutcome(outcome, ticket, shared.ticket, (value) => this.#engine!.share(value));
+      const share = (value: V) => this.#engine!.share(value, shared.request);
+      outcome = sharedOutcome(outcome, ticket, shared.ticket, share);
     }
     this.misses.completeIfDone();
     if (this.events && outer?.settledReportedTo !== this.events) {

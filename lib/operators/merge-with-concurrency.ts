@@ -16,6 +16,7 @@ import {
   functionSetting,
   listenerSetting,
   numberSetting,
+  requiredNumber,
   requiredFunction,
   schedulerSetting,
   switchSetting,
@@ -200,7 +201,7 @@ export function followLimit(
     limit$.subscribe({
       next: (limit) => {
         try {
-          limit = numberSetting('maxConcurrent', limit, 0, { whole: true, infinite: true });
+          limit = requiredNumber('maxConcurrent', limit, { whole: true, infinite: true });
         } catch (error) {
           destination.error(error);
           return;

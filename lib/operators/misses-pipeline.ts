@@ -1,13 +1,14 @@
-import { defer, Subject, Subscription } from 'rxjs';
+import { defer, map, Subject, Subscription, type Observable } from 'rxjs';
 import type { Flight, FlightCarrier } from '../cache/flights';
 import type { CallOutcome } from '../core/call';
 import { MissingOutcomeError } from '../core/errors';
 import { Consumer, handOver, ticketOfOutcome } from '../core/hand-over';
+import { shown } from '../core/settings';
 import { nextStartNumber, type Ticket } from '../core/ticket';
 import { engineOf, type CacheRunSettings, type LastingPipeline } from './cache-run-settings';
 import { FlightsByRequest } from './flights-by-request';
 import { land } from './landing';
-import { failed } from './outcomes';
+import { failed, outcomeOr } from './outcomes';
 
 /** Cancelled requests that a pipeline remembers at most: they may still arrive at an operator, or their answers here. */
 const mostAbandoned = 1000;
@@ -40,14 +41,15 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
     this.#settings = settings;
   }
 
-  /** @throws what `misses` throws */
+  /** @throws what `misses` throws; TypeError if it returns no Observable */
   open(): void {
     const misses$ = defer(() => {
       this.#next = Consumer.current();
       return this.#requests;
     });
+    const outcomes$ = observableOr(this.#settings.misses(misses$));
     this.#subscription.add(
-      this.#settings.misses(misses$).subscribe({
+      outcomes$.pipe(map((outcome) => outcomeOr(outcome, emitted))).subscribe({
         next: (outcome) => this.#landed(outcome),
         error: (error: unknown) => this.#ended(error),
         complete: () => this.#ended(),
@@ -239,6 +241,22 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
     this.#abandoned.clear();
     this.#strays.clear();
   }
+}
+
+const emitted = 'The pipeline for misses of cacheLLM must emit outcomes, as mergeWithConcurrency does';
+
+/** @throws TypeError for a function that makes a call in place of a pipeline */
+function observableOr<T>(made: Observable<T>): Observable<T> {
+  const other = made as (Partial<Observable<T>> & Partial<PromiseLike<T>>) | undefined | null;
+  if (typeof other?.pipe === 'function') {
+    return made;
+  }
+  // It failed for the same reason.
+  other?.then?.(undefined, () => undefined);
+  throw new TypeError(
+    `misses must return an Observable of outcomes, but returned ${other?.then ? 'a promise' : shown(made)}. ` +
+      'A call stands within, as in cacheLLM((misses$) => misses$.pipe(mergeWithConcurrency(ask))).',
+  );
 }
 
 /** Adds an item to a set with a bound; returns the item that had to leave for it. */

@@ -322,6 +322,21 @@ describe('mergeWithConcurrency', () => {
       });
     });
 
+    it.each<[unknown, string]>([
+      [undefined, 'maxConcurrent must be a number, but is undefined.'],
+      [null, 'maxConcurrent must be a number, but is null (object).'],
+      ['3', "maxConcurrent must be a number, but is '3' (string)."],
+    ])('ends the stream when it emits %p', (limit, message) => {
+      runUntil(1, ({ cold, expectObservable, expectSubscriptions }) => {
+        const maxConcurrent = cold<number>('-l', { l: limit as number });
+        const source = cold('               a-');
+        const call = cold('                 --');
+        const outcomes$ = source.pipe(mergeWithConcurrency(() => call, { maxConcurrent }));
+        expectObservable(outcomes$).toBe('  -#', undefined, new TypeError(message));
+        expectSubscriptions(call.subscriptions).toBe('^!');
+      });
+    });
+
     it('pauses at 0, lets running calls finish, and starts at once what a higher value allows', () => {
       runUntil(15, ({ cold, hot, expectObservable, expectSubscriptions }) => {
         const maxConcurrent = hot('         2-0------1-3', { 0: 0, 1: 1, 2: 2, 3: 3 });
