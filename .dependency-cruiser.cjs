@@ -1,6 +1,6 @@
 /**
- * The house: imports point down only. Floors from the top: the public faces (5), the optimizer (4), the
- * operators (3), the four engines beside each other (2) and the core (1).
+ * The house: imports point down only. Floors from the top: the public faces (6), the clients (5), the
+ * optimizer (4), the operators (3), the four engines beside each other (2) and the core (1).
  */
 const floors = {
   faces: '^lib/[^/]+\\.ts$',
@@ -12,6 +12,8 @@ const floors = {
   testing: '^lib/testing/',
   /** Likewise. */
   disk: '^lib/disk/',
+  /** An annex on top: what is below the faces stands below it, and its own face above. */
+  clients: '^lib/clients/',
 };
 
 const upward = (name, from, to) => ({ name, severity: 'error', from: { path: from }, to: { path: to } });
@@ -26,6 +28,15 @@ module.exports = {
     ),
     upward('operators-import-only-below', floors.operators, '^lib/(optimizer/|[^/]+\\.ts$)'),
     upward('optimizer-imports-no-face', floors.optimizer, floors.faces),
+    upward('clients-import-no-face', floors.clients, floors.faces),
+    {
+      name: 'clients-are-for-those-who-ask',
+      severity: 'error',
+      from: { path: '^lib/', pathNot: '^lib/((ai|anthropic|fetch|google|openai)\\.ts$|clients/)' },
+      to: {
+        path: '(^lib/((ai|anthropic|fetch|google|openai)\\.ts$|clients/)|(^|/)(openai|@anthropic-ai/sdk|@google/genai)(/|$))',
+      },
+    },
     upward('testing-imports-only-core', floors.testing, '^lib/(?!(testing|core)/)'),
     {
       name: 'testing-is-for-tests',

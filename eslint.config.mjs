@@ -30,6 +30,7 @@ export default defineConfig(
       'rxjs-x/finnish': 'off',
     },
   },
+  { files: ['lib/**/*.ts'], rules: { 'max-lines': ['error', { max: 350 }] } },
   {
     files: ['lib/**/*.ts'],
     ignores: ['lib/core/scheduler-clock.ts'],

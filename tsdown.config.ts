@@ -6,6 +6,7 @@ import { defineConfig } from 'tsdown';
 const alone = [
   'cache/cacheable-answer',
   'cache/llm-result-cache',
+  'core/answer-error',
   'core/errors',
   'core/priority',
   'limiter/adaptive-rate-limiter',
@@ -21,6 +22,10 @@ export default defineConfig({
   entry: {
     index: 'lib/index.ts',
     disk: 'lib/disk.ts',
+    ai: 'lib/ai.ts',
+    anthropic: 'lib/anthropic.ts',
+    fetch: 'lib/fetch.ts',
+    google: 'lib/google.ts',
     openai: 'lib/openai.ts',
     testing: 'lib/testing.ts',
     ...Object.fromEntries(alone.map((path) => [`alone/${path}`, `lib/${path}.ts`])),

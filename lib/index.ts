@@ -1,6 +1,12 @@
 export { mergeWithConcurrency, type ConcurrencyConfig } from './operators/merge-with-concurrency';
 export { adaptiveThrottle, type ThrottleConfig } from './operators/adaptive-throttle';
 export { cacheLLM, type CacheConfig } from './operators/cache-llm';
+export {
+  settled,
+  streamWithConcurrency,
+  type StreamConfig,
+  type StreamTimeouts,
+} from './operators/stream-with-concurrency';
 export { unwrapOutcomes } from './operators/unwrap-outcomes';
 
 export { LLMCallOptimizer } from './optimizer/llm-call-optimizer';
@@ -11,6 +17,8 @@ export type {
   OptimizerConfig,
   PromiseOptions,
 } from './optimizer/optimizer-config';
+export type { OptimizeStreamOptions, StreamOptions } from './optimizer/stream-options';
+export type { ChunkReplay } from './operators/cache-run-settings';
 export { AsyncLLMExecutor, type ExecutorConfig } from './optimizer/async-llm-executor';
 
 export {
@@ -46,7 +54,8 @@ export {
   type StatsConfig,
   type StatsSnapshot,
 } from './stats/call-stats';
-export type { CallMetrics, ModelPrice, PriceTable } from './stats/call-metrics';
+export type { CallMetrics } from './stats/call-metrics';
+export type { ModelPrice, PriceTable } from './stats/prices';
 export { classifyError, type ErrorClassification, type ErrorClassifier } from './provider/classify-error';
 export type { LimitedDimension, StatedLimit } from './provider/rate-limit-headers';
 export type { RetryConfig } from './provider/retry-policy';
@@ -62,13 +71,16 @@ export type {
   TokenUsage,
 } from './core/call';
 export type { CacheBypass, CallTraits, TraitsReader } from './core/traits';
+export type { StreamCall, StreamChunk, StreamedAnswer, StreamEnd, StreamItem } from './core/stream';
 export { CallPriority } from './core/priority';
+export { errorInAnswer } from './core/answer-error';
 export type * from './core/events';
 export {
   CallTimeoutError,
   ClosedError,
   DeadlineExceededError,
   MissingOutcomeError,
+  NoAnswerError,
   QueueOverflowError,
   QuotaSpentError,
 } from './core/errors';

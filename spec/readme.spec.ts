@@ -37,6 +37,7 @@ describe('examples', () => {
   it.each([
     ['README.md', 3],
     ['docs/caching.md', 3],
+    ['docs/errors.md', 0],
   ])(
     'of %s all compile against the library',
     (page, atLeast) => {

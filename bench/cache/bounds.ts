@@ -1,11 +1,11 @@
 /** What rxllm's cache has to keep. */
 export const bounds = {
   /** Microseconds that a hit through `cacheLLM`, its key given, may take over a bare `get` of lru-cache. */
-  hitOverhead: 1.5,
+  hitOverhead: 5,
   /** Times that making a key may take over stringifying with sorted fields and SHA-256. */
-  keyRatio: 1.3,
+  keyRatio: 1.5,
   /** Bytes an entry may take besides its key and its value. */
-  structure: 200,
+  structure: 300,
   /** Megabytes that 1,000 answers of 1 KB may take. */
   thousandAnswers: 1.5,
 } as const;

@@ -1,8 +1,12 @@
+import { createHash } from 'node:crypto';
 import Bottleneck from 'bottleneck';
 import { bulkhead } from 'cockatiel';
 import { Effect } from 'effect';
+import stringify from 'fast-json-stable-stringify';
+import { LRUCache } from 'lru-cache';
 import pLimit from 'p-limit';
 import PQueue from 'p-queue';
+import pRetry from 'p-retry';
 import { from, mergeMap, type Observable } from 'rxjs';
 import {
   LLMCallOptimizer,
@@ -63,6 +67,11 @@ export const optimizerAlone = optimizer('rxllm, the whole optimizer, without a l
 export const optimizerWithLimiter = optimizer('rxllm, the whole optimizer, `baseInterval: 0`', {
   baseInterval: 0,
 });
+export const optimizerMakingKeys = optimizer(
+  'rxllm, the whole optimizer, a key made of each request',
+  { enableRateLimit: false },
+  'made',
+);
 export const optimizerHits: Contender = {
   name: 'rxllm, the whole optimizer, every request a hit',
   priorities: 'four',
@@ -100,6 +109,29 @@ export const pQueueWithPriorities: Contender = {
   }),
 };
 
+/** What a user puts together without rxllm. Equal requests do not share a running call here. */
+export const glue: Contender = {
+  name: 'p-queue with priorities + lru-cache + fast-json-stable-stringify + SHA-256 + p-retry',
+  priorities: 'four',
+  keys: 'made',
+  prepare: () => {
+    const queue = new PQueue({ concurrency: slots });
+    const answers = new LRUCache<string, number>({ max: cachedAnswers, ttl: 3_600_000 });
+    const answer = async (request: BenchRequest, call: BenchCall): Promise<number> => {
+      const { priority, ...content } = request;
+      const key = createHash('sha256').update(stringify(content)).digest('hex');
+      const known = answers.get(key);
+      if (known !== undefined) return known;
+      const made = await queue.add(() => pRetry(() => call(request), { retries: 2 }), {
+        priority: urgency.get(priority)!,
+      });
+      answers.set(key, made);
+      return made;
+    };
+    return { run: (requests, call) => sumOfAll(requests.map((request) => answer(request, call))) };
+  },
+};
+
 /** Takes seconds where others take milliseconds. */
 export const slowest = plain('Bottleneck', (requests, call) => {
   const limiter = new Bottleneck({ maxConcurrent: slots });
@@ -119,6 +151,8 @@ export const contenders: readonly Contender[] = [
   concurrency('four', { maxConcurrent: 100, events }),
   optimizerAlone,
   optimizerWithLimiter,
+  optimizerMakingKeys,
+  glue,
   optimizerHits,
   plain('p-limit', (requests, call) => {
     const limit = pLimit(slots);
@@ -162,11 +196,11 @@ function concurrency(
   };
 }
 
-function optimizer(name: string, config: OptimizerConfig): Contender {
+function optimizer(name: string, config: OptimizerConfig, keys: 'all' | 'made' = 'all'): Contender {
   return {
     name,
     priorities: 'four',
-    keys: 'all',
+    keys,
     prepare: () => {
       const made = new LLMCallOptimizer({ maxConcurrent: slots, ...config });
       return {

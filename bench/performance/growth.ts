@@ -57,8 +57,7 @@ export async function measureGrowth({ isQuick }: Effort): Promise<SectionReport>
     ],
     reading:
       `Here a call of \`mergeWithConcurrency\` among ${written(many)} that wait costs ` +
-      `${cell(fourPriorities, many)} times what it costs among ${written(few)}. Its queues are chains of arrays, one for ` +
-      'each priority: finding the next request takes as many steps among a million as among ten.',
+      `${cell(fourPriorities, many)} times what it costs among ${written(few)}.`,
     verdicts: [
       atMost(
         'A call with 1,000,000 waiting, four priorities, beside 10,000 waiting',

@@ -1,3 +1,4 @@
+import { refusePromise } from '../core/settings';
 import { KeptFailure, withValue, type CacheEntry } from './cache-entry';
 import { freezeAnswer } from './freeze';
 
@@ -15,10 +16,10 @@ export class AnswerCopies {
   /**
    * The answer to keep, which the call of a request gave.
    *
-   * @throws the error of `clone`
+   * @throws the error of `clone`, or a TypeError if that returns a promise
    */
   toKeep<V>(value: V, request?: unknown): V {
-    return this.#clone ? this.#clone(value) : freezeAnswer(value, request);
+    return this.#clone ? cloned(this.#clone, value) : freezeAnswer(value, request);
   }
 
   /** The answer to give to several waiters; the same one if `clone` throws. */
@@ -36,7 +37,7 @@ export class AnswerCopies {
       return entry;
     }
     try {
-      return withValue(entry, this.#clone(entry.value));
+      return withValue(entry, cloned(this.#clone, entry.value));
     } catch {
       return undefined;
     }
@@ -46,4 +47,10 @@ export class AnswerCopies {
   ofStored(entry: CacheEntry): CacheEntry {
     return this.#clone ? entry : withValue(entry, freezeAnswer(entry.value));
   }
+}
+
+function cloned<V>(clone: Clone, value: V): V {
+  const copy = clone(value);
+  refusePromise('clone', copy);
+  return copy;
 }

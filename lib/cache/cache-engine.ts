@@ -1,12 +1,14 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../core/clock';
 import type { EvictionReason, NotKeptReason } from '../core/events';
+import { verdictOf } from '../core/settings';
+import type { AnyStreamCall, StreamedAnswer } from '../core/stream';
 import type { CallTraits } from '../core/traits';
 import { AnswerCopies } from './answer-copies';
 import { asAskedFor, KeptFailure, type CacheEntry } from './cache-entry';
 import { CacheUsage } from './cache-usage';
 import { Departures } from './departures';
-import { Flights, type Flight, type LandingCheck } from './flights';
+import { Flights, isAffected, type Flight } from './flights';
 import { MemoryTier } from './memory-tier';
 import type { CacheEngineSettings, StoreOptions } from './result-cache-config';
 import { StoreTier } from './store-tier';
@@ -169,10 +171,20 @@ export class CacheEngine {
     return this.#copies.toShare(value, request);
   }
 
-  /** Keeps the answer of a call; returns why not if it is not kept. */
-  keep(flight: Flight, value: unknown, latency: number, now: number): NotKeptReason | undefined {
+  /**
+   * Keeps the answer of a call; returns why not if it is not kept.
+   *
+   * @param isWhole judges the chunks of a stream call
+   */
+  keep(
+    flight: Flight,
+    value: unknown,
+    latency: number,
+    now: number,
+    isWhole?: AnyStreamCall['isWhole'],
+  ): NotKeptReason | undefined {
     const key = flight.key!;
-    const refused = this.#keep(flight, value, latency, now);
+    const refused = this.#keep(flight, value, latency, now, isWhole);
     if (refused === undefined) {
       this.flights.overtake(flight);
       return undefined;
@@ -281,18 +293,28 @@ export class CacheEngine {
     this.store?.write(key, entry, usefulFor === Infinity ? undefined : usefulFor);
   }
 
-  #keep(flight: Flight, value: unknown, latency: number, now: number): NotKeptReason | undefined {
+  #keep(
+    flight: Flight,
+    value: unknown,
+    latency: number,
+    now: number,
+    isWhole?: AnyStreamCall['isWhole'],
+  ): NotKeptReason | undefined {
     if (!this.flights.mayWrite(flight)) {
       return 'fenced';
     }
-    const { request, usage, tags } = flight;
+    const { request, usage, tags, chunks } = flight;
+    const answered = chunks ? (value as StreamedAnswer).value : value;
     const key = flight.key!;
     let answer: MeasuredAnswer;
     try {
-      if (!this.#settings.shouldCache(value, request)) {
+      const isKept =
+        (!isWhole || verdictOf('isWhole', isWhole(chunks as never[]))) &&
+        verdictOf('shouldCache', this.#settings.shouldCache(answered, request));
+      if (!isKept) {
         return 'should-cache';
       }
-      const ttl = timeToLive(this.#settings, flight.ttl, value, request, flight.longestTtl);
+      const ttl = timeToLive(this.#settings, flight.ttl, answered, request, flight.longestTtl);
       const copy = this.#copies.toKeep(value, request);
       const entry = { value: copy, storedAt: now, freshUntil: now + ttl, usage, latency, tags };
       answer = { key, entry, ttl, bytes: this.memory.measure(key, copy) };
@@ -331,9 +353,4 @@ export class CacheEngine {
 
 function found(entry: CacheEntry | undefined, tier: FoundEntry['tier']): FoundEntry | undefined {
   return entry && { entry, tier };
-}
-
-/** Whether an invalidation during a call or a look-up applies to the answer that it brought. */
-function isAffected(entry: CacheEntry, checks: readonly LandingCheck[] = []): boolean {
-  return checks.some((applies) => applies(entry));
 }

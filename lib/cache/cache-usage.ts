@@ -1,6 +1,6 @@
 import type { EvictionReason } from '../core/events';
 import { SlidingCounts } from '../core/sliding-counts';
-import { tokenCount } from '../core/token-count';
+import { totalTokens } from '../core/token-usage';
 import type { CacheEntry } from './cache-entry';
 
 /** The seconds of `recentHitRate`. */
@@ -38,7 +38,7 @@ export class CacheUsage {
       this.staleHits++;
     }
     this.savedLatency += latency;
-    this.savedTokens += tokenCount(usage?.inputTokens) + tokenCount(usage?.outputTokens);
+    this.savedTokens += totalTokens(usage);
   }
 
   countMiss(now: number): void {

@@ -1,4 +1,5 @@
-type AnswerShape = Readonly<Record<string, unknown>>;
+import { holdsNoAnswer, isFields, isHtmlPage, providerErrorIn } from '../core/answer-error';
+import { hasContent, hasText, holds, holdsRefusal, isShape, type AnswerShape } from './answer-content';
 
 /** The providers' words for the end of an answer that is whole. */
 const wholeReasons: ReadonlySet<unknown> = new Set([
@@ -17,38 +18,67 @@ const wholeReasons: ReadonlySet<unknown> = new Set([
   'STOP',
 ]);
 
-/** Types of parts that are no answer by themselves: thoughts, searches, and lists of tools. */
-const partsOnTheWay: ReadonlySet<unknown> = new Set([
-  'reasoning',
-  'reasoning-file',
-  'reasoning_content',
-  'thinking',
-  'redacted_thinking',
-  'compaction',
-  'fallback',
-  'custom',
-  'source',
-  'citation',
-  'web_search_call',
-  'file_search_call',
-  'tool_search_call',
-  'tool_search_output',
-  'mcp_list_tools',
-  'additional_tools',
-  'server_tool_use',
-  'mcp_tool_use',
-  'web_search_tool_result',
-  'web_fetch_tool_result',
-  'tool_search_tool_result',
-  'advisor_tool_result',
-  'server_tool_call',
-  'server_tool_call_result',
-  'invalid_tool_call',
-  'tool-error',
+/** The words of providers for the end of an answer that is not whole, in any shape; in small letters, joined by `_`. */
+const cutOffReasons: ReadonlySet<string> = new Set([
+  'length',
+  'max_length',
+  'max_tokens',
+  'max_output_tokens',
+  'model_length',
+  'model_context_window_exceeded',
+  'pause_turn',
+  'incomplete',
+  'load',
+  'unload',
+  'error',
+  'error_toxic',
+  'error_limit',
+  'timeout',
+  'aborted',
+  'cancelled',
+  'interrupted',
+  'insufficient_system_resource',
+  'malformed_function_call',
+  'malformed_model_output',
+  'malformed_tool_use',
+  'content_filter',
+  'content_filtered',
+  'guardrail_intervened',
+  'refusal',
+  'safety',
+  'image_safety',
+  'recitation',
+  'blocklist',
+  'prohibited_content',
+  'spii',
 ]);
 
-/** Fields of Gemini's parts that describe the part; the other fields are its content. */
-const fieldsAboutPart: ReadonlySet<string> = new Set(['thought', 'thoughtSignature', 'partMetadata']);
+/** What stands in the bodies of errors beside `error`. */
+const fieldsAboutErrors = ['error', 'message', 'detail', 'statusCode', 'errorType', 'estimated_time'];
+
+/** What stands beside the choices of OpenAI and of those compatible with it. */
+const fieldsBesideChoices: ReadonlySet<string> = new Set([
+  'id',
+  'created',
+  'model',
+  'provider',
+  'usage',
+  'error',
+  'service_tier',
+  'system_fingerprint',
+]);
+
+/** What stands beside the candidates of Gemini. */
+const fieldsBesideCandidates: ReadonlySet<string> = new Set([
+  'usageMetadata',
+  'modelVersion',
+  'responseId',
+  'createTime',
+  'sdkHttpResponse',
+]);
+
+/** Texts that may be the body of an error are read up to here. */
+const longestError = 16_384;
 
 /** The providers' names for the field that says why an answer ended. */
 const reasonFields = ['finish_reason', 'finishReason', 'stop_reason', 'stopReason', 'done_reason'];
@@ -56,12 +86,15 @@ const reasonFields = ['finish_reason', 'finishReason', 'stop_reason', 'stopReaso
 /** Each judges the answers of one provider or SDK, and returns undefined for all others. */
 const judges: readonly ((answer: AnswerShape) => boolean | undefined)[] = [
   judgeReadOnce,
+  judgeError,
   judgeChoices,
   judgeResponse,
   judgeMessage,
   judgeCandidates,
   judgeLangChainMessage,
   judgeResult,
+  judgeOneMessage,
+  judgeReason,
 ];
 
 /**
@@ -69,16 +102,20 @@ const judges: readonly ((answer: AnswerShape) => boolean | undefined)[] = [
  *
  * It knows the answers of OpenAI (chat completions, completions, responses) and of those compatible with it, of
  * Anthropic (messages, completions), of Gemini (`generateContent`), the results of the AI SDK (`generateText`,
- * `generateObject`, `doGenerate`) and LangChain's messages. Those that are unfinished, cut off, filtered, refused or
- * empty are not cached; blank text is empty, and so is an answer that holds only reasoning, while tool calls without
- * text are an answer. Undefined, null, blank texts and values that can be read only once (streams, a `Response`) are
- * not cached either. Everything else is: 0, false, [], {} and objects of shapes it does not know.
+ * `generateObject`, `doGenerate`), LangChain's messages, and the single messages of Ollama, Cohere and Bedrock. Those
+ * that are unfinished, cut off, filtered, refused or empty are not cached; blank text is empty, and so is an answer that
+ * holds only reasoning, while tool calls without text are an answer.
+ *
+ * In any shape, a field such as `finish_reason` or `stopReason` whose word says that the answer was cut off, and
+ * `incomplete_details`, keep it out; so do errors (`{ error }` without an answer, in any provider's words, as JSON text
+ * too) and pages of HTML. Undefined, null, blank texts and values that can be read only once (streams, a `Response`)
+ * are not cached either. Everything else is: 0, false, [], {} and objects of shapes it does not know.
  *
  * It never throws: an answer that throws when it is looked at is not cached.
  */
 export function isCacheable(value: unknown): boolean {
   if (typeof value === 'string') {
-    return hasText(value);
+    return hasText(value) && !isHtmlPage(value) && !isErrorText(value);
   }
   if (value === undefined || value === null) {
     return false;
@@ -105,6 +142,38 @@ function judgeReadOnce(answer: AnswerShape): false | undefined {
   return isStream || ('bodyUsed' in answer && 'body' in answer) ? false : undefined;
 }
 
+/** Refuses errors that came as answers. */
+function judgeError(answer: AnswerShape): false | undefined {
+  const { error } = answer;
+  const isThere =
+    typeof error === 'string' ? hasText(error) : isFields(error) && Object.keys(error).length > 0;
+  const isError = isThere && holdsNoAnswer(answer, ...fieldsAboutErrors);
+  return isError || providerErrorIn(answer) ? false : undefined;
+}
+
+function isErrorText(text: string): boolean {
+  if (text.length > longestError || !/^\s*[[{]/.test(text) || !text.includes('"error"')) {
+    return false;
+  }
+  try {
+    return providerErrorIn(JSON.parse(text)) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+/** Refuses a body whose list of answers is missing or empty, and which holds nothing else that could be an answer. */
+function judgeEmpty(answer: AnswerShape, list: string, others: ReadonlySet<string>): false | undefined {
+  const { [list]: answers, ...rest } = answer;
+  const fields = Object.keys(rest);
+  const isEmpty = answers === null || (isEmptyList(answers) && fields.length > 0);
+  return isEmpty && fields.every((field) => others.has(field)) ? false : undefined;
+}
+
+function isEmptyList(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 0;
+}
+
 /** Judges OpenAI's chat completions and completions, and those of compatible providers. */
 function judgeChoices(answer: AnswerShape): boolean | undefined {
   const { object, choices } = answer;
@@ -112,7 +181,7 @@ function judgeChoices(answer: AnswerShape): boolean | undefined {
   if (Array.isArray(choices) && choices.length > 0 && (isNamed || choices.every(isChoice))) {
     return choices.every(isWholeChoice);
   }
-  return isNamed ? false : undefined;
+  return isNamed ? false : judgeEmpty(answer, 'choices', fieldsBesideChoices);
 }
 
 function isChoice(choice: unknown): choice is AnswerShape {
@@ -185,7 +254,7 @@ function judgeCandidates(answer: AnswerShape): boolean | undefined {
     return false;
   }
   if (!Array.isArray(candidates) || candidates.length === 0 || !candidates.every(isCandidate)) {
-    return undefined;
+    return judgeEmpty(answer, 'candidates', fieldsBesideCandidates);
   }
   return candidates.every(
     ({ finishReason, content }) =>
@@ -244,6 +313,29 @@ function judgeResult(answer: AnswerShape): boolean | undefined {
   return isObjectThere || [text, content, toolCalls, files].some(hasContent);
 }
 
+/** Judges the answers of Ollama, Cohere and Bedrock, which hold one message or one text. */
+function judgeOneMessage(answer: AnswerShape): boolean | undefined {
+  const isOfOllama = typeof answer['done'] === 'boolean' && typeof answer['model'] === 'string';
+  const holder = 'stopReason' in answer ? answer['output'] : answer;
+  const hasReason = isOfOllama || reasonOf(answer) !== undefined;
+  const message = hasReason && isFields(holder) ? holder['message'] : undefined;
+  const text = isOfOllama ? answer['response'] : undefined;
+  const isMessage = isFields(message) && 'role' in message;
+  if (!isMessage && typeof text !== 'string') {
+    return undefined;
+  }
+  const parts = isMessage ? [message['content'], message['tool_calls']] : [];
+  return answer['done'] !== false && judgeReason(answer) === undefined && [text, ...parts].some(hasContent);
+}
+
+/** Refuses what says that it was cut off, whatever its shape. */
+function judgeReason(answer: AnswerShape): false | undefined {
+  const reason = reasonOf(answer);
+  const isCutOff = typeof reason === 'string' && cutOffReasons.has(reason.toLowerCase().replaceAll('-', '_'));
+  const details = answer['incomplete_details'];
+  return isCutOff || (isFields(details) && 'reason' in details) ? false : undefined;
+}
+
 /** The reason why an answer ended; undefined if none is stated, null while the answer is being streamed. */
 function reasonOf(shape: AnswerShape): unknown {
   const field = reasonFields.find((name) => shape[name] !== undefined);
@@ -252,48 +344,4 @@ function reasonOf(shape: AnswerShape): unknown {
 
 function isWhole(reason: unknown): boolean {
   return reason === undefined || wholeReasons.has(reason);
-}
-
-function holdsRefusal(parts: unknown): boolean {
-  return holds(parts, 'refusal');
-}
-
-function holds(parts: unknown, type: string): boolean {
-  return Array.isArray(parts) && parts.some((part) => isShape(part) && part['type'] === type);
-}
-
-function hasContent(value: unknown): boolean {
-  if (typeof value === 'string') {
-    return hasText(value);
-  }
-  return Array.isArray(value) ? value.some(isPartOfAnswer) : value !== undefined && value !== null;
-}
-
-function isPartOfAnswer(part: unknown): boolean {
-  if (!isShape(part)) {
-    return hasContent(part);
-  }
-  const { type, text } = part;
-  if (partsOnTheWay.has(type) || part['thought'] === true) {
-    return false;
-  }
-  if (typeof text === 'string' || (typeof type === 'string' && type.endsWith('text'))) {
-    return hasContent(text);
-  }
-  if (type === 'image_generation_call') {
-    return hasContent(part['result']);
-  }
-  const isAbout = (field: string) =>
-    fieldsAboutPart.has(field) || part[field] === undefined || part[field] === null;
-  return typeof type === 'string' || !Object.keys(part).every(isAbout);
-}
-
-const visible = /\S/;
-
-function hasText(text: string): boolean {
-  return visible.test(text);
-}
-
-function isShape(value: unknown): value is AnswerShape {
-  return typeof value === 'object' && value !== null;
 }

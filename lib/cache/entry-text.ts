@@ -1,4 +1,5 @@
 import type { TokenUsage } from '../core/call';
+import { usedSoFar } from '../core/token-usage';
 import type { CacheEntry } from './cache-entry';
 import { decodeText, encodeText } from './plain-json';
 import { sha256 } from './sha256';
@@ -70,15 +71,7 @@ function isWritten(fields: unknown): fields is Written {
 
 /** The fields of a usage that rxllm knows; what else a call reported with them is no part of an entry. */
 function usageFrom(usage: unknown): TokenUsage | undefined {
-  if (!isFields(usage)) {
-    return undefined;
-  }
-  const { inputTokens, outputTokens, model } = usage;
-  return {
-    ...(typeof inputTokens === 'number' && { inputTokens }),
-    ...(typeof outputTokens === 'number' && { outputTokens }),
-    ...(typeof model === 'string' && { model }),
-  };
+  return isFields(usage) ? usedSoFar(undefined, usage as TokenUsage) : undefined;
 }
 
 function isFields(value: unknown): value is Readonly<Record<string, unknown>> & {

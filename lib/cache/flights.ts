@@ -25,6 +25,8 @@ export interface Waiter<R = unknown, V = unknown> {
   missed(joined: boolean): void;
   /** Joins another call that runs for its key, or makes its own if that is over. */
   joinRunning(key: string): void;
+  /** Takes the chunks of a flight that have come since it took some last. */
+  takeChunks(flight: Flight<R, V>): void;
   /** Hears that the call has been sent. */
   departed(): void;
   /** Takes the outcome of the flight. */
@@ -66,6 +68,8 @@ export class Flight<R = unknown, V = unknown> {
   /** The invalidations by predicate during the call. */
   landingChecks: LandingCheck[] | undefined;
   cancelTimeout: Cancel | undefined;
+  /** The chunks that have come so far, if its call is a stream call. */
+  chunks: unknown[] | undefined;
   /** The error of its call, also if an expired answer stands in for it. */
   failure: unknown;
   #tags: Set<string> | undefined;
@@ -160,6 +164,13 @@ export class Flight<R = unknown, V = unknown> {
       this.#first = waiter;
     } else {
       (this.#others ??= new Set()).add(waiter);
+    }
+  }
+
+  /** Gives one that has joined the chunks that came before. */
+  bringUpToDate(waiter: Waiter<R, V>): void {
+    if (this.chunks && this.has(waiter)) {
+      waiter.takeChunks(this);
     }
   }
 
@@ -300,4 +311,9 @@ export class Flights {
     const joinable = this.get(key);
     return [...(joinable ? [joinable] : []), ...(this.#apart.get(key) ?? [])];
   }
+}
+
+/** Whether an invalidation during a call or a look-up applies to the answer that it brought. */
+export function isAffected(entry: CacheEntry, checks: readonly LandingCheck[] = []): boolean {
+  return checks.some((applies) => applies(entry));
 }

@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Cancel, Clock } from '../core/clock';
 import type { EvictionReason, NotKeptReason } from '../core/events';
+import { refusePromise } from '../core/settings';
 import { sizeOfAnswer } from './answer-size';
 import { KeptFailure, type CacheEntry } from './cache-entry';
 
@@ -82,6 +83,7 @@ export class MemoryTier {
     }
     try {
       const bytes = value instanceof KeptFailure ? sizeOfAnswer(value.error) : this.#settings.sizeOf(value);
+      refusePromise('sizeOf', bytes);
       return Math.max(1, Math.ceil(bytes + sizeOfAnswer(key) + bytesOfEntry));
     } catch {
       return NaN;

@@ -1,5 +1,5 @@
 import { identityOfCall, numberOf, type CallIdentity } from '../core/call-identity';
-import { textSetting } from '../core/settings';
+import { refusePromise, textSetting } from '../core/settings';
 import type { CallTraits, RequestTraits } from '../core/traits';
 import { UnreadableValueError } from './plain-json';
 import { composeContentKey, composeKey, keyOfRequest } from './request-key';
@@ -38,7 +38,7 @@ export interface KeylessRequest {
 
 /** Makes the keys of the requests of one call, or of one cacheLLM. */
 export class RequestKeys<R> {
-  readonly #parts: Readonly<Record<'namespace' | 'call' | 'version', string | undefined>>;
+  readonly #parts: Readonly<Record<'namespace' | 'call' | 'form' | 'version', string | undefined>>;
   readonly #isTrait: RequestTraits<R>['isTrait'];
   readonly #identity: CallIdentity<R> | undefined;
 
@@ -62,6 +62,8 @@ export class RequestKeys<R> {
         : call && namespace === undefined
           ? `function:${numberOf(call)}`
           : undefined,
+      // A stream call is an object.
+      form: typeof call === 'object' ? 'stream' : undefined,
     };
   }
 
@@ -91,7 +93,9 @@ export class RequestKeys<R> {
 
 function bodyOf<R>(request: R, identity: CallIdentity<R>): unknown {
   try {
-    return identity.body(request);
+    const body = identity.body(request);
+    refusePromise('body', body);
+    return body;
   } catch {
     // What was thrown may show content; the call will throw it again.
     throw new TypeError('its body cannot be made');

@@ -9,6 +9,8 @@ export interface KeyParts {
   readonly namespace?: string;
   /** The endpoint that the call asks, or the number of its function. */
   readonly call?: string;
+  /** `stream` for the answers of stream calls, which are kept with their chunks. */
+  readonly form?: string;
   /** The version of the prompts and of the code around the call. */
   readonly version?: string;
   /** The owner of the answers: a tenant, or a set of credentials. */
@@ -75,13 +77,13 @@ function canonicalText(value: unknown, root: string, leaveOut?: CopyOptions['lea
 }
 
 /** The parts in their order in a key. */
-const partNames = ['namespace', 'call', 'version', 'scope', 'sample'] as const;
+const partNames = ['namespace', 'call', 'form', 'version', 'scope', 'sample'] as const;
 
 /** Each part with its beginning, which is looked for at the end of the part before. */
 const partBeginnings = partNames.map((name) => [name, new RegExp(`${name}\\((\\d+)\\):`, 'y')] as const);
 
 /** The beginning of a part, of a key that is made from content, and of a key that would look like either. */
-const beginsLikeOurs = /^(?:(?:namespace|call|version|scope|sample|key)\(|v1:)/;
+const beginsLikeOurs = /^(?:(?:namespace|call|form|version|scope|sample|key)\(|v1:)/;
 const contentBeginning = 'v1:';
 const escapedKey = 'key():';
 

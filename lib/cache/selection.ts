@@ -1,4 +1,4 @@
-import { functionSetting, textSetting } from '../core/settings';
+import { functionSetting, textSetting, verdictOf } from '../core/settings';
 import type { CacheEntry } from './cache-entry';
 import { partsOfKey } from './request-key';
 
@@ -76,6 +76,9 @@ export function ruleOf(selection: CacheSelection): SelectionRule {
     appliesTo: (composed, tags, entry) =>
       covers(composed, tags) &&
       (!predicate ||
-        predicate({ ...partsOfKey(composed), tags, value: entry?.value, storedAt: entry?.storedAt })),
+        verdictOf(
+          'predicate',
+          predicate({ ...partsOfKey(composed), tags, value: entry?.value, storedAt: entry?.storedAt }),
+        )),
   };
 }

@@ -1,3 +1,5 @@
+import { chanceFrom, refusePromise } from '../core/settings';
+
 /** How long answers stay fresh. */
 export interface TimeToLiveSettings {
   /** Milliseconds, or a function that returns them. */
@@ -23,6 +25,7 @@ export function timeToLive(
 ): number {
   const asked: unknown =
     given ?? (typeof defaultTtl === 'function' ? defaultTtl(value, request) : defaultTtl);
+  refusePromise('defaultTtl', asked);
   if (typeof asked !== 'number' || Number.isNaN(asked)) {
     throw new RangeError(`defaultTtl must give a number of milliseconds, but gave ${typeof asked}.`);
   }
@@ -30,7 +33,5 @@ export function timeToLive(
   if (ttlJitter === 0 || ttl <= 0 || ttl === Infinity) {
     return ttl;
   }
-  // A wrong `random` must neither prolong a TTL nor end it.
-  const chance = Math.min(1, Math.max(0, random() || 0));
-  return ttl * (1 - ttlJitter * chance);
+  return ttl * (1 - ttlJitter * chanceFrom(random));
 }

@@ -16,7 +16,7 @@ export interface CallIdentity<R> {
   readonly body: (request: R) => unknown;
 }
 
-/** What a call says of itself; undefined for one that says nothing. */
+/** What a call, or a stream call, says of itself; undefined for one that says nothing. */
 export function identityOfCall<R>(call: object): CallIdentity<R> | undefined {
   return (call as { readonly [callIdentity]?: CallIdentity<R> })[callIdentity];
 }

@@ -2,12 +2,24 @@
 export type HeadersLike =
   { get(name: string): string | null } | Readonly<Record<string, string | readonly string[] | undefined>>;
 
-/** What one call used up, as the provider counts it. */
+/**
+ * What one attempt used up, as the provider counts it. Prompt and answer are given whole; the other fields say how many
+ * of these tokens were of a kind that is billed differently.
+ */
 export interface TokenUsage {
-  /** Tokens of the prompt. */
+  /**
+   * All tokens of the prompt, those that came from the provider's prompt cache or went into it among them. Anthropic's
+   * `input_tokens` leaves these two out, so add them.
+   */
   readonly inputTokens?: number | undefined;
-  /** Tokens of the answer. */
+  /** All tokens of the answer, those of reasoning among them. Gemini's `candidatesTokenCount` leaves these out. */
   readonly outputTokens?: number | undefined;
+  /** How many of `inputTokens` were read from the provider's prompt cache. */
+  readonly cachedInputTokens?: number | undefined;
+  /** How many of `inputTokens` were written to the provider's prompt cache. */
+  readonly cacheWriteTokens?: number | undefined;
+  /** How many of `outputTokens` were reasoning that the answer does not show. */
+  readonly reasoningTokens?: number | undefined;
   /** The model that answered; the price table is looked up by it. */
   readonly model?: string | undefined;
 }
@@ -16,7 +28,7 @@ export interface TokenUsage {
 export interface ProviderFeedback {
   /** The response's headers: rate-limit headers among them set the limiter's budgets. */
   readonly headers?: HeadersLike | undefined;
-  /** What the call used up: settles token budgets and feeds the statistics. */
+  /** What the attempt used up so far: settles token budgets and feeds the statistics. */
   readonly usage?: TokenUsage | undefined;
 }
 
@@ -29,7 +41,17 @@ export interface CallContext {
   readonly signal: AbortSignal;
   /** 1 for the first attempt, 2 for its first retry. */
   readonly attempt: number;
-  /** Passes on headers and usage; may be called more than once while the call runs. */
+  /**
+   * Passes on headers and usage; may be called more than once while the attempt runs. The usage of an attempt is, field
+   * by field, the largest that it has reported. So report it as the provider does: once, in parts (the prompt at first,
+   * the answer at the end), or again and again as a running total. Never report what came in addition.
+   *
+   * `report({})` passes on nothing but that the provider is alive (a ping, a comment): `chunkTimeout` begins anew.
+   *
+   * @example
+   * report({ headers: response.headers, usage: { inputTokens: 1000, model: 'gpt-4o-mini' } });
+   * report({ usage: { outputTokens: 50 } }); // 1050 tokens in all
+   */
   readonly report: (feedback: ProviderFeedback) => void;
 }
 
@@ -57,10 +79,12 @@ export interface SuccessfulOutcome<R, V> extends OutcomeTimes<R> {
 }
 
 /** A request that was not answered, and why. */
-export interface FailedOutcome<R> extends OutcomeTimes<R> {
+export interface FailedOutcome<R, V = unknown> extends OutcomeTimes<R> {
   readonly ok: false;
   readonly error: unknown;
+  /** What `collect` makes of the chunks that had come before a stream call failed; absent if none had come. */
+  readonly partial?: V;
 }
 
 /** What became of a request; every request yields exactly one. */
-export type CallOutcome<R, V> = SuccessfulOutcome<R, V> | FailedOutcome<R>;
+export type CallOutcome<R, V> = SuccessfulOutcome<R, V> | FailedOutcome<R, V>;

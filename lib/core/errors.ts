@@ -1,3 +1,5 @@
+import type { HeadersLike } from './call';
+
 /** The errors rxllm makes itself all have a `code` to switch on and say in their message what to do. */
 export abstract class RxllmError extends Error {
   /** Stays the same from release to release, as messages need not. */
@@ -60,19 +62,29 @@ export class QuotaSpentError extends RxllmError {
   }
 }
 
-/** One attempt took longer than `timeout` (its signal was aborted with `TimeoutError`), or a shared call than `sharedCallTimeout`. */
+const timeoutMessages = {
+  timeout: (ms: number) =>
+    `The call did not complete within ${ms} ms (timeout). Raise timeout, or let retry try again.`,
+  sharedCallTimeout: (ms: number) =>
+    `The shared call did not complete within ${ms} ms, retries included (sharedCallTimeout). Raise sharedCallTimeout, or ask again.`,
+  firstChunkTimeout: (ms: number) =>
+    `No chunk came within ${ms} ms of the start of the call (firstChunkTimeout). Raise firstChunkTimeout, or let retry try again.`,
+  chunkTimeout: (ms: number) =>
+    `The stream was silent for ${ms} ms after a chunk (chunkTimeout). Raise chunkTimeout, or report({}) whenever the provider gives a sign of life.`,
+};
+
+/**
+ * One attempt took longer than `timeout` (its signal was aborted with `TimeoutError`), or a shared call than
+ * `sharedCallTimeout`; or a stream was silent for `firstChunkTimeout` or `chunkTimeout`.
+ */
 export class CallTimeoutError extends RxllmError {
   readonly code = 'call-timeout';
   override readonly name = 'CallTimeoutError';
   constructor(
     readonly timeout: number,
-    setting: 'timeout' | 'sharedCallTimeout' = 'timeout',
+    readonly setting: keyof typeof timeoutMessages = 'timeout',
   ) {
-    super(
-      setting === 'timeout'
-        ? `The call did not complete within ${timeout} ms (timeout). Raise timeout, or let retry try again.`
-        : `The shared call did not complete within ${timeout} ms, retries included (sharedCallTimeout). Raise sharedCallTimeout, or ask again.`,
-    );
+    super(timeoutMessages[setting](timeout));
   }
 }
 
@@ -94,5 +106,43 @@ export class ClosedError extends RxllmError {
   override readonly name = 'ClosedError';
   constructor(what: string) {
     super(`${what} is closed. Make a new one for further requests.`);
+  }
+}
+
+/** A code that may be shown: a sentence may hold anything. */
+const isCode = /^[a-z][\w.#-]{0,59}$/i;
+
+/**
+ * What came as a success holds an error, or no answer: a 200 with `{ error }`, without choices, with a page of HTML. It
+ * means what the provider's error in it means, as if that had come with its status; without one the call is tried again.
+ *
+ * Its message never shows what came, which may hold a part of the prompt; `error` does.
+ */
+export class NoAnswerError extends Error {
+  // No RxllmError, as it speaks for the provider: it is classified, and kept by `errorTtl`, as those of providers are.
+  /** Stays the same from release to release. */
+  readonly code = 'no-answer';
+  override readonly name = 'NoAnswerError';
+  /** The HTTP status that the provider's error names; undefined without one. */
+  readonly status: number | undefined;
+  /** The provider's code or type of the error, such as `rate_limit_exceeded`; undefined without one. */
+  readonly providerCode: string | undefined;
+  /** The provider's error as it came; undefined without one. */
+  readonly error: unknown;
+  /** The headers of the response, as far as they are known. */
+  readonly headers: HeadersLike | undefined;
+
+  /** @param what names what came in place of an answer, as in `an empty body` */
+  constructor(what: string, came: { readonly error?: unknown; readonly headers?: HeadersLike } = {}) {
+    const fields: Readonly<Record<string, unknown>> = Object(came.error) as Readonly<Record<string, unknown>>;
+    const texts = [fields['code'], fields['type'], fields['status'], fields['__type']];
+    const status = texts.map(Number).find((one) => Number.isInteger(one) && one >= 400 && one < 600);
+    const providerCode = texts.find((one): one is string => typeof one === 'string' && isCode.test(one));
+    const said = [status, providerCode].filter((one) => one !== undefined).join(', ');
+    super(`The call succeeded, but it brought ${what}${said && ` (${said})`}. It counts as failed.`);
+    this.status = status;
+    this.providerCode = providerCode;
+    this.error = came.error;
+    this.headers = came.headers;
   }
 }

@@ -120,6 +120,25 @@ export interface RefusalsExplainedEvent extends EventOf<'refusals-explained'> {
   /** Calls that may run at once; absent while no bound was learned. */
   readonly maxRunning?: number;
 }
+/** Tokens were used of a model that the price table has no price for; told once for each model, of a hundred at most. */
+export interface ModelUnpricedEvent extends EventOf<'model-unpriced'> {
+  /** The model as usage named it, a hundred letters at most; absent if usage named none. */
+  readonly model?: string;
+}
+/**
+ * A call failed with an error of which nobody could tell what it means, so that it is neither tried again nor learned from.
+ * Told once for each shape of error, of the first 64, and without what the error says: so that you learn that a client is
+ * not understood, and can give a `classifyError` that understands it.
+ */
+export interface ErrorUnknownEvent extends EventOf<'error-unknown'> {
+  /** The name or class of the error, or the type of what was thrown if it is no object. */
+  readonly name?: string;
+  readonly code?: string | number;
+  /** The names of the error's own fields. */
+  readonly fields: readonly string[];
+  /** Where something stands that looks like an HTTP status: `details.httpCode`, or `message`. */
+  readonly statusAt?: string;
+}
 /** The request had to wait for a permit: for pace, a hold or a budget, not only for a slot. */
 export interface ThrottledEvent extends RequestEvent<'throttled'> {
   /** Milliseconds it waited for the permit while a slot was free. */
@@ -130,6 +149,12 @@ export interface StartedEvent extends RequestEvent<'started'> {
   readonly attempt: number;
   readonly priority: CallPriority;
 }
+/** The first chunk of a stream call came; told once a call. */
+export interface FirstChunkEvent extends RequestEvent<'first-chunk'> {
+  readonly attempt: number;
+  /** Milliseconds from the start of the call. */
+  readonly latency: number;
+}
 /** A call ended: well, with an error, or because nobody waited for it any more. */
 export interface FinishedEvent extends RequestEvent<'finished'> {
   readonly attempt: number;
@@ -138,8 +163,10 @@ export interface FinishedEvent extends RequestEvent<'finished'> {
   readonly latency: number;
   readonly startedAt: number;
   readonly error?: unknown;
+  /** What it used up, as far as it was reported. */
+  readonly usage?: TokenUsage;
 }
-/** A call passed on what the provider said. */
+/** A call passed on what the provider said. Its usage so far; that of the whole attempt is told when it has finished. */
 export interface FeedbackEvent extends RequestEvent<'feedback'> {
   readonly feedback: ProviderFeedback;
   /** When the call that was answered had begun. */
@@ -184,8 +211,11 @@ export type CallEvent =
   | StoreBypassedEvent
   | StoreRestoredEvent
   | RefusalsExplainedEvent
+  | ModelUnpricedEvent
+  | ErrorUnknownEvent
   | ThrottledEvent
   | StartedEvent
+  | FirstChunkEvent
   | FinishedEvent
   | FeedbackEvent
   | RetryingEvent

@@ -131,17 +131,17 @@ export function handOver<R>(
   }
 }
 
-/** The tickets of outcomes of requests that came from another operator: of two equal requests, each gets its own. */
-const ticketsOfOutcomes = new WeakMap<object, Ticket>();
+/** The tickets of outcomes and chunks for requests that came from another operator: of equal requests, each gets its own. */
+const ticketsOfItems = new WeakMap<object, Ticket>();
 
-/** Notes that an outcome is that of a ticket. */
-export function signOutcome(outcome: object, ticket: Ticket): void {
-  ticketsOfOutcomes.set(outcome, ticket);
+/** Notes that an outcome, or a chunk, is for the request of a ticket. */
+export function signItem(item: object, ticket: Ticket): void {
+  ticketsOfItems.set(item, ticket);
 }
 
-/** The ticket of an outcome; undefined if no operator of rxllm made it. */
-export function ticketOfOutcome(outcome: object): Ticket | undefined {
-  return ticketsOfOutcomes.get(outcome);
+/** The ticket that an outcome, or a chunk, is for; undefined if no operator of rxllm made it. */
+export function ticketOfItem(item: object): Ticket | undefined {
+  return ticketsOfItems.get(item);
 }
 
 function isCopy(request: unknown, copy: unknown): boolean {

@@ -112,6 +112,36 @@ export function requiredFunction<T>(field: string, value: T): T {
   return value;
 }
 
+/** Refuses a promise that a function of the user's returned in place of a value: it would be taken for something. */
+export function refusePromise(field: string, returned: unknown): void {
+  if (isThenable(returned)) {
+    // Nobody else waits for it: its failure must not become an unhandled rejection.
+    returned.then(undefined, () => undefined);
+    throw new TypeError(`${field} must not be asynchronous, but returned a promise.`);
+  }
+}
+
+/** A number from 0 to 1 of a source of chance that may be the user's; 0 for what is none. */
+export function chanceFrom(random: () => number): number {
+  const drawn: unknown = random();
+  return typeof drawn === 'number' ? Math.min(1, Math.max(0, drawn || 0)) : 0;
+}
+
+/** What a predicate of the user's returned: anything but true and false is refused. */
+export function verdictOf(field: string, returned: unknown): boolean {
+  refusePromise(field, returned);
+  if (typeof returned !== 'boolean') {
+    throw new TypeError(`${field} must return true or false, but returned ${shown(returned)}.`);
+  }
+  return returned;
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+  );
+}
+
 /** A listener from a config. */
 export function listenerSetting<T extends { next: unknown }>(
   field: string,
@@ -146,4 +176,29 @@ export function configObject<T extends object>(
     throw new TypeError(`The config of ${owner} must be an object, but is ${shown(config)}.`);
   }
   return config;
+}
+
+/** Refuses a field that a config does not have: a misspelt one would be ignored in silence. */
+export function noUnknownFields(owner: string, config: object, names: readonly string[]): void {
+  for (const [field, value] of Object.entries(config)) {
+    if (value !== undefined && !names.includes(field)) {
+      const [nearest] = [...names].sort((one, other) => distance(field, one) - distance(field, other));
+      throw new TypeError(`${owner} has no field ${shown(field)}. Did you mean '${nearest!}'?`);
+    }
+  }
+}
+
+/** Letters to insert, delete or replace until one name has become the other (Levenshtein's distance); case is ignored. */
+function distance(one: string, other: string): number {
+  const letters = Array.from(other.toLowerCase());
+  let row = [0, ...letters.map((_letter, index) => index + 1)];
+  for (const letter of one.toLowerCase().slice(0, 40)) {
+    const next = [row[0]! + 1];
+    letters.forEach((its, index) => {
+      const replaced = row[index]! + (its === letter ? 0 : 1);
+      next.push(Math.min(replaced, row[index + 1]! + 1, next[index]! + 1));
+    });
+    row = next;
+  }
+  return row.at(-1)!;
 }

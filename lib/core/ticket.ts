@@ -3,6 +3,7 @@ import type { CallEventListener } from './events';
 import type { Cancel } from './clock';
 import { defaultRank, rankOf, type PriorityRank } from './priority';
 import { textLength } from './text-length';
+import { usedSoFar } from './token-usage';
 import type { CallTraits } from './traits';
 
 let lastId = 0;
@@ -97,7 +98,7 @@ export class Ticket<R = unknown> {
   #passedOnBefore: object[] | undefined;
   #textLength: number | undefined;
 
-  /** What its call used up so far, as far as the provider told. */
+  /** What its last attempt used up so far, as far as it was reported. */
   usage: TokenUsage | undefined;
 
   holder: TicketHolder | undefined;
@@ -164,11 +165,17 @@ export class Ticket<R = unknown> {
   /** Takes in that a call for it starts. */
   begin(now: number): void {
     this.startNumber = nextStartNumber();
+    this.usage = undefined;
     if (this.attempts++ === 0) {
       this.firstStartAt = now;
       this.onStep?.();
       this.outer?.onStep?.();
     }
+  }
+
+  /** Takes in what the running attempt reports to have used up so far. */
+  noteUsage(reported: TokenUsage | undefined): void {
+    this.usage = usedSoFar(this.usage, reported);
   }
 
   /** A ticket of its own for one who makes a call, or shares one, for the request of this ticket. */

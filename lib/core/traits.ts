@@ -1,4 +1,4 @@
-import { shown } from './settings';
+import { refusePromise, shown } from './settings';
 import { prioritiesByRank, rankOf, type CallPriority, type PriorityRank } from './priority';
 
 /** What rxllm reads off a request. */
@@ -143,7 +143,15 @@ export const noTraits = unset as CallTraits;
 
 /** A reader of the user's, of whose traits only the valid ones are taken: one NaN must not stop everybody. */
 export function validated<R>(reader: TraitsReader<R> | undefined): TraitsReader<R> {
-  return reader ? (request) => readTraits(reader(request)) : readTraits;
+  if (!reader) {
+    return readTraits;
+  }
+  return (request) => {
+    const traits = reader(request);
+    // Without its `cacheScope` a request would get the answers of another tenant.
+    refusePromise('traits', traits);
+    return readTraits(traits);
+  };
 }
 
 /** The traits of requests, from wherever they come. */

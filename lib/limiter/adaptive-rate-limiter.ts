@@ -316,7 +316,7 @@ export class AdaptiveRateLimiter {
           engine.heard(id, feedback, startedAt);
           if (feedback.error !== undefined) {
             isOver = true;
-            engine.failed(id, feedback.error, startedAt);
+            engine.failed(id, feedback.error, startedAt, true);
             engine.changed();
           }
         }

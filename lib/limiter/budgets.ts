@@ -1,4 +1,5 @@
 import type { TokenUsage } from '../core/call';
+import { tokenCount, usedSoFar } from '../core/token-usage';
 import type { LimitedDimension, StatedLimit } from '../provider/stated-limit';
 import { Budget } from './budget';
 import type { BudgetState, LimitBudget } from './limit-budget';
@@ -18,6 +19,8 @@ const smallest = 0.01;
 export class Receipt {
   /** Whether its usage was reported, or all is given back. */
   isSettled = false;
+  /** What was reported of its usage so far. */
+  usage: TokenUsage | undefined;
 
   constructor(
     /** Its number among all that have taken something. */
@@ -167,26 +170,30 @@ export class Budgets {
     return isNews;
   }
 
-  /** Learns what a call has used, and puts that in place of what was reserved for it. */
-  used(usage: TokenUsage, receipt: Receipt | undefined, startedAt: number): void {
-    this.#estimate.learn(usage, receipt?.textLength);
+  /** Puts what a call has used so far in place of what was reserved for it. */
+  used(reported: TokenUsage, receipt: Receipt | undefined, startedAt: number): void {
     if (!receipt) {
+      this.#estimate.learn(reported);
       return;
     }
-    const input = usage.inputTokens ?? 0;
-    const output = usage.outputTokens ?? 0;
-    const total = input + output;
+    const sum = (reported.inputTokens ?? 0) + (reported.outputTokens ?? 0);
     // Not a number, and the budget would never open again.
-    if (total > 0 && total <= Number.MAX_SAFE_INTEGER) {
-      // A second report of the same call is for further tokens.
-      const before = receipt.isSettled ? receipt.cost : noTokens;
-      const sum = {
-        total: before.total + total,
-        input: before.input + input,
-        output: before.output + output,
-      };
-      this.#settle(receipt, sum, startedAt);
+    if (sum > 0 && sum <= Number.MAX_SAFE_INTEGER) {
+      receipt.usage = usedSoFar(receipt.usage, reported);
+      const input = tokenCount(receipt.usage?.inputTokens);
+      const output = tokenCount(receipt.usage?.outputTokens);
+      // Who limits the tokens of prompts alone does not count what his prompt cache held
+      // (platform.claude.com/docs/en/api/rate-limits).
+      const counted = Math.max(0, input - tokenCount(receipt.usage?.cachedInputTokens));
+      this.#settle(receipt, { total: input + output, input: counted, output }, startedAt);
       receipt.isSettled = true;
+    }
+  }
+
+  /** Learns from a call that has ended what calls cost: only then its usage is whole. */
+  ended({ usage, textLength }: Receipt): void {
+    if (usage) {
+      this.#estimate.learn(usage, textLength);
     }
   }
 

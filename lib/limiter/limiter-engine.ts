@@ -4,6 +4,7 @@ import type { CallEvent, RefusalCause, RefusalsExplainedEvent } from '../core/ev
 import type { PriorityRank } from '../core/priority';
 import type { Asks } from '../core/ticket';
 import { classifyError, type ErrorClassification, type ErrorClassifier } from '../provider/classify-error';
+import { meaningOfFailure } from '../provider/meaning-of-failure';
 import { statedLimitsOf, type LimitedDimension, type StatedLimit } from '../provider/rate-limit-headers';
 import { AdmissionQueue, type StartGate } from './admission-queue';
 import { Budgets, type Receipt } from './budgets';
@@ -38,6 +39,8 @@ export type HoldReason = 'rate-limited' | 'overloaded';
 
 /** What the limiter makes of a failed call, for whoever may try it again. */
 export interface FailureVerdict {
+  /** What the error means. */
+  readonly kind: ErrorClassification['kind'];
   /** How many refusals in a row the share explains that is refused whatever the pace: they lengthen no back-off. */
   readonly expectedRefusals: number;
   /** Whether the call was to find out if an outage is over: that costs its request no attempt. */
@@ -253,10 +256,14 @@ export class LimiterEngine implements StartGate, Walls {
     this.#end(id);
   }
 
-  /** Learns, and starts nothing: the caller drains when it has told everybody who may react. */
-  failed(id: number, error: unknown, startedAt: number): FailureVerdict {
+  /**
+   * Learns, and starts nothing: the caller drains when it has told everybody who may react.
+   *
+   * @param mayBeAborted whether the call may have been aborted by who reports its end
+   */
+  failed(id: number, error: unknown, startedAt: number, mayBeAborted = false): FailureVerdict {
     const now = this.clock.now();
-    const classification = this.#classificationOf(error);
+    const classification = meaningOfFailure(error, this.#classify, mayBeAborted);
     const wasProbe = this.#breaker.hasProbed(startedAt);
     switch (classification.kind) {
       case 'wait':
@@ -277,7 +284,7 @@ export class LimiterEngine implements StartGate, Walls {
     if (classification.kind === 'wait' || classification.kind === 'overloaded') {
       this.#noteRefusal(classification, error, now);
     }
-    return { expectedRefusals: this.#causes.expectedRefusals, wasProbe };
+    return { kind: classification.kind, expectedRefusals: this.#causes.expectedRefusals, wasProbe };
   }
 
   // --- What refusals mean for those who wait -------------------------------------------------------------------------
@@ -343,6 +350,10 @@ export class LimiterEngine implements StartGate, Walls {
   }
 
   #end(id: number): void {
+    const receipt = this.#running.get(id);
+    if (receipt) {
+      this.#budgets.ended(receipt);
+    }
     this.#running.delete(id);
     this.#causes.ended(id);
     this.#breaker.forget(id);
@@ -373,22 +384,4 @@ export class LimiterEngine implements StartGate, Walls {
       this.#causes.forget();
     }
   }
-
-  #classificationOf(error: unknown): ErrorClassification {
-    try {
-      return sound(this.#classify(error));
-    } catch {
-      return { kind: 'unknown' };
-    }
-  }
-}
-
-/** A classification of the user's own may hold anything: what is no number must not stop everybody for ever. */
-function sound(classification: ErrorClassification): ErrorClassification {
-  const { kind, retryAfter, period, limits } = classification;
-  const isHint = retryAfter !== undefined && retryAfter > 0 && retryAfter < Infinity;
-  const sane = limits?.filter(
-    ({ limit, window }) => limit > 0 && limit < Infinity && window > 0 && window < Infinity,
-  );
-  return { kind, ...(isHint && { retryAfter }), ...(period && { period }), ...(sane && { limits: sane }) };
 }

@@ -2,11 +2,23 @@ import type { Observable } from 'rxjs';
 import { internalsOf, type LLMResultCache } from '../cache/llm-result-cache';
 import type { CacheEngine } from '../cache/cache-engine';
 import type { RequestKeys } from '../cache/request-identity';
-import type { CallOutcome } from '../core/call';
 import type { Clock } from '../core/clock';
 import type { CallEventListener } from '../core/events';
 import type { ErrorClassifier } from '../provider/classify-error';
+import type { AnyStreamCall } from '../core/stream';
 import type { TraitsReader } from '../core/traits';
+import type { Emitted } from './items';
+
+/**
+ * How a kept answer is given again: its chunks at once (`chunks`), only its outcome (`whole`), or its chunks one after
+ * the other, `chunkDelay` milliseconds apart.
+ */
+export type ChunkReplay = 'chunks' | 'whole' | { readonly chunkDelay: number };
+
+/** How the answers of stream calls are kept and given again. */
+export interface ChunkSettings extends Pick<AnyStreamCall, 'isWhole'> {
+  readonly replay: ChunkReplay;
+}
 
 /** A pipeline that outlives its subscriber for the sake of the cache. */
 export interface LastingPipeline {
@@ -22,7 +34,9 @@ export interface CacheRunSettings<R, V> {
   readonly isOwnCache?: boolean;
   readonly clock: Clock;
   /** The pipeline for misses. */
-  readonly misses: (misses$: Observable<R>) => Observable<CallOutcome<R, V>>;
+  readonly misses: (misses$: Observable<R>) => Observable<Emitted<R, V>>;
+  /** Set if the calls are stream calls: then items are emitted in place of outcomes, and taken from `misses`. */
+  readonly stream?: ChunkSettings | undefined;
   readonly keys: RequestKeys<R>;
   readonly ordered: boolean;
   /** Milliseconds since arrival. */

@@ -4,15 +4,17 @@ import { KeptFailure, type CacheEntry } from '../cache/cache-entry';
 import type { Flight } from '../cache/flights';
 import type { CallOutcome } from '../core/call';
 import type { CallEventListener } from '../core/events';
-import { Consumer, signOutcome } from '../core/hand-over';
+import { Consumer, signItem } from '../core/hand-over';
+import type { StreamedAnswer } from '../core/stream';
 import { Ticket } from '../core/ticket';
 import type { CallTraits } from '../core/traits';
 import { engineOf, type CacheRunSettings } from './cache-run-settings';
 import { CacheWaiter, type WaiterOwner } from './cache-waiter';
 import { hit, left, reportReceived, settled } from './call-events';
+import { chunkOf, itemOf, type Emitted } from './items';
 import { Misses } from './misses';
 import { Outlet } from './outlet';
-import { cachedOutcome, failed, sharedOutcome } from './outcomes';
+import { cachedOutcome, failed, sharedOutcome, withoutChunks } from './outcomes';
 import { SourceOrder } from './source-order';
 
 /** One subscription of cacheLLM: answers requests from the cache, has them share calls, and sends the rest on. */
@@ -22,14 +24,14 @@ export class CacheRun<R, V> implements WaiterOwner<R, V> {
   readonly misses: Misses<R, V>;
   readonly #settings: CacheRunSettings<R, V>;
   readonly #engine: CacheEngine | undefined;
-  readonly #outlet: Outlet<CallOutcome<R, V>>;
+  readonly #outlet: Outlet<Emitted<R, V>>;
   readonly #order: SourceOrder<CallOutcome<R, V>> | undefined;
   readonly #waiters = new Set<CacheWaiter<R, V>>();
   #isSourceDone = false;
   #closedBy: { readonly error: unknown } | undefined;
   #lastIndex = 0;
 
-  constructor(settings: CacheRunSettings<R, V>, destination: Subscriber<CallOutcome<R, V>>) {
+  constructor(settings: CacheRunSettings<R, V>, destination: Subscriber<Emitted<R, V>>) {
     this.#settings = settings;
     this.#engine = engineOf(settings);
     this.#outlet = new Outlet(destination);
@@ -104,6 +106,18 @@ export class CacheRun<R, V> implements WaiterOwner<R, V> {
     }
   }
 
+  giveChunks(
+    waiter: CacheWaiter<R, V>,
+    chunks: readonly unknown[] | undefined,
+    flight: Flight<R, V> | undefined,
+  ): void {
+    while (chunks && waiter.chunksTaken < chunks.length && this.isWaiting(waiter)) {
+      const index = waiter.chunksTaken++;
+      const chunk = flight?.key === undefined ? chunks[index] : this.#engine!.share(chunks[index]);
+      this.#outlet.next(chunkOf(waiter.ticket, index, chunk));
+    }
+  }
+
   /** Asked after code of the user's ran: whether a waiter still has no outcome. */
   isWaiting(waiter: CacheWaiter<R, V>): boolean {
     return this.#waiters.has(waiter);
@@ -131,6 +145,10 @@ export class CacheRun<R, V> implements WaiterOwner<R, V> {
     flight?: Flight<R, V>,
     failure?: unknown,
   ): void {
+    const { stream } = this.#settings;
+    if (stream && landed.ok) {
+      this.giveChunks(waiter, (landed.value as StreamedAnswer).chunks, flight);
+    }
     if (!this.#release(waiter)) {
       return;
     }
@@ -142,17 +160,20 @@ export class CacheRun<R, V> implements WaiterOwner<R, V> {
       const share = (value: V) => this.#engine!.share(value, shared.request);
       outcome = sharedOutcome(outcome, ticket, shared.ticket, share);
     }
+    if (stream) {
+      outcome = withoutChunks(outcome);
+    }
     this.misses.completeIfDone();
     if (this.events && outer?.settledReportedTo !== this.events) {
       this.events.next(settled(ticket.id, outcome, now, shared?.ticket.used, failure));
     }
     if (outer?.passedOnBy) {
-      signOutcome(outcome, outer);
+      signItem(outcome, outer);
     }
     if (this.#order) {
       this.#order.put(waiter.index, outcome);
     } else {
-      this.#emit(outcome);
+      this.#emit(stream ? itemOf(ticket, outcome) : outcome);
     }
     this.#completeIfDone();
   }
@@ -225,7 +246,32 @@ export class CacheRun<R, V> implements WaiterOwner<R, V> {
     if (tier === 'memory' && now >= entry.freshUntil && !(entry.value instanceof KeptFailure)) {
       this.misses.renew(waiter, key);
     }
-    this.settle(waiter, cachedOutcome<R, V>(request, entry, now, ticket.arrivedAt), now);
+    this.#replay(waiter, cachedOutcome<R, V>(request, entry, now, ticket.arrivedAt), now);
+  }
+
+  /** Gives a waiter a kept answer, with its chunks in the way that was asked for. */
+  #replay(waiter: CacheWaiter<R, V>, outcome: CallOutcome<R, V>, now: number): void {
+    const { clock, stream } = this.#settings;
+    if (!stream || !outcome.ok || stream.replay === 'chunks') {
+      this.settle(waiter, outcome, now);
+      return;
+    }
+    const { chunks } = outcome.value as StreamedAnswer;
+    if (stream.replay === 'whole') {
+      waiter.chunksTaken = chunks.length;
+      this.settle(waiter, outcome, now);
+      return;
+    }
+    const { chunkDelay } = stream.replay;
+    const next = () => {
+      this.giveChunks(waiter, chunks.slice(0, waiter.chunksTaken + 1), undefined);
+      if (waiter.chunksTaken >= chunks.length) {
+        this.settle(waiter, outcome, clock.now());
+      } else if (this.isWaiting(waiter)) {
+        waiter.stopTimer = clock.schedule(chunkDelay, next);
+      }
+    };
+    next();
   }
 
   /** A cache in front has nobody any more who waits for this request. */
@@ -246,11 +292,11 @@ export class CacheRun<R, V> implements WaiterOwner<R, V> {
     return this.#waiters.delete(waiter);
   }
 
-  #emit(outcome: CallOutcome<R, V>): void {
+  #emit(item: Emitted<R, V>): void {
     if (this.#closedBy) {
-      this.#outlet.nextAfter(outcome);
+      this.#outlet.nextAfter(item);
     } else {
-      this.#outlet.next(outcome);
+      this.#outlet.next(item);
     }
   }
 

@@ -28,6 +28,12 @@ export interface WaiterOwner<R, V> {
   readonly hasEnded: boolean;
   /** Asked after code of the user's ran: whether a waiter still has no outcome. */
   isWaiting(waiter: CacheWaiter<R, V>): boolean;
+  /** Gives a waiter the chunks that it has not been given yet, of a flight or of a kept answer. */
+  giveChunks(
+    waiter: CacheWaiter<R, V>,
+    chunks: readonly unknown[] | undefined,
+    flight: Flight<R, V> | undefined,
+  ): void;
   found(waiter: CacheWaiter<R, V>, key: string, entry: CacheEntry, tier: 'memory' | 'store'): void;
   missed(waiter: CacheWaiter<R, V>, joined: boolean): void;
   settle(
@@ -44,6 +50,8 @@ export class CacheWaiter<R, V> implements Waiter<R, V> {
   flight: Flight<R, V> | undefined;
   /** Cancels the timer of its deadline. */
   stopTimer: Cancel | undefined;
+  /** How many chunks of its answer it has been given. */
+  chunksTaken = 0;
   /** Whether it may yet have to make the call: it is looked for in the store, or another request's limits may end the flight. */
   mayCall = false;
   /** The fields that its key leaves out. */
@@ -98,6 +106,10 @@ export class CacheWaiter<R, V> implements Waiter<R, V> {
 
   joinRunning(key: string): void {
     this.owner.misses.joinRunning(this, key);
+  }
+
+  takeChunks(flight: Flight<R, V>): void {
+    this.owner.giveChunks(this, flight.chunks, flight);
   }
 
   departed(): void {

@@ -80,7 +80,7 @@ interface EndedAttempt {
 
 /** The event of an attempt that ends. */
 export function finished(
-  { ticket: { id }, attempt, startedAt }: EndedAttempt,
+  { ticket: { id, usage }, attempt, startedAt }: EndedAttempt,
   result: FinishedEvent['result'],
   at: number,
   error?: unknown,
@@ -93,6 +93,7 @@ export function finished(
     result,
     latency: at - startedAt,
     startedAt,
+    ...(usage && { usage }),
   };
   return result === 'failed' ? { ...event, error } : event;
 }

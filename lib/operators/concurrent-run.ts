@@ -1,19 +1,21 @@
 import type { Subscriber } from 'rxjs';
-import type { CallOutcome, FailedOutcome, ProviderFeedback } from '../core/call';
-import { scheduleAt } from '../core/clock';
-import { CallTimeoutError, QueueOverflowError } from '../core/errors';
-import { Consumer, signOutcome } from '../core/hand-over';
+import type { CallOutcome, ProviderFeedback } from '../core/call';
+import { QueueOverflowError } from '../core/errors';
+import { Consumer } from '../core/hand-over';
 import { holdStarts } from '../core/held-starts';
 import { Ticket, type TicketOwner } from '../core/ticket';
-import type { OverflowPolicy } from '../limiter/adaptive-rate-limiter';
 import type { SlotPool } from '../limiter/slot-pool';
+import { AnswerInChunks } from './answer-in-chunks';
+import type { CallResult, FailedResult } from './answer-verdict';
+import { AttemptTimeouts } from './attempt-timeouts';
 import { finished, left, reportReceived, settled, started } from './call-events';
+import { Exit } from './exit';
+import type { Emitted } from './items';
 import { failed } from './outcomes';
-import { Outlet } from './outlet';
+import { overflowFor } from './overflow';
 import { judge } from './retries';
 import type { RunSettings } from './run-settings';
-import { RunningCall, type Call, type CallOwner, type CallResult } from './running-call';
-import { SourceOrder } from './source-order';
+import { RunningCall, type Call, type CallOwner } from './running-call';
 
 /** One subscription of mergeWithConcurrency: takes requests in, starts their calls and emits their outcomes. */
 export class ConcurrentRun<R, V> implements TicketOwner, CallOwner {
@@ -21,28 +23,17 @@ export class ConcurrentRun<R, V> implements TicketOwner, CallOwner {
   readonly #call: Call;
   readonly #settings: RunSettings<R>;
   readonly #pool: SlotPool;
-  readonly #outlet: Outlet<CallOutcome<R, V>>;
-  readonly #order: SourceOrder<CallOutcome<R, V>> | undefined;
+  readonly #exit: Exit<R, V>;
   /** The tickets that wait here, in the queue or in back-off. */
   readonly #waiting = new Set<Ticket>();
   readonly #running = new Map<Ticket, RunningCall>();
-  /** Requests taken in whose outcome is not out yet. */
-  #open = 0;
-  #isSourceDone = false;
   #isClosed = false;
-  #lastIndex = 0;
 
-  constructor(
-    call: Call,
-    settings: RunSettings<R>,
-    pool: SlotPool,
-    destination: Subscriber<CallOutcome<R, V>>,
-  ) {
+  constructor(call: Call, settings: RunSettings<R>, pool: SlotPool, destination: Subscriber<Emitted<R, V>>) {
     this.#call = call;
     this.#settings = settings;
     this.#pool = pool;
-    this.#outlet = new Outlet(destination);
-    this.#order = settings.ordered ? new SourceOrder((outcome) => this.#outlet.next(outcome)) : undefined;
+    this.#exit = new Exit(destination, settings);
   }
 
   /** A request came in. */
@@ -57,9 +48,8 @@ export class ConcurrentRun<R, V> implements TicketOwner, CallOwner {
     }
     const traits = this.#settings.traits(request);
     ticket.apply(traits, maxWait);
-    this.#open++;
+    this.#exit.open(ticket);
     const now = clock.now();
-    ticket.index = ++this.#lastIndex;
     ticket.asks = limiter && ticket.usePermit(limiter.key) ? 'start' : 'permit-and-start';
     reportReceived(ticket, traits, events, now);
     if (!this.#isWanted(ticket)) {
@@ -70,7 +60,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, CallOwner {
       this.#settleUnstarted(ticket, ticket.refusal);
       return;
     }
-    const overflow = this.#overflowFor(ticket);
+    const overflow = overflowFor(ticket, this.#waiting.size, this.#pool, this.#settings);
     const oldest = overflow === 'drop-oldest' ? queue.takeOldest(this.#pool, ticket.rank) : undefined;
     if (overflow && !oldest) {
       this.#refuse(ticket);
@@ -87,10 +77,10 @@ export class ConcurrentRun<R, V> implements TicketOwner, CallOwner {
 
   /** The queue has come to a ticket: its call starts. */
   start(ticket: Ticket, now: number): void {
-    const { clock, events, limiter, queue, retry, timeout } = this.#settings;
+    const { events, limiter, queue, retry, stream, errorInAnswer } = this.#settings;
     this.#waiting.delete(ticket);
     ticket.begin(now);
-    const call = new RunningCall(ticket, now, this);
+    const call = new RunningCall(ticket, now, this, stream && new AnswerInChunks(stream, errorInAnswer));
     this.#running.set(ticket, call);
     ticket.holder = this;
     retry?.started();
@@ -104,21 +94,43 @@ export class ConcurrentRun<R, V> implements TicketOwner, CallOwner {
     if (call.state === 'over') {
       return;
     }
-    if (timeout !== Infinity) {
-      call.stopTimer = scheduleAt(clock, now + timeout, () => this.#timedOut(call));
-    }
-    call.make(this.#call);
+    call.timeouts = AttemptTimeouts.of(this.#settings, (error) => {
+      call.abort('TimeoutError', error.message);
+      this.ended(call, { ok: false, error });
+    });
+    call.timeouts?.start(now);
+    call.make(this.#call, errorInAnswer);
   }
 
-  heard({ ticket, startedAt }: RunningCall, feedback: ProviderFeedback): void {
+  heard(call: RunningCall, feedback: ProviderFeedback): void {
     const { clock, events, limiter } = this.#settings;
-    limiter?.engine.heard(ticket.id, feedback, startedAt);
-    ticket.usage = feedback.usage ?? ticket.usage;
-    events?.next({ type: 'feedback', at: clock.now(), id: ticket.id, feedback, startedAt });
+    const { ticket, startedAt } = call;
+    const now = clock.now();
+    call.timeouts?.alive(now);
+    if (feedback.usage || feedback.headers) {
+      limiter?.engine.heard(ticket.id, feedback, startedAt);
+      ticket.noteUsage(feedback.usage);
+      call.isUsageTold ||= feedback.usage !== undefined;
+      events?.next({ type: 'feedback', at: now, id: ticket.id, feedback, startedAt });
+    }
+  }
+
+  brought(call: RunningCall, chunk: unknown): void {
+    const { clock, events } = this.#settings;
+    const { ticket, attempt, startedAt } = call;
+    const index = call.answer!.add(chunk);
+    const now = clock.now();
+    call.timeouts?.alive(now, index === 0);
+    if (index === 0) {
+      events?.next({ type: 'first-chunk', at: now, id: ticket.id, attempt, latency: now - startedAt });
+    }
+    if (call.state === 'running' && this.#isWanted(ticket)) {
+      this.#exit.tell(ticket, index, chunk);
+    }
   }
 
   /** A call has ended: its request is tried again, or its outcome goes out. */
-  ended(call: RunningCall, result: CallResult): void {
+  ended(call: RunningCall, end: CallResult): void {
     if (call.state === 'over') {
       return;
     }
@@ -127,6 +139,8 @@ export class ConcurrentRun<R, V> implements TicketOwner, CallOwner {
     // Only then may others start: the outcome may make their calls superfluous (take).
     holdStarts(() => {
       const now = this.#release(call);
+      const result = call.answer?.resultOf(end, ticket.request) ?? end;
+      this.#tellUsage(call, result.ok);
       // Before anyone hears of it: a request made in reaction must find the hold that a refusal causes.
       const verdict = result.ok
         ? limiter?.engine.succeeded(ticket.id, startedAt, now)
@@ -142,7 +156,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, CallOwner {
         const request = ticket.request as R;
         this.#settle(ticket, { ok: true, request, value: result.value as V, source: 'call', ...times });
       } else {
-        this.#retryOrFail(call, result.error, verdict ?? undefined, times);
+        this.#retryOrFail(call, result, verdict ?? undefined, times);
       }
       queue.drain();
     });
@@ -176,8 +190,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, CallOwner {
 
   /** The source has completed. */
   complete(): void {
-    this.#isSourceDone = true;
-    this.#completeIfDone();
+    this.#exit.complete();
   }
 
   /** Cancels all waiting requests and running calls. */
@@ -200,21 +213,6 @@ export class ConcurrentRun<R, V> implements TicketOwner, CallOwner {
     queue.drain();
   }
 
-  /** The policy of a queue that is too full for a ticket; undefined if there is room. */
-  #overflowFor(ticket: Ticket): OverflowPolicy | undefined {
-    const { rank, asks } = ticket;
-    const { maxQueue, overflow, queue, limiter, sharedPool } = this.#settings;
-    // Promises that share slots share the bound as well, as each is a subscription of its own.
-    const waiting = sharedPool ? queue.waiting + queue.backingOff : this.#waiting.size;
-    const isFull = waiting >= maxQueue;
-    // The bound of the limiter is for requests that wait for its permit.
-    const isLimiterFull = limiter !== undefined && asks !== 'start' && queue.waiting >= limiter.maxQueue;
-    if ((!isFull && !isLimiterFull) || queue.wouldStart(this.#pool, rank, ticket, asks)) {
-      return undefined;
-    }
-    return isFull ? overflow : limiter!.overflow;
-  }
-
   #refuse(ticket: Ticket): void {
     const { maxQueue, limiter } = this.#settings;
     this.#waiting.delete(ticket);
@@ -222,29 +220,33 @@ export class ConcurrentRun<R, V> implements TicketOwner, CallOwner {
     this.#settleUnstarted(ticket, new QueueOverflowError(Math.min(maxQueue, limiter?.maxQueue ?? Infinity)));
   }
 
-  #timedOut(call: RunningCall): void {
-    const error = new CallTimeoutError(this.#settings.timeout);
-    call.abort('TimeoutError', error.message);
-    this.ended(call, { ok: false, error });
+  /** Tells what the chunks of a call have used up that is over. */
+  #tellUsage(call: RunningCall, isWhole: boolean): void {
+    const usage = call.untoldUsage(isWhole);
+    if (usage) {
+      this.heard(call, { usage });
+    }
   }
 
   #retryOrFail(
     call: RunningCall,
-    error: unknown,
+    result: FailedResult,
     verdict: Parameters<typeof judge>[2],
-    times: Pick<FailedOutcome<R>, 'latency' | 'waited' | 'attempts'>,
+    times: Pick<CallOutcome<R, V>, 'latency' | 'waited' | 'attempts'>,
   ): void {
     const { ticket } = call;
-    const { clock, events, queue, retry } = this.#settings;
-    const settings = retry && { clock, pool: this.#pool, walls: queue.walls, retry };
-    const judged = settings ? judge(call, error, verdict, settings) : { error };
-    if ('error' in judged) {
-      this.#settle(ticket, { ok: false, request: ticket.request as R, error: judged.error, ...times });
+    const { clock, events, queue } = this.#settings;
+    const settings = { ...this.#settings, pool: this.#pool, walls: queue.walls };
+    const judged = judge(call, result.error, verdict, settings);
+    if (!this.#isWanted(ticket)) {
+      // The classifier, the source of chance or a listener had the subscriber leave.
+      this.#drop(ticket);
       return;
     }
-    if (!this.#isWanted(ticket)) {
-      // The classifier, or the source of chance, had the subscriber leave.
-      this.#drop(ticket);
+    if ('error' in judged) {
+      const { error } = judged;
+      const partial = 'partial' in result && { partial: result.partial as V };
+      this.#settle(ticket, { ok: false, request: ticket.request as R, error, ...partial, ...times });
       return;
     }
     const { delay, failedAttempt } = judged;
@@ -267,52 +269,35 @@ export class ConcurrentRun<R, V> implements TicketOwner, CallOwner {
   /** Sends the outcome of a ticket out. */
   #settle(ticket: Ticket, outcome: CallOutcome<R, V>): void {
     const { clock, events } = this.#settings;
-    this.#open--;
     if (events && ticket.settledReportedTo !== events) {
       events.next(settled(ticket.id, outcome, clock.now()));
     }
-    if (ticket.passedOnBy) {
-      signOutcome(outcome, ticket.outer ?? ticket);
-    }
-    this.#emit(ticket, outcome);
+    this.#exit.leave(ticket, outcome);
   }
 
   /** Forgets a ticket whose outcome nobody waits for any more. */
   #drop(ticket: Ticket): void {
-    this.#open--;
     this.#reportLeft(ticket);
-    this.#emit(ticket, undefined);
-  }
-
-  #emit(ticket: Ticket, outcome: CallOutcome<R, V> | undefined): void {
-    if (this.#order) {
-      this.#order.put(ticket.index, outcome);
-    } else if (outcome) {
-      this.#outlet.next(outcome);
-    }
-    this.#completeIfDone();
-  }
-
-  #completeIfDone(): void {
-    if (this.#isSourceDone && this.#open === 0 && this.#order?.isEmpty !== false) {
-      this.#outlet.complete();
-    }
+    this.#exit.leave(ticket, undefined);
   }
 
   /** Aborts a call that nobody waits for. */
   #abort(call: RunningCall, message: string): void {
     const { events, limiter } = this.#settings;
-    const now = this.#release(call);
-    limiter?.engine.forget(call.ticket.id);
-    events?.next(finished(call, 'aborted', now));
-    call.abort('AbortError', message);
+    holdStarts(() => {
+      const now = this.#release(call);
+      this.#tellUsage(call, false);
+      limiter?.engine.forget(call.ticket.id);
+      events?.next(finished(call, 'aborted', now));
+      call.abort('AbortError', message);
+    });
   }
 
   /** Frees the slot of a call that is over; returns when that was. */
   #release(call: RunningCall): number {
     const now = this.#settings.clock.now();
     call.state = 'over';
-    call.stopTimer?.();
+    call.timeouts?.stop();
     this.#running.delete(call.ticket);
     this.#pool.release(now);
     return now;

@@ -8,6 +8,7 @@ import {
   QuotaSpentError,
   RxllmError,
 } from '../core/errors';
+import { refusePromise } from '../core/settings';
 import { classifyError, type ErrorClassifier } from '../provider/classify-error';
 import { engineOf, type CacheRunSettings } from './cache-run-settings';
 
@@ -25,9 +26,11 @@ export function land<R, V>(
   flight.state = 'grounded';
   let landed = outcome;
   if (!outcome.ok) {
-    landed = standIn(flight, outcome, settings) ?? outcome;
     flight.failure = outcome.error;
-    if (isOwnEnd(outcome) && isWantedByOthers(flight)) {
+    // Nobody wants another answer after the beginning of this one.
+    const hasAnswered = flight.chunks !== undefined && flight.chunks.length > 0;
+    landed = (hasAnswered ? undefined : standIn(flight, outcome, settings)) ?? outcome;
+    if (!hasAnswered && isOwnEnd(outcome) && isWantedByOthers(flight)) {
       settleStarter(flight, outcome, landed, now);
       grounded.add(flight);
       restartGrounded();
@@ -91,7 +94,7 @@ function settleAll<R, V>(
 /** The expired answer that a failed outcome may be replaced with (`staleIfError`). */
 export function standIn<R, V>(
   flight: Flight<R, V>,
-  outcome: FailedOutcome<R>,
+  outcome: FailedOutcome<R, V>,
   settings: CacheRunSettings<R, V>,
 ): CallOutcome<R, V> | undefined {
   const { request, error, latency, waited, attempts } = outcome;
@@ -144,7 +147,7 @@ function keep<R, V>(
   if (!flight.writes) {
     return;
   }
-  const reason = engine.keep(flight, outcome.value, outcome.latency, now);
+  const reason = engine.keep(flight, outcome.value, outcome.latency, now, settings.stream?.isWhole);
   if (reason !== undefined) {
     const { ticket, key } = flight;
     settings.events?.next({ type: 'cache-not-kept', at: now, id: ticket.id, key, reason });
@@ -157,7 +160,9 @@ function isOfTheCall(error: unknown, classify: ErrorClassifier = classifyError):
     return false;
   }
   try {
-    const { kind } = classify(error);
+    const classification = classify(error);
+    refusePromise('classifyError', classification);
+    const { kind } = classification;
     return kind !== 'wait' && kind !== 'overloaded';
   } catch {
     return false;

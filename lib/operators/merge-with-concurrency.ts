@@ -20,6 +20,7 @@ import {
   requiredFunction,
   schedulerSetting,
   switchSetting,
+  type Lenient,
 } from '../core/settings';
 import { validated, type TraitsReader } from '../core/traits';
 import type { AdaptiveRateLimiter, OverflowPolicy } from '../limiter/adaptive-rate-limiter';
@@ -27,9 +28,11 @@ import { AdmissionQueue } from '../limiter/admission-queue';
 import { engineOf } from '../limiter/engine-of';
 import { SlotPool } from '../limiter/slot-pool';
 import { RetryPolicy, type RetryConfig } from '../provider/retry-policy';
+import { answerJudgeOf } from './answer-verdict';
 import { ConcurrentRun } from './concurrent-run';
 import type { RunSettings } from './run-settings';
 import { subscribeWhileOpen } from './subscribe-while-open';
+import { UnknownErrors } from './unknown-errors';
 
 /** The config of {@link mergeWithConcurrency}. */
 export interface ConcurrencyConfig<R> {
@@ -55,6 +58,12 @@ export interface ConcurrencyConfig<R> {
   readonly maxQueue?: number | undefined;
   /** Whom a full queue refuses: `reject` the newcomer (default), or `drop-oldest` of the lowest priority. */
   readonly overflow?: OverflowPolicy | undefined;
+  /**
+   * Finds the error in an answer that came as a success; the call then fails with what it returns, unless that is
+   * undefined. `false` takes every answer for one. Default: the exported function of this name, which knows the errors
+   * of LLM providers.
+   */
+  readonly errorInAnswer?: false | Lenient<[answer: unknown, request: unknown], unknown> | undefined;
   /** Reads the traits of a request. Default: its own fields named like traits, where their values are valid. */
   readonly traits?: TraitsReader<R> | undefined;
   /** Hears what happens to every request. */
@@ -97,8 +106,29 @@ export function mergeWithConcurrency<R, O extends ObservableInput<unknown>>(
   config?: number | ConcurrencyConfig<R>,
 ): OperatorFunction<R, CallOutcome<R, ObservedValueOf<O>>> {
   requiredFunction('call', call);
-  const settings: ConcurrencyConfig<R> =
-    typeof config === 'number' ? { maxConcurrent: config } : configObject('mergeWithConcurrency', config);
+  const { settingsOf, maxConcurrent } = checkedConcurrency(
+    'mergeWithConcurrency',
+    typeof config === 'number' ? { maxConcurrent: config } : config,
+  );
+  return mergeBySettings(call, settingsOf, maxConcurrent);
+}
+
+/** A config that was checked: what each subscription asks for, and how many calls may run at once in it. */
+export interface CheckedConcurrency<R> {
+  readonly settingsOf: () => RunSettings<R>;
+  readonly maxConcurrent: number | Observable<number>;
+}
+
+/**
+ * Checks the config of an operator.
+ *
+ * @throws TypeError or RangeError for a config that names a wrong value
+ */
+export function checkedConcurrency<R>(
+  owner: string,
+  config: ConcurrencyConfig<R> | undefined,
+): CheckedConcurrency<R> {
+  const settings: ConcurrencyConfig<R> = configObject(owner, config);
   const maxConcurrent = isObservable(settings.maxConcurrent)
     ? settings.maxConcurrent
     : numberSetting('maxConcurrent', settings.maxConcurrent, defaultMaxConcurrent, {
@@ -117,15 +147,16 @@ export function mergeWithConcurrency<R, O extends ObservableInput<unknown>>(
   const maxQueue = numberSetting('maxQueue', settings.maxQueue, Infinity, { whole: true, infinite: true });
   const overflow = choiceSetting('overflow', settings.overflow, 'reject', ['reject', 'drop-oldest']);
   const traits = validated(functionSetting('traits', settings.traits));
+  const errorInAnswer = answerJudgeOf(settings.errorInAnswer);
   schedulerSetting(settings.scheduler);
   const retryConfig = retryConfigOf(settings.retry);
   if (retryConfig) {
     new RetryPolicy(retryConfig, { now: () => 0, schedule: () => () => undefined });
   }
 
-  return mergeBySettings(
-    call,
-    () => {
+  return {
+    maxConcurrent,
+    settingsOf: () => {
       const engine = limiter?.[engineOf];
       const clock = engine?.clock ?? clockFrom(settings.scheduler);
       return {
@@ -138,17 +169,18 @@ export function mergeWithConcurrency<R, O extends ObservableInput<unknown>>(
           overflow: limiter.overflow,
         },
         retry: retryConfig && new RetryPolicy(retryConfig, clock),
+        unknownErrors: new UnknownErrors(),
         ordered,
         timeout,
         maxWait,
         maxQueue,
         overflow,
         traits,
+        errorInAnswer,
         events,
       };
     },
-    maxConcurrent,
-  );
+  };
 }
 
 /**

@@ -2,13 +2,15 @@ import { defer, map, Subject, Subscription, type Observable } from 'rxjs';
 import type { Flight, FlightCarrier } from '../cache/flights';
 import type { CallOutcome } from '../core/call';
 import { MissingOutcomeError } from '../core/errors';
-import { Consumer, handOver, ticketOfOutcome } from '../core/hand-over';
+import { Consumer, handOver, ticketOfItem } from '../core/hand-over';
 import { shown } from '../core/settings';
+import type { StreamChunk, StreamEnd, StreamItem } from '../core/stream';
 import { nextStartNumber, type Ticket } from '../core/ticket';
 import { engineOf, type CacheRunSettings, type LastingPipeline } from './cache-run-settings';
 import { FlightsByRequest } from './flights-by-request';
 import { land } from './landing';
-import { failed, outcomeOr } from './outcomes';
+import type { Emitted } from './items';
+import { failed, outcomeOr, withChunks } from './outcomes';
 
 /** Cancelled requests that a pipeline remembers at most: they may still arrive at an operator, or their answers here. */
 const mostAbandoned = 1000;
@@ -47,10 +49,13 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
       this.#next = Consumer.current();
       return this.#requests;
     });
-    const outcomes$ = observableOr(this.#settings.misses(misses$));
+    const made$ = observableOr(this.#settings.misses(misses$));
+    const outcomes$ = this.#settings.stream
+      ? made$
+      : made$.pipe(map((outcome) => outcomeOr(outcome as CallOutcome<R, V>, emitted)));
     this.#subscription.add(
-      outcomes$.pipe(map((outcome) => outcomeOr(outcome, emitted))).subscribe({
-        next: (outcome) => this.#landed(outcome),
+      outcomes$.subscribe({
+        next: (item: Emitted<R, V>) => this.#take(item),
         error: (error: unknown) => this.#ended(error),
         complete: () => this.#ended(),
       }),
@@ -74,6 +79,7 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
     }
     flight.carrier = this;
     flight.state = 'calling';
+    flight.chunks = this.#settings.stream && [];
     this.#flights.set(ticket, flight);
     this.#byRequest.add(flight);
     ticket.passOnBy(this.#settings.cache ?? this);
@@ -155,25 +161,48 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
     }
   }
 
+  #take(item: Emitted<R, V>): void {
+    if (!this.#settings.stream) {
+      this.#landed(item as CallOutcome<R, V>);
+    } else if ((item as StreamItem<R, unknown, V>).type === 'chunk') {
+      this.#brought(item as StreamChunk<R, unknown>);
+    } else {
+      this.#landed((item as StreamEnd<R, V>).outcome);
+    }
+  }
+
+  #brought(item: StreamChunk<R, unknown>): void {
+    const flight = this.#flightBy(ticketOfItem(item));
+    flight?.chunks?.push(item.chunk);
+    for (const waiter of flight?.waiters() ?? []) {
+      waiter.takeChunks(flight!);
+    }
+  }
+
   #landed(outcome: CallOutcome<R, V>): void {
     const flight = this.#flightOf(outcome);
     if (flight) {
       this.#forget(flight);
       flight.ticket.isOver = true;
-      land(flight, outcome, this.#settings);
+      land(flight, withChunks(outcome, flight.chunks), this.#settings);
       this.#closeIfUnused();
     }
   }
 
+  /** The flight of a ticket, or of one that it was derived from. */
+  #flightBy(ticket: Ticket | undefined): Flight<R, V> | undefined {
+    return ticket && (this.#flights.get(ticket) ?? this.#flightBy(ticket.outer));
+  }
+
   /** By its ticket, by the request itself, or by its key if the pipeline answers with a copy of the request. */
   #flightOf(outcome: CallOutcome<R, V>): Flight<R, V> | undefined {
-    const ticket = ticketOfOutcome(outcome) as Ticket<R> | undefined;
-    const flight = ticket && this.#flights.get(ticket);
+    const ticket = ticketOfItem(outcome) as Ticket<R> | undefined;
+    const flight = this.#flightBy(ticket);
     if (flight) {
       return flight;
     }
     // An operator of the user's may have made a copy of the request, of which the ticket knows.
-    const request = ticket ? ticket.request : outcome.request;
+    const { request } = ticket?.outer ? (ticket.outer as Ticket<R>) : (ticket ?? outcome);
     for (const oldest of this.#byRequest.of(request)) {
       return oldest;
     }

@@ -58,6 +58,7 @@ export class Misses<R, V> implements WaiterMisses<R, V> {
       this.#pipelines.send(own);
     } else {
       own?.firstWaiter?.startAnew(own);
+      flight?.bringUpToDate(waiter);
     }
   }
 
@@ -72,6 +73,7 @@ export class Misses<R, V> implements WaiterMisses<R, V> {
     const running = this.#engine!.flights.get(key) as Flight<R, V> | undefined;
     if (running) {
       this.#join(waiter, running);
+      running.bringUpToDate(waiter);
     } else {
       // A listener had its last waiter leave, or had it land.
       this.#pipelines.send(this.#depart(waiter, key));

@@ -2,6 +2,7 @@ import { KeptFailure, type CacheEntry } from '../cache/cache-entry';
 import type { CallOutcome, FailedOutcome } from '../core/call';
 import type { Clock } from '../core/clock';
 import { shown } from '../core/settings';
+import type { StreamedAnswer } from '../core/stream';
 import type { Ticket } from '../core/ticket';
 
 /** The outcome of a request that the cache answers. */
@@ -18,8 +19,25 @@ export function cachedOutcome<R, V>(
   return { ok: true, request, value: value as V, source: now >= freshUntil ? 'stale' : 'cache', ...times };
 }
 
+/** An outcome whose value is kept with the chunks that it was made of, if there are any. */
+export function withChunks<R, V>(
+  outcome: CallOutcome<R, V>,
+  chunks: readonly unknown[] | undefined,
+): CallOutcome<R, V> {
+  if (!chunks || !outcome.ok) {
+    return outcome;
+  }
+  const value: StreamedAnswer = { value: outcome.value, chunks };
+  return { ...outcome, value: value as V };
+}
+
+/** The outcome as the subscriber gets it whose value is kept with its chunks. */
+export function withoutChunks<R, V>(outcome: CallOutcome<R, V>): CallOutcome<R, V> {
+  return outcome.ok ? { ...outcome, value: (outcome.value as StreamedAnswer<V>).value } : outcome;
+}
+
 /** The outcome of a request that is given up, or whose call never comes about. */
-export function failed<R>(ticket: Ticket, request: R, error: unknown, clock: Clock): FailedOutcome<R> {
+export function failed<R>(ticket: Ticket, request: R, error: unknown, clock: Clock): FailedOutcome<R, never> {
   const { attempts, lastFailure, arrivedAt } = ticket;
   const waited = (lastFailure?.startedAt ?? clock.now()) - arrivedAt;
   return { ok: false, request, error, latency: lastFailure?.latency ?? 0, waited, attempts };

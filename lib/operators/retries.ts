@@ -1,18 +1,15 @@
-import type { Clock } from '../core/clock';
 import { QuotaSpentError } from '../core/errors';
 import type { FailedAttempt } from '../core/ticket';
 import type { FailureVerdict } from '../limiter/limiter-engine';
 import type { SlotPool } from '../limiter/slot-pool';
 import { endOf, hopelessError, type Failure, type Walls } from '../limiter/walls';
-import type { RetryPolicy } from '../provider/retry-policy';
+import type { RunSettings } from './run-settings';
 import type { RunningCall } from './running-call';
 
 /** What a failed call is judged by. */
-interface RetrySettings {
-  readonly clock: Clock;
+interface RetrySettings extends Pick<RunSettings<never>, 'clock' | 'retry' | 'events' | 'unknownErrors'> {
   readonly pool: SlotPool;
   readonly walls: Walls | undefined;
-  readonly retry: RetryPolicy;
 }
 
 /** A call that is to be tried again. */
@@ -22,14 +19,23 @@ interface Retry {
   readonly failedAttempt: FailedAttempt;
 }
 
-/** Tells whether a failed call is tried again, and when; or what its request fails with. */
+/**
+ * Tells whether a failed call is tried again, and when; or what its request fails with. The listener hears of an error that
+ * nobody understands.
+ */
 export function judge(
-  { ticket, attempt, startedAt }: RunningCall,
+  { ticket, attempt, startedAt, hasAnswered }: RunningCall,
   error: unknown,
   verdict: FailureVerdict | undefined,
-  { clock, pool, walls, retry }: RetrySettings,
+  { clock, pool, walls, retry, events, unknownErrors }: RetrySettings,
 ): Retry | Failure {
-  const meaning = retry.classify(error);
+  const meaning = retry?.classify(error);
+  if ((meaning ?? verdict)?.kind === 'unknown') {
+    unknownErrors.tell(error, clock.now(), events);
+  }
+  if (!retry || !meaning || hasAnswered) {
+    return { error };
+  }
   const isRefused = meaning.kind === 'wait' || meaning.kind === 'overloaded';
   const hopeless = isRefused && hopelessError(walls, pool, ticket, ticket.arrivedAt, clock.now());
   if (hopeless) {

@@ -1,14 +1,18 @@
 import type { Clock } from '../core/clock';
 import type { CallEventListener } from '../core/events';
+import type { AnyStreamCall } from '../core/stream';
 import type { TraitsReader } from '../core/traits';
 import type { OverflowPolicy } from '../limiter/adaptive-rate-limiter';
 import type { AdmissionQueue } from '../limiter/admission-queue';
 import type { LimiterEngine } from '../limiter/limiter-engine';
 import type { SlotPool } from '../limiter/slot-pool';
 import type { RetryPolicy } from '../provider/retry-policy';
+import type { AnswerJudge } from './answer-verdict';
+import type { AttemptLimits } from './attempt-timeouts';
+import type { UnknownErrors } from './unknown-errors';
 
 /** What one subscription of mergeWithConcurrency works with; queue, slots and retries may be shared with others. */
-export interface RunSettings<R> {
+export interface RunSettings<R> extends AttemptLimits {
   readonly clock: Clock;
   readonly queue: AdmissionQueue;
   /** Slots that several subscriptions share; else each has a pool of its own. */
@@ -22,13 +26,15 @@ export interface RunSettings<R> {
       }
     | undefined;
   readonly retry?: RetryPolicy | undefined;
+  readonly unknownErrors: UnknownErrors;
   readonly ordered: boolean;
-  /** Milliseconds per attempt. */
-  readonly timeout: number;
+  /** The stream call, if its chunks are told as they come: then items are emitted in place of outcomes. */
+  readonly stream?: AnyStreamCall | undefined;
   /** Milliseconds since arrival. */
   readonly maxWait: number;
   readonly maxQueue: number;
   readonly overflow: OverflowPolicy;
   readonly traits: TraitsReader<R>;
+  readonly errorInAnswer?: AnswerJudge | undefined;
   readonly events?: CallEventListener | undefined;
 }

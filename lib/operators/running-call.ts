@@ -1,30 +1,24 @@
-import {
-  finalize,
-  from,
-  Subscription,
-  takeLast,
-  throwIfEmpty,
-  type Observable,
-  type ObservableInput,
-  type Subscriber,
-} from 'rxjs';
-import type { CallContext, ProviderFeedback } from '../core/call';
-import type { Cancel } from '../core/clock';
+import { EmptyError, Subscription, type Observable, type ObservableInput } from 'rxjs';
+import type { CallContext, ProviderFeedback, TokenUsage } from '../core/call';
 import { attempt } from '../core/listener';
 import type { Ticket } from '../core/ticket';
+import type { AnswerInChunks } from './answer-in-chunks';
+import { resultOf, type AnswerJudge, type CallResult } from './answer-verdict';
+import type { AttemptTimeouts } from './attempt-timeouts';
+import { observeInput } from './observe-input';
 import { subscribeUnder } from './subscribe-while-open';
+
+export type { CallResult };
 
 /** A call as the operators are given it. */
 export type Call = (request: never, context: CallContext) => ObservableInput<unknown>;
-
-/** What became of an attempt. */
-export type CallResult =
-  { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown };
 
 /** Makes a call, and hears what it reports and how it ends. */
 export interface CallOwner {
   ended(call: RunningCall, result: CallResult): void;
   heard(call: RunningCall, feedback: ProviderFeedback): void;
+  /** A stream call has brought a chunk. */
+  brought(call: RunningCall, chunk: unknown): void;
 }
 
 /** One attempt while it runs, which is also the context that the call is given. */
@@ -32,20 +26,37 @@ export class RunningCall implements CallContext {
   readonly attempt: number;
   /** The owner says when it is over; then nothing that it reports is heard any more. */
   state: 'running' | 'over' = 'running';
-  /** Cancels the timer of `timeout`. */
-  stopTimer: Cancel | undefined;
+  /** Set if time is limited. */
+  timeouts: AttemptTimeouts | undefined;
+  /** Whether it has reported its usage. */
+  isUsageTold = false;
   readonly #owner: CallOwner;
   readonly #work = new Subscription();
   #controller: AbortController | undefined;
   #abortReason: unknown;
 
+  /** @param answer takes in the chunks of a stream call */
   constructor(
     readonly ticket: Ticket,
     readonly startedAt: number,
     owner: CallOwner,
+    readonly answer?: AnswerInChunks,
   ) {
     this.attempt = ticket.attempts;
     this.#owner = owner;
+  }
+
+  /** Whether a chunk has come: then it is not tried again, as nobody wants the beginning of an answer twice. */
+  get hasAnswered(): boolean {
+    return this.answer?.isEmpty === false;
+  }
+
+  /** What its chunks have used up, unless it has reported that itself. */
+  untoldUsage(isWhole: boolean): TokenUsage | undefined {
+    if (!this.hasAnswered || this.isUsageTold) {
+      return undefined;
+    }
+    return isWhole ? this.answer!.usage : this.answer!.estimatedUsage(this.ticket.request);
   }
 
   /** Milliseconds from the arrival of its request to this start. */
@@ -74,30 +85,37 @@ export class RunningCall implements CallContext {
   }
 
   /** Makes the call. Its owner hears how it ended when it is torn down. */
-  make(call: Call): void {
+  make(call: Call, errorInAnswer: AnswerJudge | undefined): void {
+    let last: { readonly value: unknown } | undefined;
     let result: CallResult | undefined;
-    subscribeUnder<unknown>(this.#work, (subscriber) => {
-      const made = call(this.ticket.request as never, this);
-      if (!subscriber.closed) {
-        follow(from(made), subscriber);
-      } else if (made instanceof Promise) {
-        // It runs although nobody wants its answer: a failure of it is no unhandled rejection.
-        made.catch(() => undefined);
+    let isSubscribing = true;
+    const end = (ended: CallResult) => {
+      result = ended;
+      // What a call leaves behind is only known, and torn down, when `subscribe` has returned.
+      if (!isSubscribing) {
+        attempt(() => this.#work.unsubscribe());
+        this.#owner.ended(this, ended);
       }
-    })
-      .pipe(
-        takeLast(1),
-        throwIfEmpty(),
-        finalize(() => {
-          if (result) {
-            this.#owner.ended(this, result);
-          }
+    };
+    const source = this.#begin(call, end);
+    if (source) {
+      attempt(() =>
+        subscribeUnder(this.#work, (subscriber) => source.subscribe(subscriber)).subscribe({
+          next: (value) => {
+            last = { value };
+            if (this.answer) {
+              this.#owner.brought(this, value);
+            }
+          },
+          error: (error: unknown) => end({ ok: false, error }),
+          complete: () => end(last ? this.#resultOf(last.value, errorInAnswer) : empty()),
         }),
-      )
-      .subscribe({
-        next: (value) => (result = { ok: true, value }),
-        error: (error: unknown) => (result = { ok: false, error }),
-      });
+      );
+    }
+    isSubscribing = false;
+    if (result) {
+      end(result);
+    }
   }
 
   /** Stops the work, and tells the signal why. */
@@ -106,15 +124,31 @@ export class RunningCall implements CallContext {
     attempt(() => this.#work.unsubscribe());
     this.#controller?.abort(this.#abortReason);
   }
+
+  /** Of a stream call, its chunks are judged together. */
+  #resultOf(value: unknown, errorInAnswer: AnswerJudge | undefined): CallResult {
+    return this.answer ? { ok: true, value } : resultOf(value, this.ticket.request as never, errorInAnswer);
+  }
+
+  /** Has the call made; undefined if there is nothing to follow. */
+  #begin(call: Call, end: (result: CallResult) => void): Observable<unknown> | undefined {
+    try {
+      const made = call(this.ticket.request as never, this);
+      if (!this.#work.closed) {
+        return observeInput(made);
+      }
+      if (made instanceof Promise) {
+        // It runs although nobody wants its answer: a failure of it is no unhandled rejection.
+        made.catch(() => undefined);
+      }
+    } catch (error) {
+      end({ ok: false, error });
+    }
+    return undefined;
+  }
 }
 
-/** Subscribes to what a call returned, and reports what its teardown throws. */
-function follow<T>(source: Observable<T>, subscriber: Subscriber<T>): void {
-  const work = new Subscription();
-  subscriber.add(() => attempt(() => work.unsubscribe()));
-  subscribeUnder<T>(work, (inner) => attempt(() => source.subscribe(inner))).subscribe({
-    next: (value) => subscriber.next(value),
-    error: (error: unknown) => subscriber.error(error),
-    complete: () => subscriber.complete(),
-  });
+function empty(): CallResult {
+  // eslint-disable-next-line @typescript-eslint/no-deprecated -- RxJS exports no other way to make one
+  return { ok: false, error: new EmptyError() };
 }

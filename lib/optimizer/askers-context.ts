@@ -1,5 +1,6 @@
 import { defer, Observable, type ObservableInput } from 'rxjs';
 import type { CallContext } from '../core/call';
+import { observeInput } from '../operators/observe-input';
 
 /**
  * The async context of somebody who asks, as `AsyncLocalStorage` and tracers know it. A call that starts later, by the
@@ -8,19 +9,21 @@ import type { CallContext } from '../core/call';
  */
 export class AskersContext {
   readonly #due: (() => void)[] = [];
-  #isAsking = true;
+  #isAsking = false;
   #resume: () => void;
 
   constructor() {
     this.#resume = this.#continuation();
   }
 
-  /** Makes the request. */
+  /** Makes a request, in this context. */
   ask<T>(request: () => T): T {
+    const wasAsking = this.#isAsking;
+    this.#isAsking = true;
     try {
       return request();
     } finally {
-      this.#isAsking = false;
+      this.#isAsking = wasAsking;
     }
   }
 
@@ -34,7 +37,7 @@ export class AskersContext {
         : new Observable<V>((subscriber) => {
             this.#due.push(() => {
               if (!subscriber.closed) {
-                defer(() => call(request, context)).subscribe(subscriber);
+                defer(() => observeInput(call(request, context))).subscribe(subscriber);
               }
             });
             this.#resume();

@@ -11,7 +11,7 @@ import type { OptimizerConfig } from './optimizer-config';
 /** The config of an {@link AsyncLLMExecutor}: that of the optimizer, as far as it concerns slots and queue. */
 export interface ExecutorConfig extends Pick<
   OptimizerConfig,
-  'maxConcurrent' | 'timeout' | 'maxWait' | 'maxQueue' | 'overflow' | 'traits' | 'scheduler'
+  'maxConcurrent' | 'timeout' | 'maxWait' | 'maxQueue' | 'overflow' | 'errorInAnswer' | 'traits' | 'scheduler'
 > {
   /** Whether and how failed calls are tried again; a number is the attempts in all. Default false. */
   readonly retry?: boolean | number | RetryConfig | undefined;

@@ -1,3 +1,8 @@
+import type { AnyStreamCall } from '../core/stream';
+
+/** A call, or a stream call. */
+export type AnyCall = ((...parameters: never[]) => unknown) | AnyStreamCall;
+
 /** Source texts that are remembered at most. */
 const mostTexts = 1000;
 
@@ -11,12 +16,13 @@ export class InlineCalls {
   readonly #texts = new Map<string, boolean>();
 
   /** Whether a call is the second function with its name and source text. */
-  isRepeated(call: (...parameters: never[]) => unknown): boolean {
+  isRepeated(call: AnyCall): boolean {
     if (this.#known.has(call)) {
       return false;
     }
     this.#known.add(call);
-    const text = `${call.name} ${String(call)}`;
+    const made = typeof call === 'function' ? call : call.open;
+    const text = `${made.name} ${String(made)}`;
     const isTold = this.#texts.get(text);
     if (isTold !== undefined || this.#texts.size < mostTexts) {
       this.#texts.set(text, isTold !== undefined);

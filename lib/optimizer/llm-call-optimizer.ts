@@ -1,8 +1,8 @@
-import type { Observable } from 'rxjs';
 import {
   firstValueFrom,
   from,
   isObservable,
+  Observable,
   of,
   Subject,
   Subscription,
@@ -11,34 +11,43 @@ import {
   type ObservedValueOf,
   type OperatorFunction,
 } from 'rxjs';
-import type { CacheExplanation } from '../cache/explanation';
+import { explain, type CacheExplanation } from '../cache/explanation';
 import { internalsOf, type LLMResultCache } from '../cache/llm-result-cache';
 import type { CallContext, CallOutcome } from '../core/call';
 import { ClosedError } from '../core/errors';
 import type { CallEvent, CallEventListener } from '../core/events';
+import { holdStarts } from '../core/held-starts';
 import { attempt } from '../core/listener';
-import { clockFrom } from '../core/scheduler-clock';
-import { choiceSetting, configObject, functionSetting, numberSetting } from '../core/settings';
-import { noTraits, type TraitsReader } from '../core/traits';
+import { configObject, requiredFunction } from '../core/settings';
+import type { StreamCall, StreamItem } from '../core/stream';
 import type { AdaptiveRateLimiter } from '../limiter/adaptive-rate-limiter';
-import { AdmissionQueue } from '../limiter/admission-queue';
-import { engineOf } from '../limiter/engine-of';
-import { SlotPool } from '../limiter/slot-pool';
-import { followLimit, retryConfigOf, type NotAString } from '../operators/merge-with-concurrency';
-import { RetryPolicy } from '../provider/retry-policy';
-import { CallStats, type StatsSnapshot } from '../stats/call-stats';
+import { followLimit, mergeBySettings, type NotAString } from '../operators/merge-with-concurrency';
+import { requiredStreamCall, streamBySettings, streamTimeouts } from '../operators/stream-with-concurrency';
+import type { CallStats, StatsSnapshot } from '../stats/call-stats';
 import { abortedBy, onAbort } from './aborted-by';
 import { AskersContext } from './askers-context';
-import { CallOperators } from './call-operators';
 import {
-  cacheOf,
-  limiterOf,
   type BatchOptions,
   type LLMCall,
   type OptimizeOptions,
   type OptimizerConfig,
   type PromiseOptions,
 } from './optimizer-config';
+import { partsOf } from './optimizer-parts';
+import {
+  operatorOf,
+  requestRules,
+  type OperatorCalls,
+  type OperatorOptions,
+  type OptimizerWork,
+} from './optimizer-work';
+import {
+  chunksOnly,
+  chunkSettings,
+  type OptimizeStreamOptions,
+  type StreamOperatorOptions,
+  type StreamOptions,
+} from './stream-options';
 
 /**
  * The three operators put together over one limiter, one cache, one set of slots and one set of statistics, for
@@ -62,82 +71,32 @@ export class LLMCallOptimizer {
   /** What happens to every request; completes on `close()`. */
   readonly events$: Observable<CallEvent>;
   readonly #stats: CallStats;
-  readonly #operators: CallOperators;
-  readonly #queue: AdmissionQueue;
-  readonly #pool: SlotPool;
+  readonly #work: OptimizerWork;
   readonly #events = new Subject<CallEvent>();
-  readonly #isOwnCache: boolean;
   readonly #following = new Subscription();
   #limitError: { readonly error: unknown } | undefined;
   #isClosed = false;
 
   constructor(config?: OptimizerConfig) {
     const settings: OptimizerConfig = configObject('LLMCallOptimizer', config);
-    const { scheduler, maxConcurrent, prices, sampleInterval } = settings;
-    const classify = functionSetting('classifyError', settings.classifyError);
-    const maxQueue = numberSetting('maxQueue', settings.maxQueue, Infinity, { whole: true, infinite: true });
-    const overflow = choiceSetting('overflow', settings.overflow, 'reject', ['reject', 'drop-oldest']);
-    const events: CallEventListener = {
+    const { maxConcurrent } = settings;
+    const listener: CallEventListener = {
       next: (event) => {
         attempt(() => this.#stats.next(event));
         this.#events.next(event);
       },
     };
     this.events$ = this.#events.asObservable();
-    this.limiter = limiterOf(settings);
-    const { cache, isOwn, needsNames } = cacheOf(settings, events);
-    this.cache = cache;
-    this.#isOwnCache = isOwn;
-    const engine = this.limiter?.[engineOf];
-    const clock = engine?.clock ?? this.cache?.[internalsOf].clock ?? clockFrom(scheduler);
-    this.#queue = engine?.queue ?? new AdmissionQueue(clock);
-    const retryConfig = retryConfigOf(settings.retry ?? true);
-    const retry =
-      retryConfig &&
-      new RetryPolicy({ ...retryConfig, classifyError: retryConfig.classifyError ?? classify }, clock);
-    this.#pool = new SlotPool(
-      isObservable(maxConcurrent)
-        ? 3
-        : numberSetting('maxConcurrent', maxConcurrent, 3, { min: 1, whole: true, infinite: true }),
-      retry?.maxElapsed,
+    const { limiter, cache, queue, pool, work, stats } = partsOf(settings, listener, () =>
+      this.#isClosed ? this.#closedError() : undefined,
     );
-    this.#operators = new CallOperators({
-      cache,
-      needsNames,
-      events,
-      classify,
-      traits: functionSetting('traits', settings.traits) as TraitsReader<unknown> | undefined,
-      maxWait: numberSetting('maxWait', settings.maxWait, Infinity, { infinite: true }),
-      run: {
-        clock,
-        queue: this.#queue,
-        sharedPool: this.#pool,
-        limiter: engine && { engine, key: this.limiter, maxQueue: Infinity, overflow },
-        retry,
-        ordered: false,
-        timeout: numberSetting('timeout', settings.timeout, Infinity, { above: true, infinite: true }),
-        maxQueue,
-        overflow,
-        // What there is to know of a request is on its ticket, as the cache in front has read its traits.
-        traits: () => noTraits,
-        maxWait: Infinity,
-      },
-    });
-    this.#stats = new CallStats({
-      sampleInterval,
-      prices,
-      limiter: this.limiter,
-      cache: this.cache,
-      executor: () => ({
-        active: this.#pool.active,
-        queued: this.#queue.waiting + this.#queue.backingOff,
-        maxConcurrent: this.#pool.limit,
-      }),
-      scheduler,
-    });
+    this.limiter = limiter;
+    this.cache = cache;
+    this.#work = work;
+    this.#stats = stats;
     this.stats$ = this.#stats.stats$;
     if (isObservable(maxConcurrent)) {
-      followLimit(maxConcurrent, this.#pool, this.#queue, {
+      followLimit(maxConcurrent, pool, queue, {
         add: (teardown) => this.#following.add(teardown),
         error: (error) => {
           this.#limitError = { error };
@@ -149,8 +108,8 @@ export class LLMCallOptimizer {
 
   /**
    * An operator that answers every request of a stream with one outcome, in the order they are ready (or in that of
-   * the source with `ordered`). Answers are shared by requests to the same function; give two functions one `namespace`
-   * to have them share theirs. A call that asks the optimizer for its own request waits for itself.
+   * the source with `ordered`). Equal requests to one function share answers and calls; requests to two functions do if
+   * these have one `namespace`. A call that asks the optimizer for its own request waits for itself.
    *
    * ```
    * requests  -a--a--b---|
@@ -160,14 +119,57 @@ export class LLMCallOptimizer {
    * @example
    * articles$.pipe(optimizer.optimize(summarise, { priority: 'low' }), unwrapOutcomes());
    *
-   * @throws TypeError for a wrong option, and for a call without a `namespace` where the cache is shared or has a store
+   * @throws TypeError for a wrong option, and for a call without a `namespace` if the cache is shared or has a store
    */
   optimize<R, O extends ObservableInput<unknown>>(
     call: (request: R, context: CallContext) => O & NotAString<O>,
     options: OptimizeOptions = {},
   ): OperatorFunction<R, CallOutcome<R, ObservedValueOf<O>>> {
     refuseSharedKey(options);
-    return this.#operators.make<R, ObservedValueOf<O>>(call, options);
+    return this.#operator<R, ObservedValueOf<O>>(call, options);
+  }
+
+  /**
+   * The form of `optimize` for calls whose answers arrive as streams of chunks: it emits the chunks of every answer as
+   * they come, and then the one outcome of its request, whose value is what `collect` makes of them. An equal request
+   * that comes while a stream runs is given at once what has come so far, and then shares the rest. A kept answer is given
+   * with its chunks. Answers of `optimize` are kept apart from these.
+   *
+   * ```
+   * requests  -a---a------b---|
+   * items     --1-2(12)(33A A)-(4B)|      1 to 4 are chunks; one call for both a
+   * ```
+   *
+   * @example
+   * questions$.pipe(optimizer.optimizeStream(ask)).subscribe((item) => {
+   *   if (item.type === 'chunk') {
+   *     show(item.id, item.chunk);
+   *   } else {
+   *     finish(item.id, item.outcome);
+   *   }
+   * });
+   */
+  optimizeStream<R, C, V>(
+    call: StreamCall<R, C, V>,
+    options: OptimizeStreamOptions = {},
+  ): OperatorFunction<R, StreamItem<R, C, V>> {
+    refuseSharedKey(options);
+    return this.#streamOperator(call, options);
+  }
+
+  /**
+   * Streams the answer to one request: its chunks as they come, at once if they were kept. Each subscription is a request,
+   * and leaving gives it up. Errors with the error of its failed outcome, with the signal's reason when that is aborted,
+   * and with `ClosedError` when the optimizer is closed. The call runs in the async context in which `stream` was called.
+   *
+   * @example
+   * optimizer.stream(ask, 'Why is gold up?').subscribe((text) => process.stdout.write(text));
+   */
+  stream<R, C, V>(call: StreamCall<R, C, V>, request: R, options: StreamOptions = {}): Observable<C> {
+    const context = new AskersContext();
+    const operator = this.#streamOperator(call, options, context);
+    const chunks$ = of(request).pipe(operator, chunksOnly(), abortedBy(options.signal));
+    return new Observable((subscriber) => context.ask(() => chunks$.subscribe(subscriber)));
   }
 
   /**
@@ -186,10 +188,8 @@ export class LLMCallOptimizer {
     options: PromiseOptions = {},
   ): Promise<ObservedValueOf<O>> {
     const context = new AskersContext();
-    const outcome$ = of(request).pipe(
-      this.#operators.make<R, ObservedValueOf<O>>(call, options, { context }),
-      abortedBy(options.signal),
-    );
+    const operator = this.#operator<R, ObservedValueOf<O>>(call, options, { context });
+    const outcome$ = of(request).pipe(operator, abortedBy(options.signal));
     const outcome = await context.ask(() => firstValueFrom(outcome$, { defaultValue: undefined }));
     if (!outcome) {
       throw this.#closedError();
@@ -218,12 +218,13 @@ export class LLMCallOptimizer {
     refuseSharedKey(options);
     const { signal } = options;
     const context = new AskersContext();
-    const operator = this.#operators.make<R, ObservedValueOf<O>>(
+    const operator = this.#operator<R, ObservedValueOf<O>>(
       call,
       { ...options, ordered: true },
       { context, opened: (run) => onAbort(signal, () => run.failWith(signal!.reason)) },
     );
-    return context.ask(() => firstValueFrom(from(requests).pipe(operator, toArray()), { defaultValue: [] }));
+    const outcomes$ = from(requests).pipe(operator, toArray());
+    return context.ask(() => firstValueFrom(outcomes$, { defaultValue: [] }));
   }
 
   /**
@@ -234,11 +235,13 @@ export class LLMCallOptimizer {
    * console.log((await optimizer.explain(summarise, { article }))?.text);
    */
   async explain<R>(
-    call: LLMCall<R, unknown>,
+    call: LLMCall<R, unknown> | StreamCall<R, never, unknown>,
     request: R,
     options: PromiseOptions = {},
   ): Promise<CacheExplanation | undefined> {
-    return this.#operators.explain(call, request, options);
+    const { traits, keys } = requestRules<R>(this.#work, call, options);
+    const read = traits.read(request);
+    return this.cache && explain(this.cache[internalsOf], keys.of(request, read), read);
   }
 
   /** The figures now. */
@@ -256,14 +259,50 @@ export class LLMCallOptimizer {
     }
     this.#isClosed = true;
     this.#following.unsubscribe();
-    this.#operators.close(() => this.#closedError());
+    holdStarts(() => {
+      for (const run of [...this.#work.open]) {
+        run.closeWith(this.#closedError());
+      }
+      for (const pipeline of [...this.#work.lasting]) {
+        pipeline.abandonUnwanted();
+      }
+    });
     this.limiter?.close();
     this.#stats.close();
     this.#events.complete();
-    if (this.#isOwnCache) {
+    if (this.#work.isOwn) {
       // Last, so that the last snapshot tells what the cache held; what the store holds stays.
       this.cache?.close();
     }
+  }
+
+  #operator<R, V>(
+    call: LLMCall<R, unknown>,
+    options: OperatorOptions,
+    { context, opened }: { readonly context?: AskersContext } & Pick<OperatorCalls<R, V>, 'opened'> = {},
+  ): OperatorFunction<R, CallOutcome<R, V>> {
+    requiredFunction('call', call);
+    return operatorOf<R, V>(this.#work, options, {
+      call,
+      misses: (settings) => mergeBySettings(context?.bind(call) ?? call, () => settings),
+      ...(opened && { opened }),
+    });
+  }
+
+  #streamOperator<R, C, V>(
+    call: StreamCall<R, C, V>,
+    options: StreamOperatorOptions,
+    context?: AskersContext,
+  ): OperatorFunction<R, StreamItem<R, C, V>> {
+    requiredStreamCall(call);
+    const timeouts = streamTimeouts(options);
+    const made = context ? { ...call, open: context.bind((request: R, at) => call.open(request, at)) } : call;
+    const operator = operatorOf<R, V>(this.#work, options, {
+      call,
+      misses: (settings) => streamBySettings(made, () => ({ ...settings, ...timeouts })),
+      stream: chunkSettings(call, options.replay),
+    });
+    return operator as OperatorFunction<R, unknown> as OperatorFunction<R, StreamItem<R, C, V>>;
   }
 
   #closedError(): Error {

@@ -7,9 +7,10 @@ import { configObject, numberSetting, switchSetting } from '../core/settings';
 import type { CallTraits, TraitsReader } from '../core/traits';
 import { AdaptiveRateLimiter, type OverflowPolicy } from '../limiter/adaptive-rate-limiter';
 import type { KnownLimits } from '../limiter/known-limits';
+import type { ConcurrencyConfig } from '../operators/merge-with-concurrency';
 import type { ErrorClassifier } from '../provider/classify-error';
 import type { RetryConfig } from '../provider/retry-policy';
-import type { PriceTable } from '../stats/call-metrics';
+import type { PriceTable } from '../stats/prices';
 
 /** A call as the optimizer takes it: an Observable, a promise or any other `ObservableInput` but a string. */
 export type LLMCall<R, V> = (request: R, context: CallContext) => ObservableInput<V>;
@@ -63,9 +64,11 @@ export interface OptimizerConfig {
   readonly maxWait?: number | undefined;
   /** What an error of a call means, for pace and retries. Default: `classifyError`. */
   readonly classifyError?: ErrorClassifier | undefined;
+  /** Finds the error in an answer that came as a success; `false`: none. Default: the function `errorInAnswer`. */
+  readonly errorInAnswer?: ConcurrencyConfig<unknown>['errorInAnswer'] | undefined;
   /** Reads the traits of a request. Default: its own fields named like traits, where their values are valid. */
   readonly traits?: TraitsReader<never> | undefined;
-  /** What tokens cost, for `spent` and `saved`. Default: nothing. */
+  /** What tokens cost, for `spent` and `saved`; `model-unpriced` tells what it lacks. Default: nothing. */
   readonly prices?: PriceTable | undefined;
   /** Milliseconds between snapshots of `stats$` at least. Default 1000. */
   readonly sampleInterval?: number | undefined;

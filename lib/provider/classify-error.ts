@@ -1,19 +1,13 @@
-import { CallTimeoutError, RxllmError } from '../core/errors';
+import { CallTimeoutError, NoAnswerError, RxllmError } from '../core/errors';
 import { day, hour, minute } from './durations';
-import {
-  abortNames,
-  connectionCodes,
-  connectionMessages,
-  connectionNames,
-  kindsByCode,
-  spentQuotaCodes,
-} from './error-codes';
+import { isAbort, isSpentQuota, kindOfCode } from './error-codes';
 import type { ErrorClassification } from './error-classification';
-import { errorShapeOf, fieldOf, layerOf, type ErrorShape, type Layer } from './error-shape';
+import { errorShapeOf, fieldOf, firstOf, layerOf, type ErrorShape, type Layer } from './error-shape';
+import { codesInText, statusInText } from './error-text';
 import { headerOf } from './header-reader';
-import { retryAfterOf, spentUntil, statedLimitsOf } from './rate-limit-headers';
+import { hasNoLimit, retryAfterOf, spentUntil, statedLimitsOf } from './rate-limit-headers';
 import { refusalBodyOf, type RefusalBody } from './refusal-body';
-import type { StatedLimit } from './stated-limit';
+import { firstOfEachName, type StatedLimit } from './stated-limit';
 
 export type { ErrorClassification } from './error-classification';
 
@@ -24,10 +18,12 @@ export type ErrorClassifier = (error: unknown) => ErrorClassification;
 const deepestCause = 4;
 
 /**
- * The default classification: by HTTP status, error code and the provider's wait hint, in the shapes of the SDKs of
- * OpenAI, Anthropic, Google and Amazon, the AI SDK, axios, `fetch` wrappers that keep `status` or `response`, and Node's
- * connection errors. An error that says nothing by itself means what its `cause` means. It never throws: what cannot be
- * read is `unknown`.
+ * The default classification: by HTTP status, code, name and the provider's wait hint, in whatever places and spellings
+ * clients keep them (the SDKs of the providers, the AI SDK, LangChain, axios, RxJS's `ajax`, Angular's `HttpClient`, undici,
+ * wrappers of `fetch` that keep `status` or `response`, and Node's connection errors). An error that says nothing by
+ * itself means what its `cause` means, or else what its message says: `HTTP 503`, `429 Too Many Requests`, `socket hang up`.
+ * It never throws: what cannot be read is `unknown`, and so is an abort, as only the caller knows who aborted. The operators
+ * never abort a call and then ask what its error means: to them an unexplained abort is a client's own timer, `transient`.
  *
  * @example
  * const classify: ErrorClassifier = (error) =>
@@ -37,39 +33,60 @@ const deepestCause = 4;
  */
 export function classifyError(error: unknown, now?: number): ErrorClassification {
   try {
-    let current: unknown = error;
-    for (let depth = 0; depth <= deepestCause; depth++) {
-      const layer = layerOf(current);
-      const classification = layer && classificationOf(layer, now);
-      if (classification || !layer) {
-        return classification ?? { kind: 'unknown' };
-      }
-      // The AI SDK's error of spent retries keeps the last one under this name.
-      current = fieldOf(layer, 'cause') ?? fieldOf(layer, 'lastError');
-    }
+    const shapes = shapesOf(error);
+    return (
+      firstOf(shapes, (shape) => classificationOf(shape, now)) ??
+      firstOf(shapes, (shape) => classificationOf(withText(shape), now)) ?? { kind: 'unknown' }
+    );
   } catch {
-    // An error that cannot even be looked at.
+    return { kind: 'unknown' };
   }
-  return { kind: 'unknown' };
+}
+
+/** Whether an error says that its client gave the call up, which is all that it says. */
+export const isAborted = (error: unknown): boolean =>
+  shapesOf(error).some(({ codes }) => codes.some(isAbort));
+
+/** The error and what caused it, as far as that matters: what is final means the same whatever caused it. */
+function shapesOf(error: unknown): ErrorShape[] {
+  const shapes: ErrorShape[] = [];
+  let layer = layerOf(typeof error === 'string' ? { message: error } : error);
+  while (layer && shapes.length <= deepestCause) {
+    const shape = errorShapeOf(layer);
+    shapes.push(shape);
+    const outer = layer;
+    // The AI SDK's error of spent retries keeps the last one under `lastError`.
+    layer = isFinal(shape)
+      ? undefined
+      : firstOf(['cause', 'lastError', 'originalError'], (name) => layerOf(fieldOf(outer, name)));
+  }
+  return shapes;
+}
+
+/** Of our own errors the cause is what an earlier attempt had failed with. */
+const isFinal = ({ layers, status, codes }: ErrorShape): boolean =>
+  layers[0] instanceof RxllmError || (status === undefined && codes.some(isAbort));
+
+/** What an error says if its message counts as well. */
+function withText(shape: ErrorShape): ErrorShape {
+  const status = shape.status ?? statusInText(shape);
+  // Without a word of the provider's the next call may well bring an answer.
+  const noAnswer = shape.layers[0] instanceof NoAnswerError ? ['server_error'] : [];
+  return { ...shape, status, codes: [...shape.codes, ...codesInText(shape), ...noAnswer] };
 }
 
 /** What the error itself means; undefined where it says nothing. */
-function classificationOf(error: Layer, now: number | undefined): ErrorClassification | undefined {
-  if (error instanceof CallTimeoutError) {
+function classificationOf(shape: ErrorShape, now: number | undefined): ErrorClassification | undefined {
+  if (shape.layers[0] instanceof CallTimeoutError) {
     return { kind: 'transient' };
   }
-  const shape = errorShapeOf(error);
-  // Of our own errors the cause is what an earlier attempt had failed with.
-  if (
-    error instanceof RxllmError ||
-    (shape.status === undefined && shape.codes.some((code) => abortNames.has(code)))
-  ) {
+  if (isFinal(shape)) {
     return { kind: 'unknown' };
   }
   const body = refusalBodyOf(shape);
   const told = kindOf(shape);
   const isRefused = told === 'wait' || told === 'overloaded';
-  const hasSpentCode = shape.codes.some((code) => spentQuotaCodes.has(code));
+  const hasSpentCode = shape.codes.some(isSpentQuota);
   if ((hasSpentCode && !isRefused) || (isRefused && body.isHopeless)) {
     return { kind: 'stop' };
   }
@@ -79,20 +96,20 @@ function classificationOf(error: Layer, now: number | undefined): ErrorClassific
     return kind && { kind };
   }
   const hints = hintsOf(kind, shape, body, now);
-  return isSpent && !((hints.retryAfter ?? 0) > minute) ? { kind: 'stop' } : { kind, ...hints };
+  const isSpentForGood = isSpent && !((hints.retryAfter ?? 0) > minute);
+  // If the provider asks to wait all the same, a limit of 0 is none.
+  const isClosed = kind === 'wait' && hints.retryAfter === undefined && shape.headers.some(hasNoLimit);
+  return isSpentForGood || isClosed ? { kind: 'stop' } : { kind, ...hints };
 }
 
 /** Statuses under which Amazon and Google also refuse, and servers also say that they are overloaded. */
 const isVague = (status: number): boolean => status === 400 || status === 403 || status >= 500;
 
-function kindOf({ status, codes, messages }: ErrorShape): ErrorClassification['kind'] | undefined {
-  const coded = codes.map((code) => kindsByCode.get(code)).find((kind) => kind !== undefined);
+function kindOf({ status, codes, isBrokenAnswer }: ErrorShape): ErrorClassification['kind'] | undefined {
+  const coded = firstOf(codes, kindOfCode);
   const isRefusal = coded === 'wait' || coded === 'overloaded';
   if (status === undefined) {
-    const isConnection =
-      codes.some((code) => connectionCodes.has(code) || connectionNames.has(code)) ||
-      (codes.includes('TypeError') && messages.some((message) => connectionMessages.has(message)));
-    return coded ?? (isConnection ? 'transient' : undefined);
+    return coded ?? (isBrokenAnswer ? 'transient' : undefined);
   }
   if (status === 429) {
     return coded === 'overloaded' && !codes.includes('slow_down') ? 'overloaded' : 'wait';
@@ -109,17 +126,22 @@ function kindOf({ status, codes, messages }: ErrorShape): ErrorClassification['k
   return isRetryable ? 'transient' : 'stop';
 }
 
-/** What the provider's word on retries makes of a kind. */
-function wished(kind: ErrorClassification['kind'] | undefined, { headers }: ErrorShape): typeof kind {
-  switch (first(headers, (one) => headerOf(one, 'x-should-retry'))) {
+/** What the word of the provider, or of its SDK, on retries makes of a kind. */
+function wished(kind: ErrorClassification['kind'] | undefined, { headers, layers }: ErrorShape): typeof kind {
+  switch (firstOf(headers, (one) => headerOf(one, 'x-should-retry'))) {
     case 'false':
       return 'stop';
     case 'true':
       return kind === undefined || kind === 'stop' ? 'transient' : kind;
     default:
-      return kind;
+      return kind ?? (layers.some(isRetryable) ? 'transient' : undefined);
   }
 }
+
+/** The word of the AI SDK, and of Amazon's old and new one. */
+const isRetryable = (layer: Layer): boolean =>
+  ['isRetryable', 'retryable'].some((name) => fieldOf(layer, name) === true) ||
+  layerOf(fieldOf(layer, '$retryable')) !== undefined;
 
 function hintsOf(
   kind: 'wait' | 'overloaded' | 'transient',
@@ -128,20 +150,14 @@ function hintsOf(
   now: number | undefined,
 ): Omit<ErrorClassification, 'kind'> {
   const retryAfter =
-    first(headers, (one) => retryAfterOf(one, now)) ??
+    firstOf(headers, (one) => retryAfterOf(one, now)) ??
     body.retryAfter ??
-    (kind === 'wait' ? first(headers, (one) => spentUntil(one, now)) : undefined);
+    (kind === 'wait' ? firstOf(headers, (one) => spentUntil(one, now)) : undefined);
   const hint = retryAfter === undefined ? {} : { retryAfter };
   if (kind === 'transient') {
     return hint;
   }
-  const limits = new Map<string, StatedLimit>();
-  for (const limit of [...headers.flatMap((one) => statedLimitsOf(one, now)), ...body.limits]) {
-    if (!limits.has(limit.name)) {
-      limits.set(limit.name, limit);
-    }
-  }
-  const stated = [...limits.values()];
+  const stated = firstOfEachName([...headers.flatMap((one) => statedLimitsOf(one, now)), ...body.limits]);
   const period = kind === 'wait' ? periodOf(retryAfter, body, stated) : undefined;
   return { ...hint, ...(period && { period }), ...(stated.length > 0 && { limits: stated }) };
 }
@@ -164,14 +180,4 @@ function periodOf(
     return undefined;
   }
   return window === day ? 'day' : window === minute ? 'minute' : undefined;
-}
-
-function first<T, U>(values: readonly T[], read: (value: T) => U | undefined): U | undefined {
-  for (const value of values) {
-    const found = read(value);
-    if (found !== undefined) {
-      return found;
-    }
-  }
-  return undefined;
 }

@@ -19,36 +19,42 @@ export function millisecondsOf(text: string | undefined): number | undefined {
 
 /** Milliseconds of a bare count of seconds, such as `56` or `7.66`. */
 export function secondsOf(text: string | undefined): number | undefined {
-  const trimmed = text?.trim() ?? '';
-  return /^\d{1,20}(?:\.\d{1,20})?$/.test(trimmed) ? withinReason(Number(trimmed) * 1000) : undefined;
+  const seconds = millisecondsOf(text);
+  return seconds === undefined ? undefined : withinReason(seconds * 1000);
 }
 
-const smallUnits: Readonly<Record<string, number>> = { ms: 1, us: 1e-3, µs: 1e-3, μs: 1e-3, ns: 1e-6 };
+const units: Readonly<Record<string, number>> = {
+  d: day,
+  h: hour,
+  m: minute,
+  s: 1000,
+  ms: 1,
+  us: 1e-3,
+  µs: 1e-3,
+  μs: 1e-3,
+  ns: 1e-6,
+};
 
 /**
- * Milliseconds of a duration as Go, Rust and protobuf print it: `6m0s`, `1h53m56.832s`, `45.837906927s`, `20ms`. A
- * figure that would have been carried over to the next greater unit (`6m90s`) is none of theirs.
+ * Milliseconds of a duration as Go, Rust and protobuf print it: `6m0s`, `1h53m56.832s`, `45.837906927s`, `20ms`, and with
+ * days (`1d1h`). A figure that would have been carried over to the next greater unit (`6m90s`) is none of theirs.
  */
 export function goDurationOf(text: string | undefined): number | undefined {
   const trimmed = text?.trim() ?? '';
-  const small = /^(\d{1,20}(?:\.\d{1,20})?)(ms|us|µs|μs|ns)$/.exec(trimmed);
-  if (small) {
-    return withinReason(Number(small[1]) * smallUnits[small[2]!]!);
-  }
-  const parts = /^(?:(\d{1,20})h)?(?:(\d{1,20})m)?(?:(\d{1,20}(?:\.\d{1,20})?)s)?$/.exec(trimmed);
-  if (!parts || trimmed === '') {
+  if (!/^(?:\d{1,20}[dhm])*(?:\d{1,20}(?:\.\d{1,20})?(?:[mµμun]?s))?$/.test(trimmed) || trimmed === '') {
     return undefined;
   }
-  const [hours, minutes, seconds] = [parts[1], parts[2], parts[3]].map((part) => part && Number(part));
-  const isCarriedOver =
-    (hours !== undefined && Number(minutes ?? 0) >= 60) ||
-    ((hours !== undefined || minutes !== undefined) && Number(seconds ?? 0) >= 60);
-  if (isCarriedOver) {
-    return undefined;
+  let milliseconds = 0;
+  let greaterUnit = Infinity;
+  for (const [, amount, unit] of trimmed.matchAll(/([\d.]+)(\D+)/g)) {
+    const part = Number(amount) * units[unit!]!;
+    if (part >= greaterUnit) {
+      return undefined;
+    }
+    milliseconds += part;
+    greaterUnit = units[unit!]!;
   }
-  return withinReason(
-    Number(hours ?? 0) * hour + Number(minutes ?? 0) * minute + Number(seconds ?? 0) * 1000,
-  );
+  return withinReason(milliseconds);
 }
 
 /**
@@ -59,43 +65,42 @@ export function durationOf(text: string | undefined): number | undefined {
   return secondsOf(text) ?? goDurationOf(text);
 }
 
-/** Milliseconds since the epoch of an HTTP date (`Wed, 21 Oct 2015 07:28:00 GMT`). */
+const months = 'Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec'.split(' ');
+const httpDates = [
+  /^(?<weekday>[A-Z][a-z]{2}), (?<date>\d\d?) (?<month>[A-Z][a-z]{2}) (?<year>\d{4}) (?<time>[\d:]{8}) (?:GMT|UTC)$/,
+  /^(?<weekday>[A-Z][a-z]{2})[a-z]{3,6}, (?<date>\d\d)-(?<month>[A-Z][a-z]{2})-(?<year>\d\d) (?<time>[\d:]{8}) GMT$/,
+  /^(?<weekday>[A-Z][a-z]{2}) (?<month>[A-Z][a-z]{2}) (?<date>[ \d]\d) (?<time>[\d:]{8}) (?<year>\d{4})$/,
+];
+
+/**
+ * Milliseconds since the epoch of an HTTP date in any of its three forms (RFC 9110, 5.6.7):
+ * `Wed, 21 Oct 2015 07:28:00 GMT`, `Wednesday, 21-Oct-15 07:28:00 GMT`, `Wed Oct 21 07:28:00 2015`. A date without a
+ * century is one of this century: what is past is no hint anyway.
+ */
 export function httpDateOf(text: string | undefined): number | undefined {
   const trimmed = text?.trim() ?? '';
-  if (trimmed.length !== 29) {
-    return undefined;
+  for (const form of httpDates) {
+    const { weekday, date, month, year, time } = form.exec(trimmed)?.groups ?? {};
+    if (date && month && year) {
+      const twoDigits = (value: string | number): string => String(value).trim().padStart(2, '0');
+      const days = `${year.padStart(4, '20')}-${twoDigits(months.indexOf(month) + 1)}-${twoDigits(date)}`;
+      const at = internetDateOf(`${days}T${time}Z`);
+      return at !== undefined && new Date(at).toUTCString().startsWith(weekday!) ? at : undefined;
+    }
   }
-  const at = Date.parse(trimmed);
-  // Date.parse takes much for a date, and carries a day that does not exist over to the next month.
-  return !Number.isNaN(at) && new Date(at).toUTCString() === trimmed ? at : undefined;
+  return undefined;
 }
 
-const rfc3339 =
-  /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:[Zz]|([+-])(\d\d):(\d\d))$/;
+const rfc3339 = /^(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$/;
 
 /** Milliseconds since the epoch of a date as in RFC 3339 (`2026-01-01T00:00:01Z`, `2026-01-01T01:00:01.5+01:00`). */
 export function internetDateOf(text: string | undefined): number | undefined {
-  const parts = rfc3339.exec(text?.trim() ?? '');
-  if (!parts) {
-    return undefined;
-  }
-  const [years, months, days, hours, minutes, seconds] = parts.slice(1, 7).map(Number) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
-  const [offsetHours, offsetMinutes] = [Number(parts[9] ?? 0), Number(parts[10] ?? 0)];
-  const midnight = Date.UTC(years, months - 1, days);
-  const isDate = new Date(midnight).toISOString().startsWith(parts[0].slice(0, 10));
-  if (!isDate || Math.max(hours, offsetHours) > 23 || Math.max(minutes, seconds, offsetMinutes) > 59) {
-    return undefined;
-  }
-  const offset = (parts[8] === '-' ? -1 : 1) * (offsetHours * hour + offsetMinutes * minute);
-  const fraction = Number(`0.${parts[7] ?? '0'}`) * 1000;
-  return midnight + hours * hour + minutes * minute + seconds * 1000 + fraction - offset;
+  const [, date, time, fraction = '', offset = ''] = rfc3339.exec(text?.trim() ?? '') ?? [];
+  const local = Date.parse(`${date}T${time}Z`);
+  const at = Date.parse(`${date}T${time}${fraction}${offset.toUpperCase()}`);
+  // Date.parse carries a day that does not exist over to the next month, and so hour 24.
+  const isDate = !Number.isNaN(local) && new Date(local).toISOString().startsWith(`${date}T${time}`);
+  return isDate && !Number.isNaN(at) ? at : undefined;
 }
 
 /** Milliseconds since the epoch of a count of them, or of seconds, since the epoch. */
@@ -112,4 +117,9 @@ export function untilOf(at: number | undefined, from: number | undefined): numbe
   return at !== undefined && from !== undefined && at - from >= -tolerance
     ? withinReason(Math.max(0, at - from))
     : undefined;
+}
+
+/** A wait of zero is no hint. */
+export function hintOf(milliseconds: number | undefined): number | undefined {
+  return milliseconds === 0 ? undefined : milliseconds;
 }

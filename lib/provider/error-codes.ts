@@ -2,150 +2,65 @@ import type { ErrorClassification } from './error-classification';
 
 type Kind = ErrorClassification['kind'];
 
-const of = (kind: Kind, ...codes: string[]): [string, Kind][] => codes.map((code) => [code, kind]);
-
 /**
  * Codes of refusals that waiting does not heal, whatever the status: the money is spent. Only a hint of more than a minute
  * says when it comes back: shorter ones are what some gateways put on every refusal.
  */
-export const spentQuotaCodes: ReadonlySet<string> = new Set([
-  'insufficient_quota',
-  'billing_hard_limit_reached',
-  'billing_not_active',
-  'billing_error',
-  // LiteLLM's, with 429 or 400.
-  'budget_exceeded',
-  'terminal_quota_exhausted',
-  'BudgetExceededError',
-  'exceeded_current_quota_error',
-]);
+const spentQuota =
+  // The last but one are LiteLLM's, with 429 or 400.
+  /^(?:insufficient_quota|billing_(?:hard_limit_reached|not_active|error)|exceeded_current_quota_error|terminal_quota_exhausted|budget_exceeded|BudgetExceededError)$/;
 
-/** What the codes, types and names mean that providers put into the bodies of their errors. */
-export const kindsByCode: ReadonlyMap<string, Kind> = new Map([
-  ...of(
-    'wait',
-    'rate_limit_error',
-    'rate_limit_exceeded',
-    'rate_limited',
-    'rate_limit_reached_error',
-    'too_many_requests',
-    'RateLimitError',
-    'RateLimitReached',
-    'RESOURCE_EXHAUSTED',
-    // Amazon's, as its own SDK lists them.
-    'BandwidthLimitExceeded',
-    'EC2ThrottledException',
-    'LimitExceededException',
-    'PriorRequestNotComplete',
-    'ProvisionedThroughputExceededException',
-    'RequestLimitExceeded',
-    'RequestThrottled',
-    'RequestThrottledException',
-    'SlowDown',
-    'ThrottledException',
-    'Throttling',
-    'ThrottlingException',
-    'throttlingException',
-    'TooManyRequestsException',
-  ),
-  ...of(
-    'overloaded',
-    'overloaded_error',
-    'engine_overloaded_error',
-    'slow_down',
-    'server_is_overloaded',
-    'UNAVAILABLE',
-    'ModelNotReadyException',
-    'ServiceUnavailableException',
-    'serviceUnavailableException',
-  ),
-  ...of(
-    'transient',
-    'api_error',
-    'server_error',
-    'internal_server_error',
-    'timeout_error',
-    'INTERNAL',
-    'DEADLINE_EXCEEDED',
-    'ABORTED',
-    'InternalServerException',
-    'internalServerException',
-    'ModelStreamErrorException',
-    'modelStreamErrorException',
-    'ModelTimeoutException',
-    'modelTimeoutException',
-  ),
-  ...of(
+export const isSpentQuota = (code: string): boolean => spentQuota.test(code);
+
+/** Whether a name or code is that of a call that its own client gave up: AbortError, APIUserAbortError, ERR_CANCELED. */
+export const isAbort = (code: string): boolean =>
+  /^(?:\w*Abort(?:ed)?(?:Error|Exception)|Cancell?ed(?:Error)?|ABORT_ERR|ERR_CANCELED|UND_ERR_ABORTED)$/.test(
+    code,
+  );
+
+/**
+ * What the codes, types and names mean that providers put into the bodies of their errors, and clients into their own.
+ * Providers spell one word in many ways (rate_limit_error, RateLimitReached), so families are told by their words; gRPC's
+ * codes are words that others use for other things, so they count as they are.
+ */
+const meanings: readonly (readonly [Kind, RegExp])[] = [
+  ['wait', /rate_?limit(?:ed)?(?:_?(?:exceeded|reached|hit))?(?:_?(?:error|exception))?$/i],
+  ['wait', /(?:throttl(?:ed|ing)|too_?many_?requests)(?:_?(?:error|exception)|\.\w+)?$/i],
+  ['wait', /^RESOURCE_EXHAUSTED$/],
+  // Amazon's, as its own SDK lists them.
+  ['wait', /^(?:(?:Bandwidth|Request)LimitExceeded|LimitExceededException|PriorRequestNotComplete)$/],
+  ['wait', /^ProvisionedThroughputExceededException$/],
+  ['overloaded', /overloaded(?:_?(?:error|exception))?$/i],
+  ['overloaded', /^(?:service|server|model)?_?(?:temporarily_?)?unavailable(?:_?(?:error|exception))?$/i],
+  ['overloaded', /^(?:slow_?down|model_?not_?ready(?:exception)?|\w*capacity_exceeded)$/i],
+  ['transient', /^(?:api_error|server_error|INTERNAL|DEADLINE_EXCEEDED|ABORTED)$/],
+  ['transient', /^internal_?(?:server_?|service_?)?(?:error|exception|failure)$/i],
+  ['transient', /^model_?stream_?error_?exception$/i],
+  // An answer that broke off or is none, as the AI SDK, node-fetch and got call it.
+  ['transient', /^(?:AI_)?(?:JSONParse|EmptyResponseBody)Error$|^invalid-json$|^ERR_BODY_PARSE_FAILURE$/],
+  // A lost connection, as Node, c-ares and undici call it.
+  ['transient', /^(?:E(?:CONN|NET|HOST|AI_)\w+|EPIPE|EPROTO|E(?:SOCKET)?TIMED?OUT|ENOTFOUND)$/],
+  ['transient', /^(?:EADDRNOTAVAIL|EMFILE|ENFILE|ENOBUFS|ESERVFAIL|ERR_NETWORK|ERR_STREAM_PREMATURE_CLOSE)$/],
+  ['transient', /^(?:ERR_HTTP2_\w+|ERR_SSL_\w+|UND_ERR_SOCKET)$/],
+  // The same as the SDKs name it: APIConnectionError, RequestTimeoutError, AjaxTimeoutError.
+  ['transient', /(?:timeout|timed_?out|(?:connection|network|socket)_?error)(?:_?(?:error|exception))?$/i],
+  ['stop', /^(?:invalid_request|authentication|permission|not_found)_?error$/i],
+  ['stop', /^(?:request_too_large|invalid_api_key|context_length_exceeded|content_filter)$/],
+  ['stop', /^(?:model_(?:not_found|authentication)|AI_(?:LoadAPIKey|InvalidPrompt)Error)$/i],
+  ['stop', /^(?:INVALID_ARGUMENT|UNAUTHENTICATED|PERMISSION_DENIED|NOT_FOUND|FAILED_PRECONDITION)$/],
+  ['stop', /^(?:OUT_OF_RANGE|UNIMPLEMENTED)$/],
+  [
     'stop',
-    'invalid_request_error',
-    'authentication_error',
-    'permission_error',
-    'not_found_error',
-    'request_too_large',
-    'invalid_api_key',
-    'model_not_found',
-    'context_length_exceeded',
-    'content_filter',
-    'INVALID_ARGUMENT',
-    'UNAUTHENTICATED',
-    'PERMISSION_DENIED',
-    'NOT_FOUND',
-    'FAILED_PRECONDITION',
-    'OUT_OF_RANGE',
-    'UNIMPLEMENTED',
-    'AccessDeniedException',
-    'ResourceNotFoundException',
-    'ServiceQuotaExceededException',
-    'UnrecognizedClientException',
-    'ValidationException',
-    'validationException',
-  ),
-]);
+    /^(?:AccessDenied|ResourceNotFound|ServiceQuotaExceeded|UnrecognizedClient|Validation)Exception$/i,
+  ],
+  // A certificate that is not trusted, or an address that is none.
+  ['stop', /CERT_|_CERT$|_SIGNATURE$|^ERR_TLS_\w+|^ERR_INVALID_URL$/],
+];
 
-/** Codes that Node, undici and the SDKs give a connection that failed. */
-export const connectionCodes: ReadonlySet<string> = new Set([
-  'ECONNRESET',
-  'ECONNREFUSED',
-  'ECONNABORTED',
-  'EPIPE',
-  'ETIMEDOUT',
-  'ENETDOWN',
-  'ENETRESET',
-  'ENETUNREACH',
-  'EHOSTDOWN',
-  'EHOSTUNREACH',
-  'EAI_AGAIN',
-  'ERR_HTTP2_GOAWAY_SESSION',
-  'ERR_HTTP2_STREAM_ERROR',
-  'ERR_STREAM_PREMATURE_CLOSE',
-  'UND_ERR_SOCKET',
-  'UND_ERR_CONNECT_TIMEOUT',
-  'UND_ERR_HEADERS_TIMEOUT',
-  'UND_ERR_BODY_TIMEOUT',
-]);
+/** What a code means; undefined if it says nothing. */
+export function kindOfCode(code: string): Kind | undefined {
+  return code.length > longestCode ? undefined : meanings.find(([, words]) => words.test(code))?.[0];
+}
 
-/** Names of errors that mean the same. */
-export const connectionNames: ReadonlySet<string> = new Set([
-  'APIConnectionError',
-  'APIConnectionTimeoutError',
-  'TimeoutError',
-]);
-
-/** What browsers and Node say in the TypeError that `fetch` rejects with, where they give no code. */
-export const connectionMessages: ReadonlySet<string> = new Set([
-  'fetch failed',
-  'terminated',
-  'Failed to fetch',
-  // Chromium's, for an answer that breaks off while its body is read as a stream.
-  'network error',
-  'Load failed',
-  'NetworkError when attempting to fetch resource.',
-]);
-
-/** Names and codes of a call that the caller itself gave up. */
-export const abortNames: ReadonlySet<string> = new Set([
-  'AbortError',
-  'APIUserAbortError',
-  'ABORT_ERR',
-  'UND_ERR_ABORTED',
-]);
+/** Names are short; a longer text is a message. */
+const longestCode = 100;

@@ -4,16 +4,19 @@ import type { HeadersLike } from '../core/call';
 const longestMessage = 8192;
 const longestBody = 65_536;
 const mostLayers = 16;
+const mostNames = 64;
 
 /** An error, or what is in it, as an object whose fields may be anything. */
 export type Layer = object;
 
 /** What can be read off an error, whichever client made it. */
 export interface ErrorShape {
-  /** The error and its bodies, the outermost first. */
+  /** The error, its responses and its bodies, the outermost first. */
   readonly layers: readonly Layer[];
   /** The HTTP status of a failure; undefined without one. */
   readonly status: number | undefined;
+  /** Whether there is a response without a status of failure: it was lost (0), or was no answer (2xx). */
+  readonly isBrokenAnswer: boolean;
   /** Codes, types, statuses and names, the outermost first. */
   readonly codes: readonly string[];
   readonly messages: readonly string[];
@@ -27,6 +30,26 @@ export function fieldOf(value: unknown, name: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+/** The names of an object's own fields, of which there are never many. */
+export function namesIn(value: Layer): readonly string[] {
+  try {
+    return Array.isArray(value) ? [] : Object.keys(value).slice(0, mostNames);
+  } catch {
+    return [];
+  }
+}
+
+/** The first thing that is read off one of the values. */
+export function firstOf<T, U>(values: readonly T[], read: (value: T) => U | undefined): U | undefined {
+  for (const value of values) {
+    const found = read(value);
+    if (found !== undefined) {
+      return found;
+    }
+  }
+  return undefined;
 }
 
 /** Reads an array and the objects in it, of which there are never many. */
@@ -50,35 +73,79 @@ export function textOf(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
+/** Every name that is made of one word of each list, as JavaScript writes it (`statusCode`), and JSON (`status_code`). */
+function spellings(...choices: (readonly string[])[]): string[] {
+  let names: string[][] = [[]];
+  for (const words of choices) {
+    names = names.flatMap((name) => words.map((word) => (word === '' ? name : [...name, word])));
+  }
+  const camelCased = (words: string[]): string =>
+    words.map((word, at) => (at === 0 ? word : word[0]!.toUpperCase() + word.slice(1))).join('');
+  return [...new Set(names.flatMap((words) => [camelCased(words), words.join('_')]))];
+}
+
+const statusNames = spellings(['', 'http', 'response'], ['status'], ['', 'code']);
+const codeNames = [
+  ...spellings(['', 'error'], ['code']),
+  'type',
+  'status',
+  'name',
+  '__type',
+  'lc_error_code',
+];
+const messageNames = ['message', 'error', 'detail', 'msg'];
+const headersNames = spellings(['', 'response'], ['headers', 'header']);
+const responseNames = [
+  ...spellings(['', 'raw', 'http'], ['response']),
+  '$response',
+  '$metadata',
+  'xhr',
+  'res',
+];
+const bodyNames = [...spellings(['', 'response'], ['body']), 'error', 'data', 'metadata'];
+const bodyTextNames = [...bodyNames, 'raw', 'message', 'responseText'];
+
 /**
- * Gathers what an error says: the SDKs of OpenAI, Anthropic, Google and Amazon, the AI SDK, axios, and wrappers of
- * `fetch` that keep `status` or `response`, put status, headers and body in different places, and some hold the body
- * only as JSON text.
+ * Gathers what an error says. Clients put status, headers and body into different places, under different names, and some
+ * hold the body only as JSON text. So every object in which one of them may stand is a layer, and every layer is asked
+ * under every name.
  */
 export function errorShapeOf(error: Layer): ErrorShape {
   const layers = layersOf(error);
+  const fieldsOf = (names: readonly string[]): unknown[] =>
+    layers.flatMap((layer) => names.map((name) => fieldOf(layer, name)));
+  const statuses = fieldsOf(statusNames);
   return {
     layers,
-    status: statusOf(layers),
+    // `code` comes last, as bodies have codes of their own.
+    status: firstOf([...statuses, ...fieldsOf(['code'])], failureStatusOf),
+    isBrokenAnswer: statuses.some(
+      (status) => typeof status === 'number' && (status === 0 || isSuccess(status)),
+    ),
     codes: layers.flatMap(codesOf),
-    messages: layers.flatMap((layer) => textOf(fieldOf(layer, 'message'))?.slice(0, longestMessage) ?? []),
+    messages: fieldsOf(messageNames).flatMap((message) => textOf(message)?.slice(0, longestMessage) ?? []),
     headers: layers.flatMap(headersOf),
   };
+}
+
+const isSuccess = (status: number): boolean => status >= 200 && status < 300;
+
+/** The status of a failure, as a number or its text. */
+export function failureStatusOf(value: unknown): number | undefined {
+  const status = typeof value === 'string' && /^[45]\d\d$/.test(value) ? Number(value) : value;
+  return typeof status === 'number' && Number.isInteger(status) && status >= 400 && status < 600
+    ? status
+    : undefined;
 }
 
 function layersOf(error: Layer): Layer[] {
   const layers = new Set([error]);
   // A set hands out what is added while it is walked.
   for (const layer of layers) {
-    const response = fieldOf(layer, 'response');
     const inner = [
-      fieldOf(layer, 'error'),
-      fieldOf(layer, 'data'),
-      fieldOf(layer, 'body'),
-      fieldOf(response, 'data'),
-      jsonOf(fieldOf(layer, 'responseBody')),
-      jsonOf(fieldOf(layer, 'body')),
-      jsonOf(fieldOf(layer, 'message')),
+      ...responseNames.map((name) => fieldOf(layer, name)),
+      ...bodyNames.map((name) => fieldOf(layer, name)),
+      ...bodyTextNames.map((name) => jsonOf(fieldOf(layer, name))),
       // Google wraps its body into a list now and then.
       ...listOf(layer).slice(0, 1),
     ];
@@ -92,36 +159,18 @@ function layersOf(error: Layer): Layer[] {
   return [...layers];
 }
 
-/** The object in a text that is, or ends with, a body: `429 {"type":"error", ...}`. */
+/** The object in a text that is, or ends with, a body: `429 {"type":"error", ...}`, `[Client] got 429: {"error": ...}`. */
 function jsonOf(value: unknown): unknown {
   const text = textOf(value);
-  const start = text && text.length <= longestBody ? text.search(/[[{]/) : -1;
-  // A provider's text before the body is a status and its meaning, never long.
-  if (start < 0 || start > 200) {
+  if (text === undefined || text.length > longestBody) {
     return undefined;
   }
-  try {
-    return JSON.parse(text!.slice(start));
-  } catch {
-    return undefined;
-  }
-}
-
-function statusOf(layers: readonly Layer[]): number | undefined {
-  for (const layer of layers) {
-    const places = [
-      fieldOf(layer, 'status'),
-      fieldOf(layer, 'statusCode'),
-      fieldOf(fieldOf(layer, 'response'), 'status'),
-      fieldOf(fieldOf(layer, 'response'), 'statusCode'),
-      fieldOf(fieldOf(layer, '$metadata'), 'httpStatusCode'),
-      fieldOf(layer, 'code'),
-    ];
-    for (const place of places) {
-      const status = typeof place === 'string' && /^[45]\d\d$/.test(place) ? Number(place) : place;
-      if (typeof status === 'number' && Number.isInteger(status) && status >= 400 && status < 600) {
-        return status;
-      }
+  // A client's text before the body is a status and its meaning, never long; it may have a bracket or two.
+  for (const { index } of [...text.slice(0, 200).matchAll(/[[{](?=[\s"[{])/g)].slice(0, 3)) {
+    try {
+      return JSON.parse(text.slice(index));
+    } catch {
+      // That one did not open the body.
     }
   }
   return undefined;
@@ -129,19 +178,18 @@ function statusOf(layers: readonly Layer[]): number | undefined {
 
 function codesOf(layer: Layer): string[] {
   const message = textOf(fieldOf(layer, 'message'));
+  const className = classNameOf(layer);
   return [
-    fieldOf(layer, 'code'),
-    fieldOf(layer, 'type'),
-    fieldOf(layer, 'status'),
-    fieldOf(layer, 'name'),
-    constructorNameOf(layer),
-    fieldOf(layer, '__type'),
+    ...codeNames.map((name) => fieldOf(layer, name)),
+    // The class of all errors of an SDK says nothing, though `api_error` does.
+    className === 'APIError' ? undefined : className,
+    fieldOf(layer, 'error'),
     // As gRPC clients write it: "8 RESOURCE_EXHAUSTED: quota exceeded".
     /^\d{1,2} ([A-Z_]{2,30}): /.exec(message?.slice(0, 40) ?? '')?.[1],
   ].flatMap((code) => textOf(code) ?? []);
 }
 
-function constructorNameOf(layer: Layer): unknown {
+export function classNameOf(layer: Layer): unknown {
   try {
     return layer.constructor.name;
   } catch {
@@ -150,12 +198,10 @@ function constructorNameOf(layer: Layer): unknown {
 }
 
 function headersOf(layer: Layer): HeadersLike[] {
-  const places = [
-    fieldOf(layer, 'headers'),
-    fieldOf(layer, 'responseHeaders'),
-    fieldOf(fieldOf(layer, 'response'), 'headers'),
-    fieldOf(fieldOf(layer, '$response'), 'headers'),
-    fieldOf(fieldOf(layer, 'metadata'), 'headers'),
-  ];
-  return places.filter(isLayer) as HeadersLike[];
+  const getResponseHeader = fieldOf(layer, 'getResponseHeader');
+  const ofRequest =
+    typeof getResponseHeader === 'function'
+      ? { get: (name: string) => getResponseHeader.call(layer, name) as string | null }
+      : undefined;
+  return [...headersNames.map((name) => fieldOf(layer, name)), ofRequest].filter(isLayer) as HeadersLike[];
 }

@@ -1,10 +1,16 @@
 import type { HeadersLike } from '../core/call';
 
-/** Reads one header by its name in lower case; undefined where it is absent, empty or cannot be read. */
+/** Reads one header by its name in lower case, its lines joined by commas; undefined if it is absent, empty or unreadable. */
 export type HeaderReader = (name: string) => string | undefined;
 
 /** No header that says something about limits is longer; nothing longer is looked at. */
 const longestValue = 1024;
+
+/** A value that a gateway has added once more (`500, 500`), as one. */
+function once(value: string): string {
+  const [first, ...others] = value.split(',').map((part) => part.trim());
+  return others.length > 0 && others.every((other) => other === first) ? first! : value;
+}
 
 /** Reads headers, whatever they come as and however they misbehave. */
 export function headerReader(headers: HeadersLike): HeaderReader {
@@ -13,8 +19,8 @@ export function headerReader(headers: HeadersLike): HeaderReader {
     try {
       lookUp ??= lookUpIn(headers);
       const found = lookUp(name);
-      const value: unknown = Array.isArray(found) ? found[0] : found;
-      return typeof value === 'string' && value.length <= longestValue ? value || undefined : undefined;
+      const value: unknown = Array.isArray(found) ? found.join(', ') : found;
+      return typeof value === 'string' && value.length <= longestValue ? once(value) || undefined : undefined;
     } catch {
       return undefined;
     }

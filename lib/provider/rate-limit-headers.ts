@@ -4,6 +4,7 @@ import {
   durationOf,
   epochOf,
   goDurationOf,
+  hintOf,
   hour,
   httpDateOf,
   internetDateOf,
@@ -14,8 +15,8 @@ import {
 } from './durations';
 import { countOf, headerReader, type HeaderReader } from './header-reader';
 import { resetWithin, windowOf, windowSuffix, type StatedFigures, type StatedReset } from './limit-window';
-import { statedPolicyOf } from './rate-limit-policy';
-import type { LimitedDimension, StatedLimit } from './stated-limit';
+import { spentPolicyUntil, statedPolicyOf } from './rate-limit-policy';
+import { firstOfEachName, type LimitedDimension, type StatedLimit } from './stated-limit';
 
 export type { LimitedDimension, StatedLimit } from './stated-limit';
 
@@ -111,21 +112,14 @@ export function statedLimitsOf(headers: HeadersLike, now?: number): readonly Sta
   const read = headerReader(headers);
   const from = readMomentOf(read, now);
   const limits: StatedLimit[] = [];
-  const add = (stated: StatedLimit | undefined): void => {
-    if (stated && limits.every(({ name }) => name !== stated.name)) {
-      limits.push(stated);
-    }
-  };
   for (const known of knownLimits) {
     const isShifting =
       known.headers.limit === mostRestrictive &&
       limits.some(({ dimension }) => dimension === 'input-tokens' || dimension === 'output-tokens');
-    if (!isShifting) {
-      add(statedLimitOf(known, read, from));
-    }
+    const stated = isShifting ? undefined : statedLimitOf(known, read, from);
+    limits.push(...(stated ? [stated] : []));
   }
-  statedPolicyOf(read).forEach(add);
-  return limits;
+  return firstOfEachName([...limits, ...statedPolicyOf(read)]);
 }
 
 function statedLimitOf(
@@ -175,39 +169,46 @@ function renewalWindowOf(text: string | undefined): number | undefined {
 }
 
 /**
+ * Whether a refusal says that there is nothing to wait for: a limit of 0, as Mistral answers for models that are not in
+ * one's plan. Azure's Responses API has been seen to state zeros beside -1, which mean that it does not know.
+ */
+export function hasNoLimit(headers: HeadersLike): boolean {
+  const read = headerReader(headers);
+  const limits = knownLimits.map((known) => read(known.headers.limit));
+  return limits.some((limit) => countOf(limit) === 0) && !limits.includes('-1');
+}
+
+/**
  * Milliseconds that a refused caller is asked to wait: `retry-after-ms` or `x-ms-retry-after-ms`, else `retry-after` in
- * seconds or as a date (counted from the `date` header, so that the caller's clock matters only without one). Zero is
+ * seconds or as a moment (counted from the `date` header, so that the caller's clock matters only without one). Zero is
  * no hint: Azure has been seen to send `retry-after-ms: 0` beside `retry-after: 1`. Undefined without a hint; it never
  * throws.
  *
- * @param now milliseconds since the epoch by the caller's clock; only used for a date in a response without `date`
+ * @param now milliseconds since the epoch by the caller's clock; only used for a moment in a response without `date`
  */
 export function retryAfterOf(headers: HeadersLike, now?: number): number | undefined {
   const read = headerReader(headers);
-  const text = read('retry-after');
-  const moment = (): number | undefined => httpDateOf(text) ?? internetDateOf(text);
+  // Of two that were sent the first is as good as the second.
+  const text = read('retry-after')?.replace(/^([\d.]+),.*$/, '$1');
   return (
     hintOf(millisecondsOf(read('retry-after-ms'))) ??
     hintOf(millisecondsOf(read('x-ms-retry-after-ms'))) ??
     hintOf(durationOf(text)) ??
-    hintOf(untilOf(moment(), readMomentOf(read, now)()))
+    hintOf(untilOf(momentOf(text), readMomentOf(read, now)()))
   );
 }
 
 /**
- * Milliseconds until a fixed window that is spent ends, where a response says so only in the headers that many
- * gateways, and OpenRouter, send: nothing remains, and a moment at which it will.
+ * Milliseconds until a window that is spent ends, where a response says so only in the headers of gateways and of the
+ * IETF's drafts: nothing remains, and when it will.
  */
 export function spentUntil(headers: HeadersLike, now?: number): number | undefined {
   const read = headerReader(headers);
-  return countOf(read('x-ratelimit-remaining')) === 0
-    ? hintOf(untilOf(epochOf(read('x-ratelimit-reset')), readMomentOf(read, now)()))
-    : undefined;
-}
-
-/** Zero is no hint. */
-function hintOf(milliseconds: number | undefined): number | undefined {
-  return milliseconds === 0 ? undefined : milliseconds;
+  const from = readMomentOf(read, now);
+  const resets = ['x-ratelimit', 'x-rate-limit']
+    .filter((prefix) => countOf(read(`${prefix}-remaining`)) === 0)
+    .flatMap((prefix) => resetOf(read(`${prefix}-reset`), from)?.milliseconds ?? []);
+  return hintOf(resets[0] ?? spentPolicyUntil(read));
 }
 
 function resetOf(text: string | undefined, from: () => number | undefined): StatedReset | undefined {
@@ -219,10 +220,12 @@ function resetOf(text: string | undefined, from: () => number | undefined): Stat
   if (duration !== undefined) {
     return { milliseconds: duration, precision: 1, form: 'duration' };
   }
-  const moment = internetDateOf(text) ?? epochOf(text) ?? httpDateOf(text);
-  const until = moment === undefined ? undefined : untilOf(moment, from());
+  const until = untilOf(momentOf(text), from());
   return until === undefined ? undefined : { milliseconds: until, precision: 1000, form: 'moment' };
 }
+
+const momentOf = (text: string | undefined): number | undefined =>
+  internetDateOf(text) ?? epochOf(text) ?? httpDateOf(text);
 
 /** When the response was made. */
 function readMomentOf(read: HeaderReader, now: number | undefined): () => number | undefined {

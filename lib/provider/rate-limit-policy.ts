@@ -4,40 +4,58 @@ import { resetWithin } from './limit-window';
 import type { StatedLimit } from './stated-limit';
 
 interface Item {
-  readonly head: string;
+  /** What names the item; some servers write two names. */
+  readonly heads: readonly string[];
   readonly parameters: ReadonlyMap<string, string>;
 }
 
 /**
- * Reads the `RateLimit` headers of the IETF's drafts (`draft-ietf-httpapi-ratelimit-headers`), old and new, where a
- * policy says for how long the limit holds and that it counts requests:
- * `RateLimit-Policy: 100;w=60` with `RateLimit-Limit: 100`, `RateLimit-Remaining: 50`, `RateLimit-Reset: 30`, or
- * `RateLimit-Policy: "burst";q=100;w=60` with `RateLimit: "burst";r=50;t=30`.
+ * Reads the `RateLimit` headers of the IETF's drafts (`draft-ietf-httpapi-ratelimit-headers`), where a policy says for
+ * how long the limit holds and that it counts requests:
+ * - until draft 6 `RateLimit-Policy: 100;w=60` with `RateLimit-Limit: 100`, `RateLimit-Remaining: 50`, `RateLimit-Reset: 30`;
+ * - draft 7 the same in one: `RateLimit: limit=100, remaining=50, reset=30`;
+ * - from draft 8 on `RateLimit-Policy: "burst";q=100;w=60` with `RateLimit: "burst";r=50;t=30`.
  */
 export function statedPolicyOf(read: HeaderReader): StatedLimit[] {
   const limitItems = itemsOf(read('ratelimit-limit'));
   const policies = itemsOf(read('ratelimit-policy'));
-  const limit = limitItems[0]?.head;
+  const limit = limitItems[0]?.heads[0] ?? figureOf('limit', read);
   if (limit !== undefined) {
-    const candidates = (policies.length > 0 ? policies : limitItems.slice(1)).filter(
-      ({ head }) => head === limit,
+    const candidates = (policies.length > 0 ? policies : limitItems.slice(1)).filter(({ heads }) =>
+      heads.includes(limit),
     );
-    const stated =
-      candidates.length === 1
-        ? policyLimit('policy', candidates[0]!, limit, read('ratelimit-remaining'), read('ratelimit-reset'))
-        : undefined;
-    return stated ? [stated] : [];
+    const [remaining, reset] = [figureOf('remaining', read), figureOf('reset', read)];
+    const stated = candidates.map((candidate) => policyLimit('policy', candidate, limit, remaining, reset));
+    return stated.length === 1 && stated[0] ? [stated[0]] : [];
   }
-  return itemsOf(read('ratelimit')).flatMap(({ head, parameters }) => {
-    const candidates = policies.filter((policy) => policy.head === head);
+  return itemsOf(read('ratelimit')).flatMap(({ heads, parameters }) => {
+    const candidates = policies.filter((policy) => policy.heads.some((head) => heads.includes(head)));
     const quota = candidates[0]?.parameters.get('q');
-    const name = /^"([\w .-]{1,64})"$/.exec(head)?.[1];
+    const name = /^"([\w .,-]{1,64})"$/.exec(heads[0] ?? '')?.[1];
     if (candidates.length !== 1 || quota === undefined || name === undefined) {
       return [];
     }
-    const [remaining, reset] = [parameters.get('r'), parameters.get('t')];
-    return policyLimit(`policy-${name}`, candidates[0]!, quota, remaining, reset) ?? [];
+    const [left, until] = [parameters.get('r'), parameters.get('t')];
+    return policyLimit(`policy-${name}`, candidates[0]!, quota, left, until) ?? [];
   });
+}
+
+/** Milliseconds until the longest of the policies that are spent is renewed; undefined if none is. */
+export function spentPolicyUntil(read: HeaderReader): number | undefined {
+  const resets = itemsOf(read('ratelimit'))
+    .filter(({ parameters }) => countOf(parameters.get('r')) === 0)
+    .map(({ parameters }) => parameters.get('t'));
+  if (countOf(figureOf('remaining', read)) === 0) {
+    resets.push(figureOf('reset', read));
+  }
+  const waits = resets.flatMap((text) => secondsOf(text) ?? []);
+  return waits.length > 0 ? Math.max(...waits) : undefined;
+}
+
+/** A figure of the older drafts: a header each, or together in one. */
+function figureOf(name: string, read: HeaderReader): string | undefined {
+  const item = itemsOf(read('ratelimit')).find(({ parameters }) => parameters.has(name));
+  return item?.parameters.get(name) ?? read(`ratelimit-${name}`);
 }
 
 function policyLimit(
@@ -66,18 +84,18 @@ function policyLimit(
   return { name, dimension: 'requests', limit, remaining, reset, window };
 }
 
+/** The items of a list as structured fields write it (RFC 9651): a comma or semicolon inside quotes divides nothing. */
 function itemsOf(text: string | undefined): Item[] {
-  if (text === undefined) {
-    return [];
-  }
-  return text.split(',').map((item) => {
-    const [head, ...parameters] = item.split(';').map((part) => part.trim());
+  const items = text?.match(/(?:"[^"]*"|[^",])+/g) ?? [];
+  return items.map((item) => {
+    const parts = (item.match(/(?:"[^"]*"|[^";])+/g) ?? []).map((part) => part.trim());
+    const isParameter = (part: string): boolean => /^[\w*-]+ ?=/.test(part);
     return {
-      head: head!,
+      heads: parts.filter((part) => !isParameter(part)),
       parameters: new Map(
-        parameters.map((parameter) => {
-          const at = parameter.indexOf('=');
-          return [parameter.slice(0, Math.max(0, at)), parameter.slice(at + 1)];
+        parts.filter(isParameter).map((part) => {
+          const at = part.indexOf('=');
+          return [part.slice(0, at).trim(), part.slice(at + 1).trim()];
         }),
       ),
     };

@@ -1,8 +1,8 @@
-import { day, goDurationOf, hour, minute, secondsOf } from './durations';
-import { fieldOf, listOf, textOf, type ErrorShape } from './error-shape';
+import { day, durationOf, goDurationOf, hintOf, hour, millisecondsOf, minute } from './durations';
+import { fieldOf, firstOf, listOf, namesIn, textOf, type ErrorShape, type Layer } from './error-shape';
 import { countOf } from './header-reader';
 import { windowSuffix } from './limit-window';
-import type { LimitedDimension, StatedLimit } from './stated-limit';
+import { firstOfEachName, type LimitedDimension, type StatedLimit } from './stated-limit';
 
 /** What the body of a refusal says, beside its headers. */
 export interface RefusalBody {
@@ -34,13 +34,14 @@ export function refusalBodyOf({ layers, messages }: ErrorShape): RefusalBody {
     );
   return {
     retryAfter:
-      first(details, (detail) => goDurationOf(textOf(fieldOf(detail, 'retryDelay')))) ??
-      first(messages, hintOf),
+      firstOf(details, (detail) => hintOf(goDurationOf(textOf(fieldOf(detail, 'retryDelay'))))) ??
+      firstOf(layers, waitFieldOf) ??
+      firstOf(messages, waitInText),
     period: periodOf(texts),
-    limits: [
+    limits: firstOfEachName([
       ...messages.flatMap((message, index) => limitOfMessage(message, figures[index], layers) ?? []),
       ...violations.flatMap((violation) => limitOfQuota(violation) ?? []),
-    ].filter((one, index, all) => all.findIndex(({ name }) => name === one.name) === index),
+    ]),
     isHopeless,
     isSpent: messages.some((message) => spentMessages.some((spent) => spent.test(message))),
   };
@@ -62,37 +63,49 @@ const spentMessages = [
   /\bmonthly (?:usage |spending )?(?:limit|quota|cap) (?:is |has been )?(?:exceeded|reached)\b/i,
 ];
 
-/** The first result above 0. */
-function first<T>(values: readonly T[], read: (value: T) => number | undefined): number | undefined {
-  for (const value of values) {
-    const found = read(value);
-    if (found) {
-      return found;
+/** Milliseconds that a field of a body asks to wait, by its name: `retry_after`, `retryAfterMs`, `resets_in_seconds`. */
+function waitFieldOf(layer: Layer): number | undefined {
+  return firstOf(namesIn(layer), (name) => {
+    const [isWait, , unit] = waitNames.exec(name) ?? [];
+    const value = isWait && fieldOf(layer, name);
+    if (typeof value !== 'number' && !textOf(value)) {
+      return undefined;
+    }
+    // JavaScript counts in milliseconds as often as in seconds; the shorter reading costs one more try.
+    const isAmbiguous = !unit && /[a-z][A-Z]/.test(name) && Number(value) >= 1000;
+    const isOfMilliseconds = isAmbiguous || /^m/i.test(unit ?? '');
+    return hintOf(isOfMilliseconds ? millisecondsOf(String(value)) : durationOf(String(value)));
+  });
+}
+
+const waitNames =
+  /^(?:(retry|resets?|wait)[_-]?(?:after|in)[_-]?|wait[_-]?(?=[ms]))(ms|milli(?:second)?s|s|sec(?:ond)?s)?$/i;
+
+/** Milliseconds of "Please try again in 6m0s", "retry after 20 seconds", "Your limit resets in ~1 minute 5 seconds." */
+function waitInText(message: string): number | undefined {
+  const text = asked.exec(message)?.[1] ?? '';
+  let milliseconds = goDurationOf(text.split(' ', 1)[0]!.replace(/[.,;)]+$/, ''));
+  if (milliseconds === undefined) {
+    const [pairs = ''] = inWords.exec(text) ?? [];
+    milliseconds = 0;
+    for (const [, amount, word] of pairs.matchAll(/([\d.]+) ?([a-z]+)/gi)) {
+      milliseconds += Number(amount) * units.find(([unit]) => unit.test(word!))![1];
     }
   }
-  return undefined;
+  return hintOf(goDurationOf(`${milliseconds}ms`));
 }
 
-const wordUnits: Readonly<Record<string, number>> = { millisecond: 1, second: 1000, minute, hour, day };
-
-/** Milliseconds of "Please try again in 6m0s", "Please retry after 20 seconds", "Please retry in 45.837906927s." */
-function hintOf(message: string): number | undefined {
-  const hint = /\b(?:try again|retry) (?:in|after) ([\d.]{1,20}\d|\d)( ?)([a-zµμ][\da-zµμ.]{0,30})/i.exec(
-    message,
-  );
-  if (!hint) {
-    return undefined;
-  }
-  const [, amount, space, rest] = hint as unknown as [string, string, string, string];
-  if (space === '') {
-    return goDurationOf(`${amount}${rest}`.replace(/\.$/, ''));
-  }
-  const unit = wordUnits[rest.replace(/\.$/, '').replace(/s$/, '').toLowerCase()];
-  const seconds = secondsOf(amount);
-  return unit === undefined || seconds === undefined
-    ? undefined
-    : goDurationOf(`${(seconds / 1000) * unit}ms`);
-}
+const asked =
+  /\b(?:(?:try again|retry|retrying|available|resets?) (?:in|after)|wait(?: for)?) (?:about |another )?~?(\d[^\n]{0,60})/i;
+const inWords =
+  /^(?:\d+(?:\.\d+)? ?(?:ms|milliseconds?|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?)\b[, ]*(?:and )?)+/i;
+const units: readonly (readonly [RegExp, number])[] = [
+  [/^m(?:s$|illi)/i, 1],
+  [/^s/i, 1000],
+  [/^m/i, minute],
+  [/^h/i, hour],
+  [/^d/i, day],
+];
 
 function periodOf(texts: readonly string[]): 'minute' | 'day' | undefined {
   const isDay = texts.some((text) => /\bper[ -]day\b|\bdaily\b|\((?:R|T|IT|OT)PD\)|PerDay/i.test(text));
@@ -155,7 +168,7 @@ function limitOfMessage(
     const counted = layers
       .map((layer) => fieldOf(layer, 'type'))
       .find((type) => type === 'requests' || type === 'tokens');
-    const wait = hintOf(message);
+    const wait = waitInText(message);
     const missing = used + requested - limit;
     if (wait === undefined || missing <= 0) {
       return undefined;

@@ -1,6 +1,7 @@
 import type { Clock } from '../core/clock';
-import { configObject, functionSetting, numberSetting } from '../core/settings';
+import { chanceFrom, configObject, functionSetting, numberSetting } from '../core/settings';
 import { classifyError, type ErrorClassification, type ErrorClassifier } from './classify-error';
+import { meaningOfFailure } from './meaning-of-failure';
 
 /** How failed calls are tried again. */
 export interface RetryConfig {
@@ -84,15 +85,9 @@ export class RetryPolicy {
     this.#budget = Math.min(this.#budget + this.#budgetRatio, this.#budgetCapacity);
   }
 
-  /** What an error means; a classifier that throws makes it unknown. */
+  /** What the error of a call means that was not aborted; a classifier that throws makes it unknown. */
   classify(error: unknown): ErrorClassification {
-    try {
-      const classification = this.#classify(error);
-      const { retryAfter } = classification;
-      return retryAfter === undefined || retryAfter >= 0 ? classification : { kind: classification.kind };
-    } catch {
-      return { kind: 'unknown' };
-    }
+    return meaningOfFailure(error, this.#classify);
   }
 
   /**
@@ -141,6 +136,6 @@ export class RetryPolicy {
   #jitter(failures: number): number {
     // Bounded, as 0 times an exponential that has become Infinity is no number.
     const growth = Math.min(2 ** (failures - 1), Number.MAX_VALUE);
-    return this.#random() * Math.min(this.#maxDelay, this.#baseDelay * growth);
+    return chanceFrom(this.#random) * Math.min(this.#maxDelay, this.#baseDelay * growth);
   }
 }

@@ -24,3 +24,7 @@ export interface StatedLimit {
   /** Length of the window in milliseconds: a minute unless the name or the figures tell otherwise. */
   readonly window: number;
 }
+
+/** What is stated twice under one name counts as it was stated first. */
+export const firstOfEachName = (limits: readonly StatedLimit[]): StatedLimit[] =>
+  limits.filter((one, index) => limits.findIndex(({ name }) => name === one.name) === index);

@@ -1,18 +1,8 @@
 import type { TokenUsage } from '../core/call';
-import type { CallEvent, EvictionReason, SettledEvent } from '../core/events';
-import { tokenCount } from '../core/token-count';
+import type { CallEvent, EvictionReason, ModelUnpricedEvent, SettledEvent } from '../core/events';
+import { tokenCount, totalTokens } from '../core/token-usage';
 import { LatencyHistogram } from './latency-histogram';
-
-/** What a million tokens of a model cost, in any currency. */
-export interface ModelPrice {
-  /** Per million tokens of prompts. */
-  readonly input: number;
-  /** Per million tokens of answers. */
-  readonly output: number;
-}
-
-/** Prices by the model's name as the usage reports it; a name that ends in `*` stands for all that begin so. */
-export type PriceTable = Readonly<Record<string, ModelPrice>>;
+import type { Prices } from './prices';
 
 /** The figures that are folded from events. */
 export interface CallMetrics {
@@ -54,10 +44,18 @@ export interface CallMetrics {
   readonly leftCalls: number;
   /** Calls that run now. */
   readonly inFlight: number;
-  /** Tokens of prompts that calls reported. */
+  /** Tokens of prompts, as finished calls had reported them; failed and aborted ones too. */
   readonly inputTokens: number;
-  /** Tokens of answers that calls reported. */
+  /** Tokens of answers, likewise. */
   readonly outputTokens: number;
+  /** How many of `inputTokens` were read from the provider's prompt cache. */
+  readonly cachedInputTokens: number;
+  /** How many of `inputTokens` were written to the provider's prompt cache. */
+  readonly cacheWriteTokens: number;
+  /** How many of `outputTokens` were reasoning. */
+  readonly reasoningTokens: number;
+  /** How many tokens, prompts and answers, the price table has no price for: `spent` leaves them out. */
+  readonly unpricedTokens: number;
   /** Tokens, prompts and answers, that hits and shared calls did not use again. */
   readonly savedTokens: number;
   /** Milliseconds that the calls had taken whose answers came from the cache. */
@@ -73,12 +71,17 @@ export interface CallMetrics {
   readonly evictions: Readonly<Record<EvictionReason, number>>;
 }
 
-const million = 1_000_000;
+/** Names of models without a price that are told; more would be no names of models. */
+const mostNames = 100;
+
+/** Letters of such a name that are told. */
+const longestName = 100;
 
 /** Folds events into figures. */
 export class MetricsFold {
-  readonly #prices: ReadonlyMap<string, ModelPrice>;
-  readonly #pricePrefixes: readonly (readonly [string, ModelPrice])[];
+  readonly #prices: Prices;
+  readonly #unpriced: (event: ModelUnpricedEvent) => void;
+  readonly #unpricedNames = new Set<string | undefined>();
   readonly #latencies = new LatencyHistogram();
   readonly #evictions: Record<EvictionReason, number> = {
     expired: 0,
@@ -104,18 +107,19 @@ export class MetricsFold {
   #inFlight = 0;
   #inputTokens = 0;
   #outputTokens = 0;
+  #cachedInputTokens = 0;
+  #cacheWriteTokens = 0;
+  #reasoningTokens = 0;
+  #unpricedTokens = 0;
   #savedTokens = 0;
   #savedLatency = 0;
   #spent = 0;
   #saved = 0;
 
-  constructor(prices: PriceTable = {}) {
-    const entries = Object.entries(prices);
-    this.#prices = new Map(entries.filter(([model]) => !model.endsWith('*')));
-    this.#pricePrefixes = entries
-      .filter(([model]) => model.endsWith('*'))
-      .map(([model, price]) => [model.slice(0, -1), price] as const)
-      .sort(([one], [other]) => other.length - one.length);
+  /** @param unpriced hears once of every model that the prices lack */
+  constructor(prices: Prices, unpriced: (event: ModelUnpricedEvent) => void) {
+    this.#prices = prices;
+    this.#unpriced = unpriced;
   }
 
   next(event: CallEvent): void {
@@ -161,9 +165,7 @@ export class MetricsFold {
         if (event.result !== 'aborted') {
           this.#latencies.add(event.latency);
         }
-        break;
-      case 'feedback':
-        this.#spend(event.feedback.usage);
+        this.#spend(event.usage, event.at);
         break;
       case 'retrying':
         this.#retriedCalls++;
@@ -202,6 +204,10 @@ export class MetricsFold {
       inFlight: this.#inFlight,
       inputTokens: this.#inputTokens,
       outputTokens: this.#outputTokens,
+      cachedInputTokens: this.#cachedInputTokens,
+      cacheWriteTokens: this.#cacheWriteTokens,
+      reasoningTokens: this.#reasoningTokens,
+      unpricedTokens: this.#unpricedTokens,
       savedTokens: this.#savedTokens,
       savedLatency: this.#savedLatency,
       spent: this.#spent,
@@ -222,28 +228,38 @@ export class MetricsFold {
     this.#save(usage);
   }
 
-  #spend(usage: TokenUsage | undefined): void {
-    if (usage) {
-      this.#inputTokens += tokenCount(usage.inputTokens);
-      this.#outputTokens += tokenCount(usage.outputTokens);
-      this.#spent += this.#costOf(usage);
+  #spend(usage: TokenUsage | undefined, at: number): void {
+    if (!usage) {
+      return;
+    }
+    this.#inputTokens += tokenCount(usage.inputTokens);
+    this.#outputTokens += tokenCount(usage.outputTokens);
+    this.#cachedInputTokens += tokenCount(usage.cachedInputTokens);
+    this.#cacheWriteTokens += tokenCount(usage.cacheWriteTokens);
+    this.#reasoningTokens += tokenCount(usage.reasoningTokens);
+    const cost = this.#prices.costOf(usage);
+    if (cost === undefined) {
+      this.#unpricedTokens += totalTokens(usage);
+      this.#tellUnpriced(usage, at);
+    } else {
+      this.#spent += cost;
     }
   }
 
   #save(usage: TokenUsage | undefined): void {
     if (usage) {
-      this.#savedTokens += tokenCount(usage.inputTokens) + tokenCount(usage.outputTokens);
-      this.#saved += this.#costOf(usage);
+      this.#savedTokens += totalTokens(usage);
+      this.#saved += this.#prices.costOf(usage) ?? 0;
     }
   }
 
-  #costOf({ model, inputTokens, outputTokens }: TokenUsage): number {
-    // Usage comes from the user's code, which may hand on what a provider gave for a name.
-    const name = typeof model === 'string' ? model : '';
-    const price =
-      this.#prices.get(name) ?? this.#pricePrefixes.find(([prefix]) => name.startsWith(prefix))?.[1];
-    return price
-      ? (price.input * tokenCount(inputTokens) + price.output * tokenCount(outputTokens)) / million
-      : 0;
+  /** Without any price nobody asked what calls cost. */
+  #tellUnpriced(usage: TokenUsage, at: number): void {
+    const model = typeof usage.model === 'string' ? usage.model.slice(0, longestName) : undefined;
+    const isNews = !this.#unpricedNames.has(model) && this.#unpricedNames.size < mostNames;
+    if (this.#prices.areKnown && isNews && totalTokens(usage) > 0) {
+      this.#unpricedNames.add(model);
+      this.#unpriced({ type: 'model-unpriced', at, ...(model !== undefined && { model }) });
+    }
   }
 }

@@ -1,10 +1,12 @@
 import { Observable, type SchedulerLike, type Subscriber } from 'rxjs';
 import type { Cancel, Clock } from '../core/clock';
 import type { CallEvent, CallEventListener } from '../core/events';
+import { guarded } from '../core/listener';
 import type { CallPriority } from '../core/priority';
 import { clockFrom } from '../core/scheduler-clock';
-import { configObject, numberSetting } from '../core/settings';
-import { MetricsFold, type CallMetrics, type PriceTable } from './call-metrics';
+import { configObject, listenerSetting, numberSetting } from '../core/settings';
+import { MetricsFold, type CallMetrics } from './call-metrics';
+import { Prices, type PriceTable } from './prices';
 
 /** What a snapshot tells of a limiter. */
 export interface RateLimiterGauges {
@@ -60,6 +62,8 @@ export interface StatsConfig {
   readonly sampleInterval?: number | undefined;
   /** What tokens cost. Default: nothing. */
   readonly prices?: PriceTable | undefined;
+  /** Hears `model-unpriced` when tokens were used of a model that `prices` lacks. */
+  readonly events?: CallEventListener | undefined;
   /** The limiter whose state snapshots tell. Default: none. */
   readonly limiter?: { readonly state: RateLimiterGauges } | undefined;
   /** The cache whose use snapshots tell. Default: none. */
@@ -120,12 +124,8 @@ export class CallStats implements CallEventListener {
   constructor(config?: StatsConfig) {
     const settings: StatsConfig = configObject('CallStats', config);
     this.#sampleInterval = numberSetting('sampleInterval', settings.sampleInterval, 1000);
-    for (const [model, price] of Object.entries(settings.prices ?? {})) {
-      configObject(`prices['${model}']`, price);
-      numberSetting(`prices['${model}'].input`, price.input, 0);
-      numberSetting(`prices['${model}'].output`, price.output, 0);
-    }
-    this.#fold = new MetricsFold(settings.prices);
+    const events = guarded(listenerSetting('events', settings.events));
+    this.#fold = new MetricsFold(new Prices(settings.prices), (event) => events?.next(event));
     this.#limiter = settings.limiter;
     this.#cache = settings.cache;
     this.#executor = settings.executor;

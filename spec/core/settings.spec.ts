@@ -3,6 +3,7 @@ import {
   configObject,
   functionSetting,
   listenerSetting,
+  noUnknownFields,
   numberSetting,
   requiredFunction,
   schedulerSetting,
@@ -46,6 +47,19 @@ describe('settings', () => {
     expect(() => configObject('thing', given(null))).toThrow(
       'The config of thing must be an object, but is null.',
     );
+  });
+
+  it('refuse a field that is not known, with the nearest name', () => {
+    const names = ['baseDelay', 'maxDelay', 'attempts'];
+    const refusing = (field: string) => () => noUnknownFields('retry', { attempts: 1, [field]: 1 }, names);
+    expect(refusing('maxDelays')).toThrow(
+      new TypeError("retry has no field 'maxDelays'. Did you mean 'maxDelay'?"),
+    );
+    expect(refusing('BASEDELAY')).toThrow("Did you mean 'baseDelay'?");
+    expect(refusing('tries')).toThrow('Did you mean');
+    expect(refusing('x'.repeat(100_000))).toThrow('retry has no field a string of 100000 characters.');
+    expect(refusing('maxDelay')).not.toThrow();
+    expect(() => noUnknownFields('retry', { other: undefined }, names)).not.toThrow();
   });
 
   it('do not print long strings or what objects hold, which may be secrets', () => {

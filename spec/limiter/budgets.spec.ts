@@ -133,10 +133,33 @@ describe('Budgets', () => {
       expect(remainingOf(budgets, 'requests', 0)).toBe(99);
     });
 
-    it('is further usage when it is reported again', () => {
+    it.each([
+      ['in parts', [{ inputTokens: 200 }, { outputTokens: 100 }]],
+      ['as a running total', [10, 40, 100].map((outputTokens) => ({ inputTokens: 200, outputTokens }))],
+      ['twice', [1, 2].map(() => ({ inputTokens: 200, outputTokens: 100 }))],
+    ])('is, field by field, the largest that was reported: %s', (_name, reports) => {
+      for (const usage of reports) {
+        budgets.used(usage, receipt, 0);
+      }
+      expect(remainingOf(budgets, 'tokens', 0)).toBe(9700);
+    });
+
+    it('teaches what calls cost once for each call, when that has ended', () => {
       budgets.used({ inputTokens: 200 }, receipt, 0);
       budgets.used({ outputTokens: 100 }, receipt, 0);
-      expect(remainingOf(budgets, 'tokens', 0)).toBe(9700);
+      const tokens = budgets.find('tokens')!;
+      expect(budgets.costIn(tokens, announcing(undefined))).toBe(0);
+      budgets.ended(receipt);
+      expect(budgets.costIn(tokens, announcing(undefined))).toBe(300);
+      budgets.ended(budgets.take(announcing(5), 0));
+      expect(budgets.costIn(tokens, announcing(undefined))).toBe(300);
+    });
+
+    it('counts what came from the prompt cache in a limit on all tokens, not in one on those of prompts', () => {
+      const both = budgetsOf(known('tokens', 10_000), known('input-tokens', 10_000));
+      both.used({ inputTokens: 2000, cachedInputTokens: 1900 }, both.take(announcing(10), 0), 0);
+      expect(remainingOf(both, 'tokens', 0)).toBe(8000);
+      expect(remainingOf(both, 'input-tokens', 0)).toBe(9900);
     });
 
     it.each([

@@ -18,7 +18,8 @@ const foreign: Readonly<Record<string, RegExp>> = {
   LLMResultCache: /^(?:limiter|operators|optimizer|stats|provider|testing|disk)\//,
   CallStats: /^(?:cache|limiter|operators|optimizer|provider|testing|disk)\//,
   classifyError: /^(?:cache|limiter|operators|optimizer|stats|testing|disk)\//,
-  isCacheable: /^(?!cache\/cacheable-answer|cache\/freeze|core\/)/,
+  isCacheable: /^(?!cache\/(?:cacheable-answer|answer-content)|core\/)/,
+  errorInAnswer: /^(?!core\/(?:answer-error|errors))/,
   CallPriority: /^(?!core\/priority)/,
   ClosedError: /^(?!core\/errors)/,
 };

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { keys, live, type Step, type WorldConfig } from './cache-model';
+import { runs } from './runs';
 
 /** Dense, and again after a pause in which a store is probed. */
 const at = fc.oneof(
@@ -142,6 +143,8 @@ describe('a cache, whatever happens to it and in whatever order,', () => {
     ['with a slow store', withStore(soundStore), 2000],
     ['with a store that fails, hangs and recovers', withStore(brokenStore), 2000],
   ] as const)('gives right answers to all, %s', (_name, config, numRuns) => {
-    fc.assert(fc.property(config, fc.array(step, { maxLength: 14, size: 'max' }), live), { numRuns });
+    fc.assert(fc.property(config, fc.array(step, { maxLength: 14, size: 'max' }), live), {
+      numRuns: runs(numRuns),
+    });
   });
 });

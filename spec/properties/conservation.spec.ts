@@ -8,6 +8,7 @@ import { adaptiveThrottle } from '../../lib/operators/adaptive-throttle';
 import { mergeWithConcurrency } from '../../lib/operators/merge-with-concurrency';
 import { inVirtualTime, rethrow } from '../test-scheduler';
 import { attemptOf, results, type Manners, type PlannedCall } from './planned-calls';
+import { runs } from './runs';
 
 interface PlannedRequest extends PlannedCall {
   readonly number: number;
@@ -159,7 +160,7 @@ describe('whatever happens to requests and calls', () => {
           given.requests.map(({ number }) => number),
         );
       }),
-      { numRuns: 150 },
+      { numRuns: runs(150) },
     );
   });
 
@@ -171,7 +172,7 @@ describe('whatever happens to requests and calls', () => {
         const lastEventAt = Math.max(0, ...events.map(({ at }) => at));
         expect(lastWorkAt).toBeLessThanOrEqual(Math.max(lastEventAt, given.leavesAt ?? 0));
       }),
-      { numRuns: 150 },
+      { numRuns: runs(150) },
     );
   });
 
@@ -180,7 +181,7 @@ describe('whatever happens to requests and calls', () => {
       fc.property(plan, (given) => {
         expect(runPlan(given).mostRunning).toBeLessThanOrEqual(given.maxConcurrent);
       }),
-      { numRuns: 100 },
+      { numRuns: runs(100) },
     );
   });
 
@@ -197,7 +198,7 @@ describe('whatever happens to requests and calls', () => {
         const ended = events.filter(({ type }) => type === 'settled' || type === 'left');
         expect(new Set(ended.map((event) => (event as { id: number }).id)).size).toBe(ended.length);
       }),
-      { numRuns: 150 },
+      { numRuns: runs(150) },
     );
   });
 
@@ -220,7 +221,7 @@ describe('whatever happens to requests and calls', () => {
           expect(aborted).toBe(0);
         }
       }),
-      { numRuns: 100 },
+      { numRuns: runs(100) },
     );
   });
 
@@ -234,7 +235,7 @@ describe('whatever happens to requests and calls', () => {
         const numbers = run.outcomes.map(({ request }) => request.number);
         expect(numbers).toEqual(arrivals.slice(0, numbers.length));
       }),
-      { numRuns: 100 },
+      { numRuns: runs(100) },
     );
   });
 });

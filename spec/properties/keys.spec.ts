@@ -6,6 +6,7 @@ import {
   partsOfKey,
   type KeyParts,
 } from '../../lib/cache/request-key';
+import { runs } from './runs';
 
 const pieces = fc
   .array(
@@ -40,7 +41,7 @@ describe('composeKey', () => {
       fc.property(parts, fc.oneof(text, composed), (some, key) => {
         expect(partsOfKey(composeKey(some, key))).toEqual({ ...some, key });
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(2000) },
     );
     fc.assert(
       fc.property(
@@ -53,7 +54,7 @@ describe('composeKey', () => {
           expect(composeKey(some, key)).not.toBe(composeKey(other, otherKey));
         },
       ),
-      { numRuns: 2000 },
+      { numRuns: runs(2000) },
     );
   });
 
@@ -80,7 +81,7 @@ describe('composeKey', () => {
         const { key: ownKey, ...some } = partsOfKey(key);
         expect([key, `key():${key}`]).toContain(composeKey(some, ownKey));
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(2000) },
     );
   });
 });
@@ -128,7 +129,7 @@ describe('keyOfRequest', () => {
           areEqual || written([one]) === written([other]),
         );
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(2000) },
     );
     expect(equal).toBeGreaterThan(20);
   });

@@ -5,6 +5,7 @@ import { AdaptiveRateLimiter } from '../../lib/limiter/adaptive-rate-limiter';
 import { adaptiveThrottle } from '../../lib/operators/adaptive-throttle';
 import { mergeWithConcurrency } from '../../lib/operators/merge-with-concurrency';
 import { inVirtualTime } from '../test-scheduler';
+import { runs } from './runs';
 
 interface Request {
   readonly number: number;
@@ -70,7 +71,7 @@ describe('whatever arrives when', () => {
           }
         },
       ),
-      { numRuns: 100 },
+      { numRuns: runs(100) },
     );
   });
 
@@ -85,7 +86,7 @@ describe('whatever arrives when', () => {
           expect(numbers).toEqual([...numbers].sort((one, other) => one - other));
         }
       }),
-      { numRuns: 100 },
+      { numRuns: runs(100) },
     );
   });
 
@@ -108,7 +109,7 @@ describe('whatever arrives when', () => {
           }
         },
       ),
-      { numRuns: 100 },
+      { numRuns: runs(100) },
     );
   });
 });

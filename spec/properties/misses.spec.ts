@@ -19,6 +19,7 @@ import { CallPriority } from '../../lib/core/priority';
 import { LLMCallOptimizer } from '../../lib/optimizer/llm-call-optimizer';
 import { inVirtualTime, rethrow } from '../test-scheduler';
 import { attemptOf, results } from './planned-calls';
+import { runs } from './runs';
 
 const request = fc.record({
   at: fc.nat(12),
@@ -181,7 +182,7 @@ describe('misses', () => {
         expect(unheard.told).toEqual(heard.told);
         expect(unheard.metrics).toEqual(heard.metrics);
       }),
-      { numRuns: 200 },
+      { numRuns: runs(200) },
     );
   });
 });

@@ -27,6 +27,7 @@ import { cacheLLM } from '../../lib/operators/cache-llm';
 import { mergeWithConcurrency } from '../../lib/operators/merge-with-concurrency';
 import { inVirtualTime } from '../test-scheduler';
 import { attemptOf, results } from './planned-calls';
+import { runs } from './runs';
 
 const requestPlan = fc.record(
   {
@@ -196,7 +197,7 @@ describe('whatever the chain, and whoever leaves or asks again in the middle of 
       fc.property(plan, (given) => {
         expect(oddOnes(eventsOf(given))).toEqual([]);
       }),
-      { numRuns: 600 },
+      { numRuns: runs(600) },
     );
   });
 });

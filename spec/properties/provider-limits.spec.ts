@@ -18,6 +18,7 @@ import {
   type SimulatedProviderConfig,
 } from '../../lib/testing';
 import { inVirtualTime, rethrow, type WatchedTestScheduler } from '../test-scheduler';
+import { runs } from './runs';
 
 interface Request {
   readonly number: number;
@@ -180,7 +181,7 @@ describe('whatever is asked of a limit, and in whatever window one looks', () =>
           expect(fullest(halves, minute)).toBeLessThanOrEqual(limits.outputTokensPerMinute);
         },
       ),
-      { numRuns: 150 },
+      { numRuns: runs(150) },
     );
   });
 
@@ -263,7 +264,7 @@ describe('whatever is asked of a limit, and in whatever window one looks', () =>
         },
       ),
       {
-        numRuns: 150,
+        numRuns: runs(150),
         examples: [
           // What is left is stated without its fraction, by which one start comes too early and is refused.
           [
@@ -367,7 +368,7 @@ describe('however many calls are refused at once', () => {
           }
         },
       ),
-      { numRuns: 200 },
+      { numRuns: runs(200) },
     );
   });
 
@@ -397,7 +398,7 @@ describe('however many calls are refused at once', () => {
         expect(stateAfter(count)).toEqual(stateAfter(1));
         expect(stateAfter(1).heldUntil).toBeGreaterThan(0);
       }),
-      { numRuns: 20 },
+      { numRuns: runs(20) },
     );
   });
 });
@@ -515,7 +516,7 @@ describe('whatever nonsense is heard', () => {
         });
         expect(found).toEqual([]);
       }),
-      { numRuns: 400 },
+      { numRuns: runs(400) },
     );
   });
 });
@@ -644,7 +645,7 @@ describe('whatever the provider does', () => {
         );
         expectNothingLeft(run);
       }),
-      { numRuns: 150 },
+      { numRuns: runs(150) },
     );
   });
 
@@ -657,7 +658,7 @@ describe('whatever the provider does', () => {
         expect(run.events.filter(({ type, at }) => type === 'started' && at > leavesAt)).toEqual([]);
         expectNothingLeft(run, leavesAt);
       }),
-      { numRuns: 100 },
+      { numRuns: runs(100) },
     );
   });
 
@@ -671,7 +672,7 @@ describe('whatever the provider does', () => {
         expect(run.events.filter(({ type, at }) => type === 'started' && at > closesAt)).toEqual([]);
         expectNothingLeft(run, closesAt);
       }),
-      { numRuns: 100 },
+      { numRuns: runs(100) },
     );
   });
 });
@@ -731,7 +732,7 @@ describe('however much a tenant asks for', () => {
           expect(startedLanes.indexOf('small') - startsAtArrival).toBeLessThanOrEqual(1);
         },
       ),
-      { numRuns: 30 },
+      { numRuns: runs(30) },
     );
   });
 });

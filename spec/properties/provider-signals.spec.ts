@@ -3,6 +3,7 @@ import * as fc from 'fast-check';
 import { classifyError } from '../../lib/provider/classify-error';
 import { durationOf } from '../../lib/provider/durations';
 import { retryAfterOf, statedLimitsOf, type StatedLimit } from '../../lib/provider/rate-limit-headers';
+import { runs } from './runs';
 
 const date = 'Thu, 01 Jan 2026 00:00:00 GMT';
 const month = 32 * 86_400_000;
@@ -274,7 +275,7 @@ describe('whatever a provider answers', () => {
           assert.deepEqual(classification.limits ?? [], limits);
         },
       ),
-      { numRuns: 10_000 },
+      { numRuns: runs(10_000) },
     );
   });
 
@@ -304,7 +305,7 @@ describe('whatever a provider answers', () => {
           assert.ok(Math.abs((read ?? NaN) - (strict ?? NaN)) <= 1e-6 * Math.max(1, strict ?? 0), text);
         }
       }),
-      { numRuns: 10_000 },
+      { numRuns: runs(10_000) },
     );
   });
 
@@ -356,7 +357,7 @@ describe('whatever a provider answers', () => {
           }
         }
       }),
-      { numRuns: 5000 },
+      { numRuns: runs(5000) },
     );
   });
 
@@ -375,7 +376,7 @@ describe('whatever a provider answers', () => {
           expectSane(limits ?? []);
         }
       }),
-      { numRuns: 2000 },
+      { numRuns: runs(2000) },
     );
   });
 });

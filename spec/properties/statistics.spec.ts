@@ -5,6 +5,7 @@ import type { CallEvent } from '../../lib/core/events';
 import { LLMCallOptimizer } from '../../lib/optimizer/llm-call-optimizer';
 import type { CallMetrics } from '../../lib/stats/call-metrics';
 import { inVirtualTime } from '../test-scheduler';
+import { runs } from './runs';
 
 /** The figures as they follow from nothing but the events, written down anew. */
 function figuresOf(events: readonly CallEvent[]): Partial<CallMetrics> {
@@ -17,7 +18,7 @@ function figuresOf(events: readonly CallEvent[]): Partial<CallMetrics> {
     .map(({ latency }) => latency);
   const evictions = all('cache-evicted').map(({ reason }) => reason);
   const count = (reason: string) => evictions.filter((one) => one === reason).length;
-  const reported = all('feedback').map(({ feedback }) => feedback.usage);
+  const reported = all('finished').map(({ usage }) => usage);
   const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0);
   return {
     totalCalls: all('received').length,
@@ -107,6 +108,7 @@ describe('stats$', () => {
                     const subscription = of(asked)
                       .pipe(
                         optimizer.optimize((_request, context) => {
+                          context.report({ usage: { inputTokens: 2 } });
                           context.report({ usage: { inputTokens: 3 } });
                           return timer(latency).pipe(
                             mergeMap(() =>
@@ -140,7 +142,7 @@ describe('stats$', () => {
           });
         });
       }),
-      { numRuns: 100 },
+      { numRuns: runs(100) },
     );
   });
 });

@@ -8,6 +8,7 @@ import { cacheLLM } from '../../lib/operators/cache-llm';
 import { mergeWithConcurrency } from '../../lib/operators/merge-with-concurrency';
 import { ScriptedStore, type Behaviour } from '../cache/scripted-store';
 import { inVirtualTime, type WatchedTestScheduler } from '../test-scheduler';
+import { runs } from './runs';
 
 const storeDeadline = 50;
 const names = ['a', 'b', 'c'];
@@ -407,7 +408,7 @@ describe('two caches over a store that is slow, hangs, throws, rejects, lies and
           });
         });
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     );
   });
 
@@ -427,7 +428,7 @@ describe('two caches over a store that is slow, hangs, throws, rejects, lies and
           });
         });
       }),
-      { numRuns: 100 },
+      { numRuns: runs(100) },
     );
   });
 });

@@ -60,6 +60,8 @@ describe('durationOf', () => {
     '3000000s',
     '3000000',
     '900h',
+    '40d',
+    '1d24h',
     '1741305600',
     '2026-01-01T00:00:00Z',
     '9'.repeat(400),
@@ -90,12 +92,26 @@ describe('moments', () => {
   });
 
   it.each([
+    ['Saturday, 28-Feb-26 23:59:58 GMT', moment],
+    ['Sat Feb 28 23:59:58 2026', moment],
+    ['Mon Jun  3 11:30:12 2019', Date.UTC(2019, 5, 3, 11, 30, 12)],
+    ['Monday, 03-Jun-19 11:30:12 GMT', Date.UTC(2019, 5, 3, 11, 30, 12)],
+    ['Mon, 3 Jun 2019 12:00:00 UTC', Date.UTC(2019, 5, 3, 12)],
+  ])('are read from the other forms of RFC 9110: %p', (text, at) => {
+    expect(httpDateOf(text)).toBe(at);
+  });
+
+  it.each([
     '',
     'Sat, 30 Feb 2026 23:59:58 GMT',
     'Mon, 28 Feb 2026 23:59:58 GMT',
     'Sat, 28 Feb 2026 24:59:58 GMT',
     'Sat, 28 Feb 2026 23:59:58 PST',
     'Sat, 28 Feb 2026 23:59:5 GMT',
+    'Sunday, 28-Feb-26 23:59:58 GMT',
+    'Saturday, 28-Feb-2026 23:59:58 GMT',
+    'Mon Feb 28 23:59:58 2026',
+    'Sat, 28 Foo 2026 23:59:58 GMT',
     '28 Feb 2026',
     '5',
   ])('but not from %p', (text) => {

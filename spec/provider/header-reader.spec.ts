@@ -5,7 +5,21 @@ describe('headerOf', () => {
     expect(headerOf(new Headers({ 'Retry-After': '5' }), 'retry-after')).toBe('5');
     expect(headerOf({ 'retry-after': '5' }, 'retry-after')).toBe('5');
     expect(headerOf({ 'Retry-After': '5' }, 'retry-after')).toBe('5');
-    expect(headerOf({ 'retry-after': ['5', '6'] }, 'retry-after')).toBe('5');
+  });
+
+  it('joins the lines of a header by commas, as a Headers object does (RFC 9110, 5.3)', () => {
+    const headers = new Headers([
+      ['ratelimit', '"a";r=1'],
+      ['ratelimit', '"b";r=2'],
+    ]);
+    expect(headerOf(headers, 'ratelimit')).toBe('"a";r=1, "b";r=2');
+    expect(headerOf({ ratelimit: ['"a";r=1', '"b";r=2'] }, 'ratelimit')).toBe('"a";r=1, "b";r=2');
+  });
+
+  it('takes a value that a gateway has added once more for one', () => {
+    expect(headerOf({ 'x-ratelimit-limit-requests': '500, 500' }, 'x-ratelimit-limit-requests')).toBe('500');
+    expect(headerOf({ 'retry-after': ['5', '5', '5'] }, 'retry-after')).toBe('5');
+    expect(headerOf({ 'retry-after': '5, 6' }, 'retry-after')).toBe('5, 6');
   });
 
   it('takes an absent, empty or endless header for none', () => {

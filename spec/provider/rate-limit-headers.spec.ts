@@ -49,6 +49,8 @@ describe('retryAfterOf', () => {
     ['a day', { 'retry-after': '86400' }, day],
     ['an HTTP date', { date, 'retry-after': 'Thu, 01 Jan 2026 00:00:30 GMT' }, 30_000],
     ['a date as in RFC 3339', { date, 'retry-after': '2026-01-01T00:00:30Z' }, 30_000],
+    ['a date of RFC 850', { date, 'retry-after': 'Thursday, 01-Jan-26 00:00:30 GMT' }, 30_000],
+    ['a date of asctime', { date, 'retry-after': 'Thu Jan  1 00:00:30 2026' }, 30_000],
     ['a date that is past', { date, 'retry-after': 'Wed, 31 Dec 2025 23:59:00 GMT' }, undefined],
     ['a date without a date to count from', { 'retry-after': 'Thu, 01 Jan 2026 00:00:30 GMT' }, undefined],
     ['more than a month', { 'retry-after': '99999999' }, undefined],
@@ -328,6 +330,33 @@ describe('statedLimitsOf', () => {
       ),
     ],
     [
+      'a policy of two names',
+      {
+        'ratelimit-policy': '"fixed window";"api";q=500;w=300, "fixed window";"day";q=9000;w=86400',
+        ratelimit: '"api";r=50;t=30',
+      },
+      stated(['policy-api', 'requests', 500, 50, 30_000, 5 * minute]),
+    ],
+    [
+      'a policy whose name has a comma and a semicolon',
+      { 'ratelimit-policy': '"a,b";q=100;w=60, "c;d";q=5;w=1', ratelimit: '"a,b";r=50;t=30' },
+      stated(['policy-a,b', 'requests', 100, 50, 30_000, minute]),
+    ],
+    [
+      'the combined header of draft 7 (express-rate-limit)',
+      { 'ratelimit-policy': '100;w=60', ratelimit: 'limit=100, remaining=50, reset=30' },
+      stated(['policy', 'requests', 100, 50, 30_000, minute]),
+    ],
+    [
+      'headers that a gateway has added once more',
+      {
+        'x-ratelimit-limit-requests': '500, 500',
+        'x-ratelimit-remaining-requests': '400,400',
+        'x-ratelimit-reset-requests': '12s, 12s',
+      },
+      stated(['requests', 'requests', 500, 400, 12_000, minute]),
+    ],
+    [
       'a policy that counts something else',
       { 'ratelimit-policy': '"size";q=100;w=60;qu="content-bytes"', ratelimit: '"size";r=50;t=30' },
       [],
@@ -377,12 +406,28 @@ describe('statedLimitsOf', () => {
     expect(statedLimitsOf(new Headers(headers))).toEqual(limits);
   });
 
-  it.each(['-1', '0', 'many', '', 'inf', 'NaN', '1e9', '6.5', '60, 60', '30,000'])(
+  it.each(['-1', '0', 'many', '', 'inf', 'NaN', '1e9', '6.5', '60, 61', '30,000'])(
     'leaves out a limit of %p',
     (limit) => {
       expect(statedLimitsOf(limitHeaders('requests', limit, '0', '1s'))).toEqual([]);
     },
   );
+
+  it('reads all lines of a header', () => {
+    const headers = {
+      'ratelimit-policy': ['"permin";q=50;w=60', '"perhr";q=1000;w=3600'],
+      ratelimit: ['"permin";r=10;t=30', '"perhr";r=900;t=3000'],
+    };
+    const limits = stated(
+      ['policy-permin', 'requests', 50, 10, 30_000, minute],
+      ['policy-perhr', 'requests', 1000, 900, 3_000_000, hour],
+    );
+    expect(statedLimitsOf(headers)).toEqual(limits);
+    const lines = Object.entries(headers).flatMap(([name, values]) =>
+      values.map((value): [string, string] => [name, value]),
+    );
+    expect(statedLimitsOf(new Headers(lines))).toEqual(limits);
+  });
 
   it('counts a moment from the caller’s clock only where the response has no date', () => {
     const now = Date.UTC(2026, 0, 1, 0, 0, 10);

@@ -79,9 +79,29 @@ describe('CallStats', () => {
     ['a failed call', { ...finished, result: 'failed', latency: 10 }, { avgLatency: 10 }],
     ['an aborted call', { ...finished, result: 'aborted', latency: 10 }, { avgLatency: 0, inFlight: -1 }],
     [
-      'usage, by the longest price prefix',
+      'the usage of a call that has finished, by the longest name among the prices',
+      { ...finished, result: 'succeeded', latency: 10, usage },
+      { inputTokens: 1000, outputTokens: 500, spent: 0.007, unpricedTokens: 0 },
+    ],
+    [
+      'usage of every kind',
+      {
+        ...finished,
+        result: 'aborted',
+        latency: 10,
+        usage: { ...usage, cachedInputTokens: 800, cacheWriteTokens: 100, reasoningTokens: 300 },
+      },
+      { cachedInputTokens: 800, cacheWriteTokens: 100, reasoningTokens: 300, spent: 0.007 },
+    ],
+    [
+      'usage without a price',
+      { ...finished, result: 'failed', latency: 10, usage: { ...usage, model: 'large' } },
+      { inputTokens: 1000, outputTokens: 500, spent: 0, unpricedTokens: 1500 },
+    ],
+    [
+      'nothing of usage while its call runs, as more of it may come',
       { ...step, type: 'feedback', startedAt: 0, feedback: { usage } },
-      { inputTokens: 1000, outputTokens: 500, spent: 0.007 },
+      { inputTokens: 0, spent: 0 },
     ],
     ['a retry', { ...step, type: 'retrying', attempt: 2, delay: 5 }, { retriedCalls: 1 }],
     ['an answer', { ...settled, ok: true, source: 'call' }, { answeredCalls: 1, failedCalls: 0 }],
@@ -180,6 +200,7 @@ describe('CallStats', () => {
     expect(() => new CallStats({ sampleInterval: -1 })).toThrow(/sampleInterval/);
     expect(() => new CallStats({ prices: { m: { input: -1, output: 0 } } })).toThrow(/prices\['m'\]\.input/);
     expect(() => new CallStats({ prices: { m: 1 as never } })).toThrow(/of prices\['m'\] must be an object/);
+    expect(() => new CallStats({ events: {} as never })).toThrow(/events must have a next\(\) method/);
     expect(() => new CallStats({ scheduler: 1 as never })).toThrow(/scheduler must have/);
   });
 });

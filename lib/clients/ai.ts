@@ -1,0 +1,202 @@
+import type { CallContext, TokenUsage } from '../core/call';
+import type { StreamCall } from '../core/stream';
+import type { CallTraits } from '../core/traits';
+import type { LLMCallOptimizer } from '../optimizer/llm-call-optimizer';
+import { openStream } from './open-stream';
+
+/** The parameters of a call of the AI SDK, as far as rxllm reads them. */
+export interface AIParameters {
+  readonly abortSignal?: AbortSignal | undefined;
+  readonly headers?: unknown;
+}
+
+/** A language model of the AI SDK, as far as rxllm uses it. */
+export interface AIModel {
+  readonly provider: string;
+  readonly modelId: string;
+  readonly doGenerate: (parameters: never) => PromiseLike<unknown>;
+  readonly doStream: (parameters: never) => PromiseLike<unknown>;
+}
+
+/** What the AI SDK hands a middleware. */
+export interface AICall {
+  readonly model: AIModel;
+  readonly params: AIParameters;
+}
+
+/** A middleware for `wrapLanguageModel` of the AI SDK 6 and 7. */
+export interface AIMiddleware {
+  /** The SDK 6 asks for it, and 7 takes it. */
+  readonly specificationVersion: 'v3';
+  readonly wrapGenerate: <T>(call: AICall & { readonly doGenerate: () => PromiseLike<T> }) => Promise<T>;
+  readonly wrapStream: <T>(call: AICall & { readonly doStream: () => PromiseLike<T> }) => Promise<T>;
+}
+
+/** The options of {@link rxllmMiddleware}. */
+export interface AIMiddlewareOptions {
+  /**
+   * Keeps the answers apart from those of other calls in the cache.
+   *
+   * @defaultValue `'rxllm/ai'`
+   */
+  readonly namespace?: string | undefined;
+  /**
+   * Reads the traits of a call: its priority, lane, deadline.
+   *
+   * @defaultValue no traits
+   */
+  readonly traits?: ((parameters: AIParameters) => CallTraits) | undefined;
+  /**
+   * How a kept stream is given: its parts at once, or one after the other, `chunkDelay` milliseconds apart.
+   *
+   * @defaultValue `'chunks'`
+   */
+  readonly replay?: 'chunks' | { readonly chunkDelay: number } | undefined;
+}
+
+interface Result {
+  readonly response?: { readonly headers?: Record<string, string> };
+  readonly usage?: Usage;
+}
+
+interface Usage {
+  readonly inputTokens?: {
+    readonly total?: number;
+    readonly cacheRead?: number;
+    readonly cacheWrite?: number;
+  };
+  readonly outputTokens?: { readonly total?: number; readonly reasoning?: number };
+}
+
+interface Part {
+  readonly type: string;
+  readonly error?: unknown;
+  readonly usage?: Usage;
+  readonly finishReason?: { readonly unified?: string } | string;
+}
+
+/** A part of a stream. The first one has what the model's answer holds besides the stream. */
+interface StreamedPart {
+  readonly answer?: object;
+  readonly part: Part;
+  readonly isLast?: boolean;
+}
+
+/** Parts that come before the model has said anything. */
+const preludes = new Set(['stream-start', 'response-metadata', 'raw']);
+
+/**
+ * Makes a middleware of the AI SDK that sends the calls of a language model through an optimizer: pace, priorities, cache,
+ * shared calls and retries for `generateText`, `streamText` and all that is built on them. Switch the SDK's retries off
+ * (`maxRetries: 0`), as rxllm retries through its queue.
+ *
+ * @example
+ * const model = wrapLanguageModel({ model: openai('gpt-4o-mini'), middleware: rxllmMiddleware(optimizer) });
+ * const { text } = await generateText({ model, prompt: 'Why is gold up?', maxRetries: 0 });
+ */
+export function rxllmMiddleware(
+  optimizer: LLMCallOptimizer,
+  { namespace = 'rxllm/ai', traits, replay = 'chunks' }: AIMiddlewareOptions = {},
+): AIMiddleware {
+  const requestOf = ({ model: { provider, modelId }, params }: AICall) => {
+    const asked = Object.entries(params).filter(([name]) => name !== 'abortSignal' && name !== 'headers');
+    return { provider, modelId, params: Object.fromEntries(asked), ...traits?.(params) };
+  };
+  const optionsOf = ({ params: { abortSignal } }: AICall) => ({
+    namespace,
+    ...(abortSignal && { signal: abortSignal }),
+  });
+  return {
+    specificationVersion: 'v3',
+    wrapGenerate: async <T>(call: AICall): Promise<T> => {
+      const generate = async (_request: unknown, context: CallContext): Promise<T> => {
+        const result = await call.model.doGenerate(underSignal(call, context));
+        reportResult(result as Result, call.model, context);
+        return result as T;
+      };
+      return withoutRetries(optimizer.call(generate, requestOf(call), optionsOf(call)));
+    },
+    wrapStream: async <T>(call: AICall): Promise<T> => {
+      const parts$ = optimizer.stream(streamCall(call), requestOf(call), { ...optionsOf(call), replay });
+      const { first, pieces } = await withoutRetries(openStream(parts$, ({ part }) => part));
+      return { ...first.answer, stream: pieces } as T;
+    },
+  };
+}
+
+function streamCall(call: AICall): StreamCall<unknown, StreamedPart, object> {
+  const finishOf = (parts: readonly StreamedPart[]) => parts.map(({ part }) => part).find(isFinish);
+  return {
+    open: (_request, context) => partsOf(call, context),
+    collect: (parts) => ({ finishReason: finishOf(parts)?.finishReason }),
+    isWhole: (parts) => finishOf(parts) !== undefined && !parts.some(({ part }) => part.type === 'error'),
+  };
+}
+
+async function* partsOf(call: AICall, context: CallContext): AsyncGenerator<StreamedPart> {
+  const { stream, ...answer } = (await call.model.doStream(underSignal(call, context))) as {
+    readonly stream: ReadableStream<Part>;
+  } & Result;
+  reportResult(answer, call.model, context);
+  /** Held back until the model has said something: until then the call can be tried again. */
+  let held: Part[] | undefined = [];
+  for await (const part of stream) {
+    if (held && part.type === 'error') {
+      throw part.error;
+    }
+    const isLast = isFinish(part);
+    if (isLast) {
+      reportResult(part, call.model, context);
+    }
+    if (!held) {
+      yield { part, isLast };
+      continue;
+    }
+    held.push(part);
+    if (!preludes.has(part.type)) {
+      const [first, ...others] = held;
+      held = undefined;
+      yield { answer, part: first! };
+      yield* others.map((other) => ({ part: other }));
+    }
+  }
+}
+
+function underSignal({ params }: AICall, { signal }: CallContext): never {
+  return { ...params, abortSignal: signal } as never;
+}
+
+function reportResult({ response, usage }: Result, { modelId }: AIModel, { report }: CallContext): void {
+  const headers = response?.headers;
+  if (headers || usage) {
+    report({ ...(headers && { headers }), ...(usage && { usage: usageOfAI(usage, modelId) }) });
+  }
+}
+
+function usageOfAI({ inputTokens, outputTokens }: Usage, model: string): TokenUsage {
+  const counts = {
+    inputTokens: inputTokens?.total,
+    outputTokens: outputTokens?.total,
+    cachedInputTokens: inputTokens?.cacheRead,
+    cacheWriteTokens: inputTokens?.cacheWrite,
+    reasoningTokens: outputTokens?.reasoning,
+  };
+  const stated = Object.entries(counts).filter(([, count]) => count !== undefined);
+  return { ...Object.fromEntries(stated), model };
+}
+
+function isFinish({ type }: Part): boolean {
+  return type === 'finish';
+}
+
+/** Waits for the last word of rxllm, which has tried again what could be: the AI SDK is told not to. */
+async function withoutRetries<T>(answer: Promise<T>): Promise<T> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (typeof error === 'object' && error !== null && 'isRetryable' in error) {
+      Object.defineProperty(error, 'isRetryable', { value: false });
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,113 @@
+import type Anthropic from '@anthropic-ai/sdk';
+import type { CallContext } from '../core/call';
+import { refusePromise } from '../core/settings';
+import type { StreamCall } from '../core/stream';
+import { collectMessage } from './anthropic-message';
+import {
+  answerEndpoint,
+  priorityHeader,
+  type EndpointOptimizers,
+  type EndpointOptions,
+} from './endpoint-responder';
+import { endpointRequest } from './llm-endpoint';
+import { answerOf, eventsOf, noTimeout } from './sdk-response';
+import { knownCall } from './known-call';
+
+/** The part of the official client that the calls use; an `Anthropic` instance and its kin for clouds have it. */
+export interface AnthropicMessagesClient {
+  readonly messages: Pick<Anthropic['messages'], 'create'>;
+}
+
+/**
+ * Makes a call of the official `@anthropic-ai/sdk` (an optional peer) for rxllm: with the SDK's own retries off, with the
+ * signal passed on, and with rate-limit headers and usage reported. The SDK's errors are classified by `classifyError`. A
+ * response that holds an error or no content, whatever its status, fails with `NoAnswerError`.
+ *
+ * @example
+ * const ask = anthropicCall(new Anthropic(), (question: string) => ({
+ *   model: 'claude-haiku-4-5',
+ *   max_tokens: 1024,
+ *   messages: [{ role: 'user', content: question }],
+ * }));
+ * questions$.pipe(optimizer.optimize(ask));
+ *
+ * @param toParams makes the body of `messages.create` for a request, and not by a promise; what it throws fails that request
+ */
+export function anthropicCall<R>(
+  client: AnthropicMessagesClient,
+  toParams: (request: R) => Anthropic.MessageCreateParamsNonStreaming,
+): (request: R, context: CallContext) => Promise<Anthropic.Message> {
+  const call = async (request: R, context: CallContext) => {
+    const params = toParams(request);
+    refusePromise('toParams', params);
+    return answerOf(client.messages.create(params, optionsOf(context)), context, 'content');
+  };
+  return knownCall(call, client, '/v1/messages', toParams);
+}
+
+/**
+ * The form of {@link anthropicCall} whose answers arrive as events, for `optimizer.stream` and `optimizeStream`. The value
+ * of its outcomes is the message that the events make.
+ *
+ * @example
+ * const ask = anthropicStreamCall(new Anthropic(), toParams);
+ * optimizer.stream(ask, 'Why is gold up?').subscribe((event) => show(event));
+ *
+ * @param toParams as for {@link anthropicCall}; `stream: true` is added
+ */
+export function anthropicStreamCall<R>(
+  client: AnthropicMessagesClient,
+  toParams: (request: R) => Omit<Anthropic.MessageCreateParamsStreaming, 'stream'>,
+): StreamCall<R, Anthropic.RawMessageStreamEvent, Anthropic.Message> {
+  const call: StreamCall<R, Anthropic.RawMessageStreamEvent, Anthropic.Message> = {
+    open: (request, context) => {
+      const params = toParams(request);
+      refusePromise('toParams', params);
+      return eventsOf(client.messages.create({ ...params, stream: true }, optionsOf(context)), context);
+    },
+    collect: collectMessage,
+    isWhole: (events) => events.at(-1)?.type === 'message_stop',
+  };
+  return knownCall(call, client, '/v1/messages', toParams);
+}
+
+/** What the SDK hands its middleware: what goes to `fetch`, and the address. */
+export interface AnthropicRequest extends RequestInit {
+  url: string;
+  headers: Headers;
+}
+
+/**
+ * Makes a middleware for Anthropic's SDK that sends its requests for messages through an optimizer. It does what
+ * `llmFetch` does, on every cloud that serves Claude, and the SDK's timer does not run while a request waits here.
+ *
+ * @example
+ * const client = new Anthropic({ middleware: [anthropicMiddleware(optimizer)], maxRetries: 0 });
+ */
+export function anthropicMiddleware(
+  optimizers: EndpointOptimizers,
+  options: EndpointOptions = {},
+): (request: AnthropicRequest, next: (request: AnthropicRequest) => Promise<Response>) => Promise<Response> {
+  return (asked, next) => {
+    const { url, method = 'GET', headers, body, signal } = asked;
+    const text = typeof body === 'string' ? body : undefined;
+    const request = endpointRequest(method, url, headers.get('content-type'), text);
+    if (!request) {
+      return next(asked);
+    }
+    const sent = new Headers(headers);
+    sent.delete(priorityHeader);
+    return answerEndpoint(
+      optimizers,
+      request,
+      { headers, signal },
+      (attempt) => next({ ...asked, headers: new Headers(sent), signal: attempt }),
+      { refuse: 'throw', ...options },
+    );
+  };
+}
+
+function optionsOf({ signal }: CallContext): Anthropic.RequestOptions {
+  // Without a timeout the SDK refuses to ask for many tokens.
+  return { signal, maxRetries: 0, timeout: noTimeout };
+}

@@ -1,0 +1,146 @@
+import type { CallContext, HeadersLike } from '../core/call';
+import { errorInAnswer } from '../core/answer-error';
+import { NoAnswerError } from '../core/errors';
+import type { StreamCall } from '../core/stream';
+import { StreamedBody } from './streamed-body';
+import { usageOf } from './usage';
+
+/** What an HTTP response says before its body. */
+export interface ResponseHead {
+  readonly status: number;
+  readonly statusText: string;
+  readonly headers: readonly (readonly [string, string])[];
+}
+
+/** A part of a response. The first part has the head. */
+export interface ResponsePart {
+  readonly head?: ResponseHead;
+  readonly bytes: Uint8Array;
+  /** Whether nothing comes after it that belongs to the answer. */
+  readonly isLast?: boolean;
+}
+
+/** Sends a request; each call of it is one attempt. */
+export type Send = (signal: AbortSignal) => Promise<Response>;
+
+/** A response that is no success: what it says decides whether the request is sent again. */
+export class EndpointError extends Error {
+  override readonly name = 'EndpointError';
+  readonly status: number;
+  readonly headers: HeadersLike;
+  /** The parsed body. */
+  readonly error: unknown;
+
+  constructor(
+    readonly head: ResponseHead,
+    readonly text: string,
+  ) {
+    super(`The endpoint answered with status ${head.status}.`);
+    this.status = head.status;
+    this.headers = new Headers(head.headers.map(([name, value]) => [name, value]));
+    const body = parsed(text);
+    this.error = (body as { readonly error?: unknown } | undefined)?.error ?? body;
+  }
+}
+
+/** A stream call that sends a request and hands out its response as it comes. */
+export function endpointCall<R>(send: Send): StreamCall<R, ResponsePart, unknown> {
+  let followed: StreamedBody | undefined;
+  return {
+    open: (_request, context) => {
+      followed = undefined;
+      return parts(send, context, () => (followed = new StreamedBody()));
+    },
+    collect: (chunks) => (followed ? { finish_reason: followed.finishReason } : parsed(textOf(chunks))),
+    isWhole: () => followed?.isWhole ?? true,
+  };
+}
+
+async function* parts(
+  send: Send,
+  context: CallContext,
+  follow: () => StreamedBody,
+): AsyncGenerator<ResponsePart> {
+  const response = await send(context.signal);
+  const { headers } = response;
+  context.report({ headers });
+  const head = headOf(response);
+  if (!response.ok) {
+    throw new EndpointError(head, await response.text());
+  }
+  if (!/\btext\/event-stream\b/i.test(headers.get('content-type') ?? '') || !response.body) {
+    yield wholeBody(head, new Uint8Array(await response.arrayBuffer()), context);
+    return;
+  }
+  const body = follow();
+  let first: { readonly head: ResponseHead } | undefined = { head };
+  try {
+    for await (const bytes of chunksOf(response.body)) {
+      const isLast = body.add(bytes);
+      yield { ...first, bytes, isLast };
+      first = undefined;
+      if (isLast) {
+        break;
+      }
+    }
+  } finally {
+    if (body.usage) {
+      context.report({ usage: body.usage });
+    }
+  }
+  if (first) {
+    throw new NoAnswerError('an empty body', { headers });
+  }
+}
+
+/** An answer that comes as one: it is looked at before it is handed out, as it can still be asked for again. */
+function wholeBody(head: ResponseHead, bytes: Uint8Array, context: CallContext): ResponsePart {
+  const text = new TextDecoder().decode(bytes);
+  const body = parsed(text);
+  if (body === undefined) {
+    throw new NoAnswerError(text === '' ? 'an empty body' : 'a text in place of JSON');
+  }
+  const failure = errorInAnswer(body);
+  if (failure) {
+    throw failure;
+  }
+  const usage = usageOf(body);
+  if (usage) {
+    context.report({ usage });
+  }
+  return { head, bytes };
+}
+
+/** The chunks of a body, which is cancelled if the reader leaves: not all browsers can iterate a stream. */
+async function* chunksOf(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const reader = body.getReader();
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) {
+        return;
+      }
+      yield value;
+    }
+  } finally {
+    // A stream that has failed rejects with its error, which the reader has heard.
+    reader.cancel().catch(() => undefined);
+  }
+}
+
+function headOf({ status, statusText, headers }: Response): ResponseHead {
+  return { status, statusText, headers: [...headers] };
+}
+
+function textOf(chunks: readonly ResponsePart[]): string {
+  const decoder = new TextDecoder();
+  return chunks.map(({ bytes }) => decoder.decode(bytes, { stream: true })).join('');
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,165 @@
+import { LLMResultCache } from '../cache/llm-result-cache';
+import type { CallEvent } from '../core/events';
+import type { CallTraits } from '../core/traits';
+import type { LLMCallOptimizer } from '../optimizer/llm-call-optimizer';
+import { NoAnswerError, RxllmError } from '../core/errors';
+import {
+  endpointCall,
+  EndpointError,
+  type ResponseHead,
+  type ResponsePart,
+  type Send,
+} from './endpoint-call';
+import type { EndpointRequest } from './llm-endpoint';
+import { openStream } from './open-stream';
+
+/** Whom a request goes to: a limit is that of one credential at one origin, and mostly of one model. */
+export interface EndpointTarget {
+  /** Scheme, host and port, as `https://api.openai.com`. */
+  readonly origin: string;
+  /** The model that is asked; undefined if the request names none. */
+  readonly model: string | undefined;
+  /** Tells credentials apart without showing them; undefined if the request has none. */
+  readonly credential: string | undefined;
+}
+
+/** How requests of an SDK go through optimizers. */
+export interface EndpointOptions {
+  /**
+   * Reads the traits of a request: its priority, lane, deadline. The header `x-rxllm-priority` is read besides, and is
+   * never sent on.
+   *
+   * @defaultValue no traits
+   */
+  readonly traits?: ((request: EndpointRequest) => CallTraits) | undefined;
+  /**
+   * What becomes of a request that rxllm itself refuses (a full queue, a deadline, a spent quota, a closed optimizer):
+   * `'response'` answers with a 429 that the SDKs of OpenAI, Anthropic and Groq do not try again; `'throw'` throws the
+   * error, which the SDKs of Google and Mistral and the AI SDK hand on as it is.
+   *
+   * @defaultValue `'response'`
+   */
+  readonly refuse?: 'response' | 'throw' | undefined;
+  /**
+   * Milliseconds an attempt may take until its first bytes.
+   *
+   * @defaultValue `Infinity`
+   */
+  readonly firstChunkTimeout?: number | undefined;
+  /**
+   * Milliseconds between two pieces of a body.
+   *
+   * @defaultValue `Infinity`
+   */
+  readonly chunkTimeout?: number | undefined;
+}
+
+/** One optimizer for all requests, or a function that chooses one for each target. */
+export type EndpointOptimizers =
+  LLMCallOptimizer | { readonly optimizerFor: (target: EndpointTarget) => LLMCallOptimizer };
+
+/** What the headers of a request tell besides what is asked. */
+interface Envelope {
+  readonly headers: Headers;
+  readonly signal: AbortSignal | null | undefined;
+}
+
+/** The header with the priority of a request. */
+export const priorityHeader = 'x-rxllm-priority';
+
+const credentialHeaders = ['authorization', 'x-api-key', 'api-key', 'x-goog-api-key'];
+
+/** Headers of a body as it was sent: the bytes have been decoded since. */
+const headersOfTransfer = ['content-encoding', 'content-length', 'transfer-encoding'];
+
+/** Answers a request to an endpoint through an optimizer, with a response that an SDK takes for that of the endpoint. */
+export async function answerEndpoint(
+  optimizers: EndpointOptimizers,
+  request: EndpointRequest,
+  { headers, signal }: Envelope,
+  send: Send,
+  options: EndpointOptions,
+): Promise<Response> {
+  const { origin } = new URL(request.url);
+  const credential = credentialOf(headers);
+  const optimizer =
+    'optimizerFor' in optimizers
+      ? optimizers.optimizerFor({ origin, model: request.model, credential })
+      : optimizers;
+  const priority = headers.get(priorityHeader) ?? undefined;
+  const traits = { ...(priority && { priority }), ...options.traits?.(request) };
+  const asked = { url: request.url, body: request.body, credential, ...traits };
+  const { firstChunkTimeout, chunkTimeout } = options;
+  let source: 'call' | 'cache' | 'shared' = 'call';
+  const events = {
+    next: (event: CallEvent) => {
+      if (event.type === 'cache-hit') {
+        source = 'cache';
+      } else if (event.type === 'cache-miss' && event.joined) {
+        source = 'shared';
+      }
+    },
+  };
+  const parts$ = optimizer.stream(endpointCall(send), asked, {
+    namespace: 'rxllm/fetch',
+    events,
+    ...(signal && { signal }),
+    ...(firstChunkTimeout !== undefined && { firstChunkTimeout }),
+    ...(chunkTimeout !== undefined && { chunkTimeout }),
+  });
+  const { refuse = 'response' } = options;
+  // Kept chunks are those of others too, and a reader may take the bytes away.
+  return openStream(parts$, ({ bytes }: ResponsePart) => bytes.slice()).then(
+    ({ first, pieces }) => responseOf(first.head!, pieces, source, request.url),
+    (error: unknown) => failedResponse(error, request.url, refuse),
+  );
+}
+
+/** A failed request: the endpoint's own answer is handed on as it came, and what rxllm refuses as it was asked for. */
+function failedResponse(error: unknown, url: string, refuse: 'response' | 'throw'): Response {
+  if (error instanceof EndpointError) {
+    return responseOf(error.head, error.text, 'call', url);
+  }
+  if (refuse === 'response' && (error instanceof RxllmError || error instanceof NoAnswerError)) {
+    return refusalOf(error, url);
+  }
+  throw error;
+}
+
+function refusalOf({ name, code, message }: RxllmError | NoAnswerError, url: string): Response {
+  const body = JSON.stringify({ error: { type: name, code, message } });
+  const status = code === 'no-answer' ? 502 : 429;
+  const headers = [
+    ['content-type', 'application/json'],
+    ['x-should-retry', 'false'],
+  ] as const;
+  return responseOf({ status, statusText: '', headers }, body, 'call', url);
+}
+
+function responseOf(
+  { status, statusText, headers }: ResponseHead,
+  body: string | ReadableStream<Uint8Array>,
+  source: 'call' | 'cache' | 'shared',
+  url: string,
+): Response {
+  const response = new Response(body, {
+    status,
+    statusText,
+    headers: headers.map(([name, value]) => [name, value]),
+  });
+  for (const name of headersOfTransfer) {
+    response.headers.delete(name);
+  }
+  if (source !== 'call') {
+    response.headers.delete('set-cookie');
+  }
+  response.headers.set('x-rxllm-source', source);
+  // A response that is made by hand has no address, which some SDKs show in their errors.
+  Object.defineProperty(response, 'url', { value: url });
+  return response;
+}
+
+function credentialOf(headers: Headers): string | undefined {
+  const secrets = credentialHeaders.map((name) => headers.get(name)).filter((secret) => secret !== null);
+  return secrets.length > 0 ? LLMResultCache.generateKey(secrets) : undefined;
+}

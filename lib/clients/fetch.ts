@@ -1,0 +1,74 @@
+import {
+  answerEndpoint,
+  priorityHeader,
+  type EndpointOptimizers,
+  type EndpointOptions,
+} from './endpoint-responder';
+import { endpointRequest } from './llm-endpoint';
+
+/** The options of {@link llmFetch}. */
+export interface LLMFetchOptions extends EndpointOptions {
+  /**
+   * What sends the requests.
+   *
+   * @defaultValue the global `fetch`
+   */
+  readonly fetch?: typeof globalThis.fetch | undefined;
+}
+
+/**
+ * Makes a `fetch` that sends the LLM requests of any SDK through an optimizer: pace, priorities, cache, shared calls and
+ * retries for clients that know nothing of rxllm. It takes JSON requests to the endpoints of chat completions, responses,
+ * messages, completions, embeddings and `generateContent`; everything else goes to `fetch` untouched.
+ *
+ * Streams are handed through as they come, and the slot is held until their end. Switch the retries of the SDK off
+ * (`maxRetries: 0`), as rxllm retries through its queue; and give it a timeout of a day, as its timer would run while a
+ * request waits here: `firstChunkTimeout` and `chunkTimeout` take its place. An answer from the cache, or of a call that
+ * another request had started, has the header `x-rxllm-source`.
+ *
+ * The returned function rejects as `fetch` does; see `refuse` for what rxllm itself refuses.
+ *
+ * @example
+ * const optimizer = new LLMCallOptimizer({ maxConcurrent: 10 });
+ * const client = new OpenAI({ fetch: llmFetch(optimizer), maxRetries: 0, timeout: 86_400_000 });
+ *
+ * @example
+ * // A limit is that of a model: one optimizer for each.
+ * const optimizers = new Map<string, LLMCallOptimizer>();
+ * const optimizerFor = ({ origin, credential, model }: EndpointTarget) => {
+ *   const key = [origin, credential, model].join(' ');
+ *   const optimizer = optimizers.get(key) ?? new LLMCallOptimizer();
+ *   optimizers.set(key, optimizer);
+ *   return optimizer;
+ * };
+ * const client = new OpenAI({ fetch: llmFetch({ optimizerFor }), maxRetries: 0 });
+ */
+export function llmFetch(
+  optimizers: EndpointOptimizers,
+  { fetch: sendOn = globalThis.fetch, ...options }: LLMFetchOptions = {},
+): typeof globalThis.fetch {
+  return async (input, init) => {
+    const asked = input instanceof Request ? input : undefined;
+    const url = input instanceof Request ? input.url : input.toString();
+    const method = init?.method ?? asked?.method ?? 'GET';
+    const headers = new Headers(init?.headers ?? asked?.headers);
+    const body = init?.body ?? null;
+    // Of a request object the body can be read once only.
+    const text =
+      typeof body === 'string' ? body : asked?.body && !body ? await asked.clone().text() : undefined;
+    const request = endpointRequest(method, url, headers.get('content-type'), text);
+    if (!request) {
+      return sendOn(input, init);
+    }
+    const signal = init?.signal ?? asked?.signal;
+    const sent = new Headers(headers);
+    sent.delete(priorityHeader);
+    return answerEndpoint(
+      optimizers,
+      request,
+      { headers, signal },
+      (attempt) => sendOn(url, { ...init, method, headers: sent, body: text!, signal: attempt }),
+      options,
+    );
+  };
+}

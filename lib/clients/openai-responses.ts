@@ -1,0 +1,109 @@
+import type { OpenAI } from 'openai';
+import type { CreateEmbeddingResponse, EmbeddingCreateParams } from 'openai/resources/embeddings';
+import type {
+  Response,
+  ResponseCreateParamsNonStreaming,
+  ResponseCreateParamsStreaming,
+  ResponseStreamEvent,
+} from 'openai/resources/responses/responses';
+import type { CallContext } from '../core/call';
+import { NoAnswerError } from '../core/errors';
+import { refusePromise } from '../core/settings';
+import type { StreamCall } from '../core/stream';
+import { answerOf, eventsOf } from './sdk-response';
+import { knownCall } from './known-call';
+
+/** The part of the official client that {@link openaiResponsesCall} uses; an `OpenAI` or `AzureOpenAI` instance has it. */
+export interface OpenAIResponsesClient {
+  readonly responses: Pick<OpenAI['responses'], 'create'>;
+}
+
+/** The part of the official client that {@link openaiEmbeddingsCall} uses. */
+export interface OpenAIEmbeddingsClient {
+  readonly embeddings: Pick<OpenAI['embeddings'], 'create'>;
+}
+
+/**
+ * The form of `openaiCall` for the Responses API. A response that has failed, whatever its status, fails with
+ * `NoAnswerError`.
+ *
+ * @example
+ * const ask = openaiResponsesCall(new OpenAI(), (question: string) => ({
+ *   model: 'gpt-4o-mini',
+ *   input: question,
+ * }));
+ * const { output_text } = await optimizer.call(ask, 'Why is gold up?');
+ *
+ * @param toParams makes the body of `responses.create` for a request, and not by a promise; what it throws fails that request
+ */
+export function openaiResponsesCall<R>(
+  client: OpenAIResponsesClient,
+  toParams: (request: R) => ResponseCreateParamsNonStreaming,
+): (request: R, context: CallContext) => Promise<Response> {
+  const call = async (request: R, context: CallContext) => {
+    const params = toParams(request);
+    refusePromise('toParams', params);
+    return answerOf(client.responses.create(params, optionsOf(context)), context, 'output');
+  };
+  return knownCall(call, client, '/responses', toParams);
+}
+
+/**
+ * The form of {@link openaiResponsesCall} whose answers arrive as events, for `optimizer.stream` and `optimizeStream`. The
+ * value of its outcomes is the response of the last event.
+ *
+ * @example
+ * const ask = openaiResponsesStreamCall(new OpenAI(), toParams);
+ * optimizer.stream(ask, 'Why is gold up?').subscribe((event) => show(event));
+ *
+ * @param toParams as for {@link openaiResponsesCall}; `stream: true` is added
+ */
+export function openaiResponsesStreamCall<R>(
+  client: OpenAIResponsesClient,
+  toParams: (request: R) => Omit<ResponseCreateParamsStreaming, 'stream'>,
+): StreamCall<R, ResponseStreamEvent, Response> {
+  const call: StreamCall<R, ResponseStreamEvent, Response> = {
+    open: (request, context) => {
+      const params = toParams(request);
+      refusePromise('toParams', params);
+      return eventsOf(client.responses.create({ ...params, stream: true }, optionsOf(context)), context);
+    },
+    collect: (events) => {
+      const last = [...events].reverse().find((event) => 'response' in event);
+      if (!last) {
+        throw new NoAnswerError('events without a response');
+      }
+      return last.response;
+    },
+    isWhole: (events) => events.some(({ type }) => type === 'response.completed'),
+  };
+  return knownCall(call, client, '/responses', toParams);
+}
+
+/**
+ * The form of `openaiCall` for embeddings.
+ *
+ * @example
+ * const embed = openaiEmbeddingsCall(new OpenAI(), (text: string) => ({
+ *   model: 'text-embedding-3-small',
+ *   input: text,
+ * }));
+ * texts$.pipe(optimizer.optimize(embed));
+ *
+ * @param toParams makes the body of `embeddings.create` for a request, and not by a promise; what it throws fails that request
+ */
+export function openaiEmbeddingsCall<R>(
+  client: OpenAIEmbeddingsClient,
+  toParams: (request: R) => EmbeddingCreateParams,
+): (request: R, context: CallContext) => Promise<CreateEmbeddingResponse> {
+  const call = async (request: R, context: CallContext) => {
+    const params = toParams(request);
+    refusePromise('toParams', params);
+    return answerOf(client.embeddings.create(params, optionsOf(context)), context, 'data');
+  };
+  return knownCall(call, client, '/embeddings', toParams);
+}
+
+function optionsOf({ signal }: CallContext) {
+  return { signal, maxRetries: 0 };
+}

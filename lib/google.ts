@@ -1,0 +1,1 @@
+export { googleCall, googleStreamCall, type GoogleModelsClient } from './clients/google';

@@ -1,0 +1,171 @@
+import { LLMCallOptimizer } from 'rxllm';
+import { llmFetch, type EndpointTarget } from 'rxllm/fetch';
+import { rethrow } from '../test-scheduler';
+
+const address = 'https://api.example.com/v1/chat/completions';
+const body = (prompt: string, model = 'small') =>
+  JSON.stringify({ model, messages: [{ role: 'user', content: prompt }] });
+const answer = { choices: [{ message: { content: 'It is up.' }, finish_reason: 'stop' }] };
+
+/** A `fetch` that answers by a script, and notes what it was asked. */
+function sender(...script: (() => Response | Promise<Response>)[]) {
+  const sent: { readonly url: string; readonly init: RequestInit | undefined }[] = [];
+  const fetch = async (input: string | URL | Request, init?: RequestInit): Promise<Response> => {
+    sent.push({ url: input instanceof Request ? input.url : String(input), init });
+    return (script.shift() ?? (() => Response.json(answer, { headers: { 'set-cookie': 'a=b' } })))();
+  };
+  return { fetch, sent };
+}
+
+const post = (prompt: string, init: RequestInit = {}): RequestInit => ({
+  method: 'POST',
+  body: body(prompt),
+  ...init,
+});
+
+describe('llmFetch', () => {
+  let optimizer: LLMCallOptimizer;
+  beforeEach(() => {
+    optimizer = new LLMCallOptimizer({ maxConcurrent: 1, retry: { baseDelay: 1 } });
+  });
+  afterEach(() => optimizer.close());
+
+  it.each([
+    ['a GET', address, { method: 'GET' }],
+    ['a list of models', 'https://api.example.com/v1/models', undefined],
+    ['an upload', 'https://api.example.com/v1/files', { method: 'POST', body: new FormData() }],
+    ['a body that is no JSON', address, { method: 'POST', body: 'a=b' }],
+    ['a body that is no object', address, { method: 'POST', body: '[1]' }],
+    ['a stream as a body', address, { method: 'POST', body: new Uint8Array(3) }],
+  ])('hands %s on as it is', async (_name, url, init) => {
+    const { fetch, sent } = sender(() => new Response('as it is'));
+    const response = await llmFetch(optimizer, { fetch })(url, init);
+    expect(await response.text()).toBe('as it is');
+    expect(sent).toEqual([{ url, init }]);
+    expect(response.headers.get('x-rxllm-source')).toBeNull();
+  });
+
+  it('answers with what the endpoint said, and tells where it came from', async () => {
+    const { fetch, sent } = sender();
+    const asking = llmFetch(optimizer, { fetch });
+    const first = await asking(address, post('Why?'));
+    const second = await asking(address, post('Why?'));
+    expect(await first.json()).toEqual(answer);
+    expect(await second.json()).toEqual(answer);
+    expect([first, second].map(({ headers }) => headers.get('x-rxllm-source'))).toEqual(['call', 'cache']);
+    expect([first, second].map(({ headers }) => headers.get('set-cookie'))).toEqual(['a=b', null]);
+    expect(first.url).toBe(address);
+    expect(sent).toHaveLength(1);
+  });
+
+  it('takes a Request, and keeps what else it asks for', async () => {
+    const { fetch, sent } = sender(() => new Response('', { status: 503 }));
+    const request = new Request(
+      address,
+      post('Why?', { headers: { 'content-type': 'application/json', 'x-trace': '1' } }),
+    );
+    const response = await llmFetch(optimizer, { fetch })(request, { keepalive: true });
+    expect(await response.json()).toEqual(answer);
+    expect(sent.map(({ init }) => init?.body)).toEqual([body('Why?'), body('Why?')]);
+    expect(sent.every(({ init }) => init?.keepalive)).toBe(true);
+    expect(new Headers(sent[0]!.init?.headers).get('x-trace')).toBe('1');
+  });
+
+  it('reads a priority off its header, and does not send it on', async () => {
+    const { fetch, sent } = sender();
+    const heard: string[] = [];
+    optimizer.events$.subscribe({
+      next: (event) => event.type === 'received' && heard.push(event.priority),
+      error: rethrow,
+    });
+    await llmFetch(optimizer, { fetch })(
+      address,
+      post('Why?', { headers: { 'x-rxllm-priority': 'critical' } }),
+    );
+    await llmFetch(optimizer, { fetch, traits: () => ({ priority: 'low' }) })(address, post('Who?'));
+    expect(heard).toEqual(['critical', 'low']);
+    expect(new Headers(sent[0]!.init?.headers).has('x-rxllm-priority')).toBe(false);
+  });
+
+  it('keeps the answers of different credentials apart', async () => {
+    const { fetch, sent } = sender();
+    for (const key of ['a', 'b', 'a']) {
+      await llmFetch(optimizer, { fetch })(
+        address,
+        post('Why?', { headers: { authorization: `Bearer ${key}` } }),
+      );
+    }
+    expect(sent).toHaveLength(2);
+  });
+
+  it('asks for an optimizer by origin, model and credential, which it does not show', async () => {
+    const { fetch } = sender();
+    const targets: EndpointTarget[] = [];
+    const optimizerFor = (target: EndpointTarget) => {
+      targets.push(target);
+      return optimizer;
+    };
+    const asking = llmFetch({ optimizerFor }, { fetch });
+    await asking(address, post('Why?', { headers: { 'x-api-key': 'secret' } }));
+    await asking(
+      `https://g.example.com/v1beta/models/gemini:generateContent`,
+      post('', { body: '{"contents":[]}' }),
+    );
+    expect(targets).toMatchObject([
+      { origin: 'https://api.example.com', model: 'small' },
+      { origin: 'https://g.example.com', model: 'gemini', credential: undefined },
+    ]);
+    expect(targets[0]!.credential).toMatch(/./);
+    expect(JSON.stringify(targets)).not.toContain('secret');
+  });
+
+  it('hands the refusal of the endpoint on when it is final', async () => {
+    const { fetch } = sender(() => Response.json({ error: { message: 'bad' } }, { status: 400 }));
+    const response = await llmFetch(optimizer, { fetch })(address, post('Why?'));
+    expect(response.status).toBe(400);
+    expect(await response.json()).toEqual({ error: { message: 'bad' } });
+  });
+
+  it('refuses by a response that is not tried again, or by the error', async () => {
+    const { fetch } = sender();
+    optimizer.close();
+    const response = await llmFetch(optimizer, { fetch })(address, post('Why?'));
+    expect(response.status).toBe(429);
+    expect(response.headers.get('x-should-retry')).toBe('false');
+    expect(await response.json()).toMatchObject({ error: { type: 'ClosedError', code: 'closed' } });
+    await expect(
+      llmFetch(optimizer, { fetch, refuse: 'throw' })(address, post('Why?')),
+    ).rejects.toMatchObject({
+      code: 'closed',
+    });
+  });
+
+  it('rejects with the reason of its signal', async () => {
+    const { fetch, sent } = sender();
+    const signal = AbortSignal.abort(new Error('not any more'));
+    await expect(llmFetch(optimizer, { fetch })(address, post('Why?', { signal }))).rejects.toThrow(
+      'not any more',
+    );
+    expect(sent).toEqual([]);
+  });
+
+  it('tries a 200 that holds an error or nothing again', async () => {
+    const { fetch, sent } = sender(
+      () => Response.json({ error: { code: 502, message: 'upstream' } }),
+      () => new Response('', { headers: { 'content-type': 'application/json' } }),
+    );
+    const response = await llmFetch(optimizer, { fetch })(address, post('Why?'));
+    expect(await response.json()).toEqual(answer);
+    expect(sent).toHaveLength(3);
+  });
+
+  it('frees the slot when a body that nobody reads has ended', async () => {
+    const stream = 'data: {"choices":[{"delta":{"content":"x"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n';
+    const { fetch } = sender(
+      () => new Response(stream, { headers: { 'content-type': 'text/event-stream' } }),
+    );
+    const asking = llmFetch(optimizer, { fetch });
+    await asking(address, post('unread'));
+    expect(await (await asking(address, post('Why?'))).json()).toEqual(answer);
+  });
+});

@@ -1,0 +1,190 @@
+import Anthropic from '@anthropic-ai/sdk';
+import { GoogleGenAI } from '@google/genai';
+import { ChatOpenAI } from '@langchain/openai';
+import { HTTPClient, Mistral } from '@mistralai/mistralai';
+import { createOpenAI } from '@ai-sdk/openai';
+import { generateText, streamText, wrapLanguageModel } from 'ai';
+import Groq from 'groq-sdk';
+import OpenAI from 'openai';
+import type { LLMCallOptimizer } from 'rxllm';
+import { rxllmMiddleware } from 'rxllm/ai';
+import { anthropicMiddleware } from 'rxllm/anthropic';
+import { llmFetch } from 'rxllm/fetch';
+
+/** A real client whose calls go through an optimizer. */
+export interface RealClient {
+  readonly name: string;
+  readonly whole: (prompt: string, signal?: AbortSignal) => Promise<string | null | undefined>;
+  readonly streamed: (prompt: string, signal?: AbortSignal) => AsyncIterable<string>;
+}
+
+const day = 86_400_000;
+const model = 'model';
+const asked = (prompt: string) => [{ role: 'user' as const, content: prompt }];
+const under = (signal: AbortSignal | undefined) => (signal ? { signal } : {});
+
+/** All clients that are tried, each through its own seam. */
+export function realClients(optimizer: LLMCallOptimizer, url: string): RealClient[] {
+  const fetch = llmFetch(optimizer);
+  const throwing = llmFetch(optimizer, { refuse: 'throw' });
+  return [
+    ofOpenAI(
+      'openai',
+      new OpenAI({ apiKey: 'none', baseURL: `${url}/v1`, fetch, maxRetries: 0, timeout: day }),
+    ),
+    ofOpenAI(
+      'groq-sdk',
+      new Groq({ apiKey: 'none', baseURL: url, fetch, maxRetries: 0, timeout: day }) as unknown as OpenAI,
+    ),
+    ofAnthropic(
+      '@anthropic-ai/sdk, `fetch`',
+      new Anthropic({ apiKey: 'none', baseURL: url, fetch, maxRetries: 0, timeout: day }),
+    ),
+    ofAnthropic(
+      '@anthropic-ai/sdk, `middleware`',
+      new Anthropic({
+        apiKey: 'none',
+        baseURL: url,
+        middleware: [anthropicMiddleware(optimizer)],
+        maxRetries: 0,
+      }),
+    ),
+    ofGoogle(new GoogleGenAI({ apiKey: 'none', httpOptions: { baseUrl: url, fetch: throwing } })),
+    ofMistral(
+      new Mistral({ apiKey: 'none', serverURL: url, httpClient: new HTTPClient({ fetcher: throwing }) }),
+    ),
+    ofLangChain(
+      new ChatOpenAI({
+        apiKey: 'none',
+        model,
+        maxRetries: 0,
+        timeout: day,
+        configuration: { baseURL: `${url}/v1`, fetch },
+      }),
+    ),
+    ofAI('ai, `fetch`', createOpenAI({ apiKey: 'none', baseURL: `${url}/v1`, fetch: throwing }).chat(model)),
+    ofAI(
+      'ai, `middleware`',
+      wrapLanguageModel({
+        model: createOpenAI({ apiKey: 'none', baseURL: `${url}/v1` }).chat(model),
+        middleware: rxllmMiddleware(optimizer),
+      }),
+    ),
+  ];
+}
+
+function ofOpenAI(name: string, client: OpenAI): RealClient {
+  return {
+    name,
+    whole: async (prompt, signal) => {
+      const { choices } = await client.chat.completions.create(
+        { model, messages: asked(prompt) },
+        under(signal),
+      );
+      return choices[0]?.message.content;
+    },
+    streamed: async function* (prompt, signal) {
+      const chunks = await client.chat.completions.create(
+        { model, messages: asked(prompt), stream: true },
+        under(signal),
+      );
+      for await (const { choices } of chunks) {
+        const content = choices[0]?.delta.content;
+        if (content) {
+          yield content;
+        }
+      }
+    },
+  };
+}
+
+function ofAnthropic(name: string, client: Anthropic): RealClient {
+  const body = (prompt: string) => ({ model, max_tokens: 100, messages: asked(prompt) });
+  return {
+    name,
+    whole: async (prompt, signal) => {
+      const { content } = await client.messages.create(body(prompt), under(signal));
+      return content.map((block) => (block.type === 'text' ? block.text : '')).join('');
+    },
+    streamed: async function* (prompt, signal) {
+      const events = await client.messages.create({ ...body(prompt), stream: true }, under(signal));
+      for await (const event of events) {
+        if (event.type === 'content_block_delta' && event.delta.type === 'text_delta') {
+          yield event.delta.text;
+        }
+      }
+    },
+  };
+}
+
+function ofGoogle(client: GoogleGenAI): RealClient {
+  const params = (contents: string, signal?: AbortSignal) => ({
+    model,
+    contents,
+    config: signal ? { abortSignal: signal } : {},
+  });
+  return {
+    name: '@google/genai',
+    whole: async (prompt, signal) => (await client.models.generateContent(params(prompt, signal))).text,
+    streamed: async function* (prompt, signal) {
+      for await (const { text } of await client.models.generateContentStream(params(prompt, signal))) {
+        yield text ?? '';
+      }
+    },
+  };
+}
+
+function ofMistral(client: Mistral): RealClient {
+  const options = (signal?: AbortSignal) => (signal ? { fetchOptions: { signal } } : {});
+  return {
+    name: '@mistralai/mistralai',
+    whole: async (prompt, signal) => {
+      const { choices } = await client.chat.complete({ model, messages: asked(prompt) }, options(signal));
+      return choices[0]?.message?.content as string;
+    },
+    streamed: async function* (prompt, signal) {
+      for await (const { data } of await client.chat.stream(
+        { model, messages: asked(prompt) },
+        options(signal),
+      )) {
+        yield (data.choices[0]?.delta.content as string | undefined) ?? '';
+      }
+    },
+  };
+}
+
+function ofLangChain(chat: ChatOpenAI): RealClient {
+  return {
+    name: '@langchain/openai',
+    whole: async (prompt, signal) => (await chat.invoke(prompt, under(signal))).content as string,
+    streamed: async function* (prompt, signal) {
+      for await (const { content } of await chat.stream(prompt, under(signal))) {
+        yield content as string;
+      }
+    },
+  };
+}
+
+function ofAI(name: string, model: Parameters<typeof generateText>[0]['model']): RealClient {
+  const settings = (prompt: string, signal?: AbortSignal) => ({
+    model,
+    prompt,
+    maxRetries: 0,
+    ...(signal && { abortSignal: signal }),
+  });
+  return {
+    name,
+    whole: async (prompt, signal) => (await generateText(settings(prompt, signal))).text,
+    streamed: async function* (prompt, signal) {
+      let failure: unknown;
+      const { textStream } = streamText({
+        ...settings(prompt, signal),
+        onError: ({ error }) => void (failure = error),
+      });
+      yield* textStream;
+      if (failure) {
+        throw failure as Error;
+      }
+    },
+  };
+}
