@@ -14,18 +14,18 @@ export class AnswerCopies {
   }
 
   /**
-   * The answer to keep.
+   * The answer to keep, which the call of a request gave.
    *
    * @throws the error of `clone`, or a TypeError if that returns a promise
    */
-  toKeep<V>(value: V): V {
-    return this.#clone ? cloned(this.#clone, value) : freezeAnswer(value);
+  toKeep<V>(value: V, request?: unknown): V {
+    return this.#clone ? cloned(this.#clone, value) : freezeAnswer(value, request);
   }
 
   /** The answer to give to several waiters; the same one if `clone` throws. */
-  toShare<V>(value: V): V {
+  toShare<V>(value: V, request?: unknown): V {
     try {
-      return this.toKeep(value);
+      return this.toKeep(value, request);
     } catch {
       return value;
     }

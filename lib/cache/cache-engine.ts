@@ -3,17 +3,14 @@ import type { Clock } from '../core/clock';
 import type { EvictionReason, NotKeptReason } from '../core/events';
 import { verdictOf } from '../core/settings';
 import type { StreamedAnswer } from '../core/stream';
+import type { CallTraits } from '../core/traits';
 import { AnswerCopies } from './answer-copies';
-import { KeptFailure, type CacheEntry } from './cache-entry';
+import { asAskedFor, KeptFailure, type CacheEntry } from './cache-entry';
 import { CacheUsage } from './cache-usage';
 import { Departures } from './departures';
-import { explain, type CacheExplanation } from './explanation';
 import { Flights, isAffected, type Flight } from './flights';
-import { invalidate } from './invalidation';
 import { MemoryTier } from './memory-tier';
-import type { KeylessRequest } from './request-identity';
 import type { CacheEngineSettings, StoreOptions } from './result-cache-config';
-import type { CacheSelection } from './selection';
 import { StoreTier } from './store-tier';
 import { timeToLive } from './time-to-live';
 
@@ -100,12 +97,16 @@ export class CacheEngine {
     return now < freshUntil || (!(value instanceof KeptFailure) && now < freshUntil + staleWhileRevalidate);
   }
 
-  /** Looks in memory for a request: a fresh answer, or a stale one that may be given while a call renews it. */
-  find(key: string, now: number): CacheEntry | undefined {
-    const entry = this.memory.get(key, now);
+  /**
+   * Looks in memory for a request: a fresh answer, or a stale one that may be given while a call renews it. The answer
+   * takes on the tags of the request, and a shorter time to live.
+   */
+  find(key: string, traits: CallTraits, now: number): CacheEntry | undefined {
+    const kept = this.memory.get(key, now);
+    const entry = kept && this.#asAskedFor(key, kept, traits, now);
     const found = entry && this.isOfUse(entry, now) ? this.#copies.toTake(entry) : undefined;
     if (found) {
-      this.countHit(found, now);
+      this.usage.countHit(found, now);
     }
     return found;
   }
@@ -115,10 +116,10 @@ export class CacheEngine {
     const entry = this.memory.get(key, now);
     const found = entry && now < entry.freshUntil ? this.#copies.toTake(entry) : undefined;
     if (found && !(found.value instanceof KeptFailure)) {
-      this.countHit(found, now);
+      this.usage.countHit(found, now);
       return found;
     }
-    this.countMiss(now);
+    this.usage.countMiss(now);
     return undefined;
   }
 
@@ -132,29 +133,28 @@ export class CacheEngine {
     // If a call is made now, it begins after all invalidations so far.
     flight.landingChecks = undefined;
     // A user may have set the answer, or a request that skips the look-up may have brought it.
-    const newer = this.memory.peek(key);
-    if (newer && !(newer.value instanceof KeptFailure) && this.isOfUse(newer, now)) {
-      return found(this.#copies.toTake(newer), 'memory');
+    const asked = { cacheTags: flight.tags, cacheTtl: flight.longestTtl };
+    const kept = this.memory.peek(key);
+    if (kept && !(kept.value instanceof KeptFailure)) {
+      const newer = this.#asAskedFor(key, kept, asked, now);
+      if (this.isOfUse(newer, now)) {
+        return found(this.#copies.toTake(newer), 'memory');
+      }
     }
     if (!stored || isInvalidated || now >= stored.freshUntil + this.#grace) {
       return undefined;
     }
-    const entry = this.#copies.ofStored(stored);
+    const entry = asAskedFor(this.#copies.ofStored(stored), asked.cacheTags, asked.cacheTtl);
     const bytes = this.memory.measure(key, entry.value);
     // Asked last: user code measured the answer, and may have had the key deleted.
     if (flight.isFenced) {
       return undefined;
     }
     this.memory.set(key, entry, bytes, now);
+    if (entry.tags !== stored.tags || entry.freshUntil !== stored.freshUntil) {
+      this.#writeToStore(key, entry, entry.freshUntil - now);
+    }
     return this.isOfUse(entry, now) ? found(this.#copies.toTake(entry), 'store') : undefined;
-  }
-
-  countHit(entry: CacheEntry, now: number): void {
-    this.usage.countHit(entry, now);
-  }
-
-  countMiss(now: number): void {
-    this.usage.countMiss(now);
   }
 
   /** The expired answer that may stand in for a failed call. */
@@ -166,9 +166,9 @@ export class CacheEngine {
       : undefined;
   }
 
-  /** The answer of a flight as each of its waiters may have it. */
-  share<V>(value: V): V {
-    return this.#copies.toShare(value);
+  /** The answer to a request as each of its waiters may have it. */
+  share<V>(value: V, request?: unknown): V {
+    return this.#copies.toShare(value, request);
   }
 
   /** Keeps the answer of a call; returns why not if it is not kept. */
@@ -253,25 +253,34 @@ export class CacheEngine {
     this.store?.clear();
   }
 
-  /**
-   * Forgets the answers that a selection applies to.
-   *
-   * @returns how many answers left memory
-   */
-  invalidate(selection: CacheSelection): number {
-    return invalidate(this, selection);
-  }
-
-  /** Explains why a request would be answered from the cache, or not. */
-  explain(identity: string | KeylessRequest, skipsLookUp: boolean): Promise<CacheExplanation> {
-    return explain(this, identity, skipsLookUp);
-  }
-
   /** Cancels the timers and the calls that only the cache wants, and forgets memory. */
   close(): void {
     this.flights.fenceAll();
     this.memory.close();
     this.store?.close();
+  }
+
+  /** The entry as a request asks for it; if that changes it, it is kept so. */
+  #asAskedFor(
+    key: string,
+    kept: CacheEntry,
+    { cacheTags, cacheTtl, bypass }: CallTraits,
+    now: number,
+  ): CacheEntry {
+    const entry = bypass?.write ? kept : asAskedFor(kept, cacheTags, cacheTtl);
+    if (entry !== kept) {
+      this.memory.replace(key, entry);
+      if (!(entry.value instanceof KeptFailure)) {
+        this.#writeToStore(key, entry, entry.freshUntil - now);
+      }
+    }
+    return entry;
+  }
+
+  /** @param ttl milliseconds */
+  #writeToStore(key: string, entry: CacheEntry, ttl: number): void {
+    const usefulFor = ttl + this.#grace;
+    this.store?.write(key, entry, usefulFor === Infinity ? undefined : usefulFor);
   }
 
   #keep(flight: Flight, value: unknown, latency: number, now: number): NotKeptReason | undefined {
@@ -288,8 +297,8 @@ export class CacheEngine {
       if (!isWhole || !verdictOf('shouldCache', shouldCache(answered, request))) {
         return 'should-cache';
       }
-      const ttl = timeToLive(this.#settings, flight.ttl, answered, request);
-      const copy = this.#copies.toKeep(value);
+      const ttl = timeToLive(this.#settings, flight.ttl, answered, request, flight.longestTtl);
+      const copy = this.#copies.toKeep(value, request);
       const entry = { value: copy, storedAt: now, freshUntil: now + ttl, usage, latency, tags };
       answer = { key, entry, ttl, bytes: this.memory.measure(key, copy) };
     } catch {
@@ -312,9 +321,8 @@ export class CacheEngine {
   #write({ key, entry, ttl, bytes }: MeasuredAnswer, now: number): NotKeptReason | undefined {
     const refused = this.memory.set(key, entry, bytes, now);
     // A listener hears which entries left for this one, and may have had it deleted or replaced.
-    if (this.store && (refused !== undefined || this.memory.peek(key) === entry)) {
-      const usefulFor = ttl + this.#grace;
-      this.store.write(key, entry, usefulFor === Infinity ? undefined : usefulFor);
+    if (refused !== undefined || this.memory.peek(key) === entry) {
+      this.#writeToStore(key, entry, ttl);
     }
     return this.store ? undefined : refused;
   }

@@ -1,9 +1,10 @@
 import type { Clock } from '../core/clock';
-import { KeptFailure, type CacheEntry } from './cache-entry';
+import type { CallTraits } from '../core/traits';
+import { asAskedFor, KeptFailure, noTags, type CacheEntry } from './cache-entry';
 import type { DepartureReason, Departures } from './departures';
 import type { Flights } from './flights';
 import type { MemoryTier } from './memory-tier';
-import type { KeylessRequest } from './request-identity';
+import type { KeyedRequest, KeylessRequest } from './request-identity';
 import type { StoreTier } from './store-tier';
 
 /**
@@ -33,6 +34,8 @@ export interface CacheExplanation {
   readonly at?: number;
   /** Where the value stands that cannot be hashed. */
   readonly path?: string;
+  /** The fields of the request, or of the body that is sent, that the key leaves out; absent if there are none. */
+  readonly leftOut?: readonly string[];
 }
 
 const sentences: Readonly<Record<CacheExplanationReason, string>> = {
@@ -70,40 +73,49 @@ export interface ExplainedCache {
 /** Explains why a request would be answered from a cache, or not. */
 export async function explain(
   cache: ExplainedCache,
-  identity: string | KeylessRequest,
-  skipsLookUp: boolean,
+  identity: KeyedRequest | KeylessRequest,
+  { bypass, cacheTtl }: CallTraits,
 ): Promise<CacheExplanation> {
-  if (typeof identity !== 'string') {
+  if (identity.key === undefined) {
     const { reason, path } = identity;
     const text = `The request goes past the cache: ${reason}`;
     return explained('bypassed', undefined, { text, ...(path !== undefined && { path }) });
   }
-  if (skipsLookUp) {
-    return explained('bypassed', identity, {
-      text: 'The request goes past the cache: bypass.lookUp is set',
-    });
-  }
-  const inMemory = explainMemory(cache, identity);
+  const { key, leftOut } = identity;
+  const explanation = bypass?.lookUp
+    ? explained('bypassed', key, { text: 'The request goes past the cache: bypass.lookUp is set' })
+    : await explainKey(cache, key, cacheTtl);
+  return leftOut ? { ...explanation, leftOut } : explanation;
+}
+
+async function explainKey(
+  cache: ExplainedCache,
+  key: string,
+  cacheTtl: number | undefined,
+): Promise<CacheExplanation> {
+  const inMemory = explainMemory(cache, key, cacheTtl);
   const { store, clock } = cache;
   if (inMemory.wouldHit || inMemory.reason === 'in-flight' || !store || store.isBypassed) {
     return inMemory;
   }
-  const stored = await new Promise<CacheEntry | undefined>((resolve) => store.read(identity, resolve));
-  if (!stored) {
+  const read = await new Promise<CacheEntry | undefined>((resolve) => store.read(key, resolve));
+  if (!read) {
     return inMemory;
   }
+  const stored = asAskedFor(read, noTags, cacheTtl);
   const now = clock.now();
   const times = { tier: 'store', ...timesOf(stored, now) } as const;
   if (cache.isOfUse(stored, now)) {
-    return explained(now < stored.freshUntil ? 'fresh' : 'stale', identity, { wouldHit: true, ...times });
+    return explained(now < stored.freshUntil ? 'fresh' : 'stale', key, { wouldHit: true, ...times });
   }
-  return explained('expired', identity, { at: stored.freshUntil, ...times });
+  return explained('expired', key, { at: stored.freshUntil, ...times });
 }
 
-function explainMemory(cache: ExplainedCache, key: string): CacheExplanation {
+function explainMemory(cache: ExplainedCache, key: string, cacheTtl: number | undefined): CacheExplanation {
   const { clock, memory, flights, departures } = cache;
   const now = clock.now();
-  const entry = memory.peek(key);
+  const kept = memory.peek(key);
+  const entry = kept && asAskedFor(kept, noTags, cacheTtl);
   const isFailure = entry?.value instanceof KeptFailure;
   if (entry && cache.isOfUse(entry, now)) {
     const reason = isFailure ? 'failure' : now < entry.freshUntil ? 'fresh' : 'stale';

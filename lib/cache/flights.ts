@@ -64,6 +64,8 @@ export class Flight<R = unknown, V = unknown> {
   writes = false;
   /** Milliseconds the answer stays fresh; undefined for the default of the cache. */
   ttl: number | undefined;
+  /** The least TTL that a waiter asks for, in milliseconds. */
+  longestTtl = Infinity;
   /** The invalidations by predicate during the call. */
   landingChecks: LandingCheck[] | undefined;
   cancelTimeout: Cancel | undefined;
@@ -90,7 +92,10 @@ export class Flight<R = unknown, V = unknown> {
     this.wantedBy(traits);
   }
 
-  /** Notes whether another waiter wants the answer kept, and its tags; the first one that does decides for how long. */
+  /**
+   * Notes whether another waiter wants the answer kept, and its tags. The first one that does decides for how long; one
+   * that asks for less shortens that.
+   */
   wantedBy({ bypass, cacheTags, cacheTtl }: CallTraits): void {
     if (cacheTags) {
       this.#tags ??= new Set();
@@ -98,10 +103,14 @@ export class Flight<R = unknown, V = unknown> {
         this.#tags.add(tag);
       }
     }
-    if (!bypass?.write && !this.writes) {
+    if (bypass?.write) {
+      return;
+    }
+    if (!this.writes) {
       this.writes = true;
       this.ttl = cacheTtl;
     }
+    this.longestTtl = Math.min(this.longestTtl, cacheTtl ?? Infinity);
   }
 
   /** Notes that a waiter makes the call in place of the starter. */

@@ -1,9 +1,11 @@
+import type { CallContext } from '../core/call';
 import type { EvictionReason } from '../core/events';
 import { functionSetting, numberSetting } from '../core/settings';
-import { readTraits, validated, type TraitsReader } from '../core/traits';
+import { traitsOfRequests, type TraitsReader } from '../core/traits';
 import { CacheEngine } from './cache-engine';
-import type { CacheExplanation } from './explanation';
-import { identify, keySpaceOf, type KeylessRequest, type KeySpace } from './request-identity';
+import { explain, type CacheExplanation } from './explanation';
+import { invalidate } from './invalidation';
+import { RequestKeys, type KeySpace } from './request-identity';
 import { generateKey } from './request-key';
 import { cacheSettings, timeSetting, type ResultCacheConfig, type StoreOptions } from './result-cache-config';
 import type { CacheSelection } from './selection';
@@ -11,10 +13,12 @@ import type { StoreStatistics } from './store-tier';
 
 export type { ResultCacheConfig, StoreOptions } from './result-cache-config';
 
-/** Which request is meant: the key space it is asked in, and how its traits are read. */
+/** Which request is meant: the key space it is asked in, the call it is for, and how its traits are read. */
 export interface RequestKeyOptions<R = unknown> extends KeySpace {
+  /** The call of an optimizer that the request is for. Default: none, as in cacheLLM. */
+  readonly call?: ((request: R, context: CallContext) => unknown) | undefined;
   /** Reads the traits of the request. Default: its own fields named like traits, where their values are valid. */
-  readonly traits?: TraitsReader<R>;
+  readonly traits?: TraitsReader<R> | undefined;
 }
 
 /** How a cache is used. */
@@ -79,15 +83,15 @@ export class LLMResultCache {
   }
 
   /**
-   * The whole key of a request as cacheLLM makes it, with namespace, version, scope and sample; undefined for one that
-   * goes past the cache. What `get`, `set` and `delete` take.
+   * The whole key of a request as cacheLLM makes it, or an optimizer for a `call`, with namespace, version, scope and
+   * sample; undefined for one that goes past the cache. What `get`, `set` and `delete` take.
    *
    * @example
    * cache.delete(cache.keyOf({ prompt: 'What moved gold today?' }, { namespace: 'commentary' })!);
    */
   keyOf<R>(request: R, options: RequestKeyOptions<R> = {}): string | undefined {
-    const identity = identityOf(request, options);
-    return typeof identity === 'string' ? identity : undefined;
+    const { keys, traits } = rulesOf(options);
+    return keys.of(request, traits.read(request)).key;
   }
 
   /**
@@ -140,7 +144,7 @@ export class LLMResultCache {
    * @throws TypeError for a selection that selects nothing; what `predicate` throws, and then nothing has changed
    */
   invalidate(selection: CacheSelection): number {
-    return this.#engine.invalidate(selection);
+    return invalidate(this.#engine, selection);
   }
 
   /**
@@ -151,8 +155,9 @@ export class LLMResultCache {
    * console.log((await cache.explain({ model, messages }, { namespace: 'summaries' })).text);
    */
   explain<R>(request: R, options: RequestKeyOptions<R> = {}): Promise<CacheExplanation> {
-    const { bypass } = readerOf(options)(request);
-    return this.#engine.explain(identityOf(request, options), bypass?.lookUp === true);
+    const { keys, traits } = rulesOf(options);
+    const read = traits.read(request);
+    return explain(this.#engine, keys.of(request, read), read);
   }
 
   /** How the cache is used. */
@@ -187,13 +192,9 @@ export class LLMResultCache {
   }
 }
 
-function identityOf<R>(request: R, options: RequestKeyOptions<R>): string | KeylessRequest {
-  const reader = readerOf(options);
-  return identify(request, reader(request), keySpaceOf(options), reader === readTraits);
-}
-
-function readerOf<R>({ traits }: RequestKeyOptions<R>): TraitsReader<R> {
-  return validated(functionSetting('traits', traits));
+function rulesOf<R>(options: RequestKeyOptions<R>) {
+  const traits = traitsOfRequests(functionSetting('traits', options.traits));
+  return { traits, keys: new RequestKeys<R>(options, traits, functionSetting('call', options.call)) };
 }
 
 function tagsSetting(tags: readonly string[] = []): readonly string[] {

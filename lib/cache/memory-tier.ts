@@ -119,6 +119,11 @@ export class MemoryTier {
     return undefined;
   }
 
+  /** Puts an entry with the same answer in the place of one that is kept. */
+  replace(key: string, entry: CacheEntry): void {
+    this.#entries.set(key, entry, { size: this.#entries.info(key)?.size ?? 1 });
+  }
+
   /** Returns whether the key had an entry. */
   delete(key: string, reason: EvictionReason, now: number): boolean {
     const wasKept = this.#entries.delete(key);

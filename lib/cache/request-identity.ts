@@ -1,60 +1,103 @@
-import { textSetting } from '../core/settings';
-import type { CallTraits } from '../core/traits';
+import { identityOfCall, numberOf, type CallIdentity } from '../core/call-identity';
+import { refusePromise, textSetting } from '../core/settings';
+import type { CallTraits, RequestTraits } from '../core/traits';
 import { UnreadableValueError } from './plain-json';
-import { composeKey, keyOfRequest, type KeyParts } from './request-key';
+import { composeContentKey, composeKey, keyOfRequest } from './request-key';
 
 /** The parts of a key that a config gives. */
 export interface KeySpace {
   /**
-   * Keeps the answers of one call apart from the answers of another call over the same cache.
+   * Names the call, and keeps its answers apart from the answers of others over the same cache. Two functions with one
+   * namespace share their answers.
    *
-   * @defaultValue none
+   * @defaultValue none: of a call that the optimizer knows, the function itself
    */
-  readonly namespace?: string;
+  readonly namespace?: string | undefined;
   /**
    * The version of the prompt template, the schema or the model. Answers of another version are never taken.
    *
    * @defaultValue none
    */
-  readonly version?: string;
+  readonly version?: string | undefined;
 }
 
-/**
- * Reads the key space of a config.
- *
- * @throws TypeError for a `namespace` or `version` that is no text
- */
-export function keySpaceOf(config: KeySpace): KeySpace {
-  const namespace = textSetting('namespace', config.namespace);
-  const version = textSetting('version', config.version);
-  return { ...(namespace !== undefined && { namespace }), ...(version !== undefined && { version }) };
+/** The key of a request. */
+export interface KeyedRequest {
+  readonly key: string;
+  /** The names of the fields that the key leaves out; undefined if there are none. */
+  readonly leftOut: readonly string[] | undefined;
 }
 
 /** Explains why a request has no key. */
 export interface KeylessRequest {
+  readonly key?: undefined;
   readonly reason: string;
   /** The place of the value that cannot be hashed. */
   readonly path?: string;
 }
 
-/** Makes the key of a request in its key space, or explains why it has none. */
-export function identify(
-  request: unknown,
-  { cacheKey, cacheScope: scope, sample }: CallTraits,
-  { namespace, form, version }: KeySpace & Pick<KeyParts, 'form'>,
-  readsTraitsByName: boolean,
-): string | KeylessRequest {
-  if (cacheKey === false) {
-    return { reason: 'cacheKey is false' };
-  }
-  try {
-    const key = cacheKey ?? keyOfRequest(request, readsTraitsByName);
-    return composeKey({ namespace, form, version, scope, sample }, key);
-  } catch (error) {
-    const path = error instanceof UnreadableValueError ? error.path : undefined;
-    return {
-      reason: error instanceof Error ? error.message : 'its content cannot be read',
-      ...(path !== undefined && { path }),
+/** Makes the keys of the requests of one call, or of one cacheLLM. */
+export class RequestKeys<R> {
+  readonly #parts: Readonly<Record<'namespace' | 'call' | 'form' | 'version', string | undefined>>;
+  readonly #isTrait: RequestTraits<R>['isTrait'];
+  readonly #identity: CallIdentity<R> | undefined;
+
+  /**
+   * @param call the call that the requests are for. One that tells its endpoint and the body that it sends is keyed on
+   * these; another one on its namespace, or without one on the function itself.
+   * @throws TypeError for a `namespace` or `version` that is no text
+   */
+  constructor(
+    { namespace, version }: KeySpace,
+    { isTrait }: Pick<RequestTraits<R>, 'isTrait'>,
+    call?: object,
+  ) {
+    this.#isTrait = isTrait;
+    this.#identity = call && identityOfCall(call);
+    this.#parts = {
+      namespace: textSetting('namespace', namespace),
+      version: textSetting('version', version),
+      call: this.#identity
+        ? `endpoint:${this.#identity.endpoint}`
+        : call && namespace === undefined
+          ? `function:${numberOf(call)}`
+          : undefined,
+      // A stream call is an object.
+      form: typeof call === 'object' ? 'stream' : undefined,
     };
+  }
+
+  /** Makes the key of a request, or explains why it has none. */
+  of(request: R, { cacheKey, cacheScope: scope, sample }: CallTraits): KeyedRequest | KeylessRequest {
+    if (cacheKey === false) {
+      return { reason: 'cacheKey is false' };
+    }
+    const parts = { ...this.#parts, scope, sample };
+    if (cacheKey !== undefined) {
+      return { key: composeKey(parts, cacheKey), leftOut: undefined };
+    }
+    try {
+      const leftOut: string[] = [];
+      const key = this.#identity
+        ? keyOfRequest(bodyOf(request, this.#identity), { isTrait: () => false, leftOut, root: 'body' })
+        : keyOfRequest(request, { isTrait: this.#isTrait, leftOut });
+      return { key: composeContentKey(parts, key), leftOut: leftOut.length > 0 ? leftOut : undefined };
+    } catch (error) {
+      return {
+        reason: error instanceof Error ? error.message : 'its content cannot be read',
+        ...(error instanceof UnreadableValueError && { path: error.path }),
+      };
+    }
+  }
+}
+
+function bodyOf<R>(request: R, identity: CallIdentity<R>): unknown {
+  try {
+    const body = identity.body(request);
+    refusePromise('body', body);
+    return body;
+  } catch {
+    // What was thrown may show content; the call will throw it again.
+    throw new TypeError('its body cannot be made');
   }
 }

@@ -1,12 +1,14 @@
 import stringify from 'fast-json-stable-stringify';
-import { isTrait } from '../core/traits';
+import { isTrait as isTraitByName } from '../core/traits';
 import { plainJson, type CopyOptions } from './plain-json';
 import { sha256 } from './sha256';
 
 /** Tells answers apart in one cache, besides a key. An absent part differs from every value of it. */
 export interface KeyParts {
-  /** The call: several calls may share a cache. */
+  /** What the user calls the call: several calls may share a cache. */
   readonly namespace?: string;
+  /** The endpoint that the call asks, or the number of its function. */
+  readonly call?: string;
   /** `stream` for the answers of stream calls, which are kept with their chunks. */
   readonly form?: string;
   /** The version of the prompts and of the code around the call. */
@@ -17,25 +19,47 @@ export interface KeyParts {
   readonly sample?: number;
 }
 
-/** Fields that steer a call but not its answer. */
-const steeringFields = ['signal', 'timeout', 'maxRetries', 'headers'];
-
-/** Fields of an LLM body that tell the provider who asks. */
-const accountingFields = ['user', 'metadata'];
+/** Parts, of which some may be absent. */
+type GivenParts = { readonly [Name in keyof KeyParts]: KeyParts[Name] | undefined };
 
 const promptFields = ['messages', 'input', 'contents', 'prompt'];
 
 /**
+ * The fields of an LLM body that steer its call or tell the provider who asks, each with what its value must be: another
+ * value is content of the user's.
+ */
+const bodyOptions = new Map<string, (value: unknown) => boolean>([
+  ['timeout', isNumber],
+  ['maxRetries', isNumber],
+  ['headers', (value) => isFlat(value) || isFunction((value as { get?: unknown } | null)?.get)],
+  ['user', isText],
+  ['metadata', isFlat],
+]);
+
+const flatTypes: ReadonlySet<string> = new Set(['string', 'number', 'boolean', 'undefined']);
+
+/** How the key of a request is made. */
+export interface KeyOptions {
+  /** Whether a field is a trait, on which no answer depends. */
+  readonly isTrait?: (name: string, value: unknown) => boolean;
+  /** Takes in the names of the fields that the key leaves out. */
+  readonly leftOut?: string[];
+  /** The name of the request in the path of an error. */
+  readonly root?: string;
+}
+
+/**
  * Makes the cache key of a request: `v1:` and the SHA-256 of its content, whatever the order of its fields. The key
- * covers the whole request but `signal`, `timeout`, `maxRetries`, `headers`, valid traits, and, in an LLM body, `user`
- * and `metadata`. So a request for a stream has another key than a request for a whole answer.
+ * covers the whole request but an `AbortSignal` called `signal`, valid traits, and, in an LLM body, `timeout`,
+ * `maxRetries`, `headers`, `user` and `metadata`. So a request for a stream has another key than a request for a whole
+ * answer.
  *
- * @param readsTraitsByName false if a function of the user reads the traits: then no field is a trait by its name
  * @throws UnreadableValueError for a value that cannot be told apart from others
  */
-export function keyOfRequest(request: unknown, readsTraitsByName = true): string {
-  const choose = readsTraitsByName ? leaveOutSteeringAndTraits : leaveOutSteering;
-  return `v1:${sha256(canonicalText(request, 'request', choose))}`;
+export function keyOfRequest(request: unknown, options: KeyOptions = {}): string {
+  const { isTrait = isTraitByName, leftOut, root = 'request' } = options;
+  const leaveOut = (fields: Record<string, unknown>) => leaveOutOptions(fields, isTrait, leftOut);
+  return `v1:${sha256(canonicalText(request, root, leaveOut))}`;
 }
 
 /** Makes the key of a prompt with parameters; without parameters, the prompt counts as a request. */
@@ -53,25 +77,32 @@ function canonicalText(value: unknown, root: string, leaveOut?: CopyOptions['lea
 }
 
 /** The parts in their order in a key. */
-const partNames = ['namespace', 'form', 'version', 'scope', 'sample'] as const;
+const partNames = ['namespace', 'call', 'form', 'version', 'scope', 'sample'] as const;
 
 /** Each part with its beginning, which is looked for at the end of the part before. */
 const partBeginnings = partNames.map((name) => [name, new RegExp(`${name}\\((\\d+)\\):`, 'y')] as const);
 
-/** The beginning of a part, and the mark of a key that begins like a part. */
-const beginsLikePart = /^(?:namespace|form|version|scope|sample|key)\(/;
+/** The beginning of a part, of a key that is made from content, and of a key that would look like either. */
+const beginsLikeOurs = /^(?:(?:namespace|call|form|version|scope|sample|key)\(|v1:)/;
+const contentBeginning = 'v1:';
 const escapedKey = 'key():';
 
 /**
- * Joins a key and its parts. No two pairs of parts and key make the same text: the length of each part tells its end, as
- * in `namespace(6):titles:sample(1):2:v1:…`. A key without parts stays as it is, unless it begins like a part.
+ * Joins a key of the user's and its parts. No two pairs of parts and key make the same text, and none makes one that is
+ * made from content: the length of each part tells its end, as in `namespace(6):titles:sample(1):2:story:7`. A key
+ * without parts stays as it is, unless it begins like a part or like a key that is made from content.
  */
-export function composeKey(
-  parts: { readonly [Name in keyof KeyParts]: KeyParts[Name] | undefined },
-  key: string,
-): string {
-  const texts = partNames.map((name) => partText(name, parts[name]));
-  return texts.join('') + (beginsLikePart.test(key) ? escapedKey + key : key);
+export function composeKey(parts: GivenParts, key: string): string {
+  return textOfParts(parts) + (beginsLikeOurs.test(key) ? escapedKey + key : key);
+}
+
+/** Joins a key that was made from content and its parts. */
+export function composeContentKey(parts: GivenParts, key: string): string {
+  return textOfParts(parts) + key;
+}
+
+function textOfParts(parts: GivenParts): string {
+  return partNames.map((name) => partText(name, parts[name])).join('');
 }
 
 function partText(name: keyof KeyParts, part: string | number | undefined): string {
@@ -82,9 +113,9 @@ function partText(name: keyof KeyParts, part: string | number | undefined): stri
   return `${name}(${text.length}):${text}:`;
 }
 
-/** Takes a text of `composeKey` apart again; any other text is a key without parts. */
+/** Takes a composed key apart again; any other text is a key without parts. */
 export function partsOfKey(composed: string): KeyParts & { readonly key: string } {
-  if (!beginsLikePart.test(composed)) {
+  if (!beginsLikeOurs.test(composed)) {
     return { key: composed };
   }
   const parts: { -readonly [Name in keyof KeyParts]: KeyParts[Name] } = {};
@@ -105,28 +136,57 @@ export function partsOfKey(composed: string): KeyParts & { readonly key: string 
   }
   const rest = composed.slice(end);
   const key = rest.startsWith(escapedKey) ? rest.slice(escapedKey.length) : rest;
-  return composeKey(parts, key) === composed ? { ...parts, key } : { key: composed };
+  const made = rest.startsWith(contentBeginning) ? composeContentKey(parts, key) : composeKey(parts, key);
+  return made === composed ? { ...parts, key } : { key: composed };
 }
 
 /** Sets the fields of a request to undefined on which its answer does not depend. */
-function leaveOutSteering(fields: Record<string, unknown>): void {
-  leaveOut(fields, steeringFields);
-  if (typeof fields['model'] === 'string' && promptFields.some((name) => fields[name] !== undefined)) {
-    leaveOut(fields, accountingFields);
-  }
-}
-
-function leaveOutSteeringAndTraits(fields: Record<string, unknown>): void {
-  leaveOutSteering(fields);
-  for (const name of Object.keys(fields)) {
-    if (isTrait(name, fields[name])) {
+function leaveOutOptions(
+  fields: Record<string, unknown>,
+  isTrait: (name: string, value: unknown) => boolean,
+  leftOut?: string[],
+): void {
+  const isBody = isBodyOfLLM(fields);
+  for (const [name, value] of Object.entries(fields)) {
+    const isOption = name === 'signal' ? isSignal(value) : isBody && bodyOptions.get(name)?.(value) === true;
+    if (isOption || isTrait(name, value)) {
       fields[name] = undefined;
+      leftOut?.push(name);
     }
   }
 }
 
-function leaveOut(fields: Record<string, unknown>, names: readonly string[]): void {
-  for (const name of names) {
-    fields[name] = undefined;
-  }
+function isBodyOfLLM(fields: Record<string, unknown>): boolean {
+  return (
+    isText(fields['model']) &&
+    promptFields.some((name) => isText(fields[name]) || Array.isArray(fields[name]))
+  );
+}
+
+/** Not by its class, as there are other realms and substitutes of it. */
+function isSignal(value: unknown): boolean {
+  const { aborted, addEventListener } = (value ?? {}) as Partial<AbortSignal>;
+  return typeof aborted === 'boolean' && isFunction(addEventListener);
+}
+
+/** Whether a value is a record of texts, numbers and the like, as headers and metadata are. */
+function isFlat(value: unknown): boolean {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    !Array.isArray(value) &&
+    Object.values(value).every((part) => part === null || flatTypes.has(typeof part))
+  );
+}
+
+function isNumber(value: unknown): boolean {
+  return typeof value === 'number';
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === 'string';
+}
+
+function isFunction(value: unknown): boolean {
+  return typeof value === 'function';
 }

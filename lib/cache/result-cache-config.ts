@@ -36,7 +36,7 @@ export interface ResultCacheConfig {
    * @example
    * new LLMResultCache({ defaultTtl: (answer) => (answer === 'unknown' ? 60_000 : 86_400_000) });
    */
-  readonly defaultTtl?: number | Lenient<[value: unknown, request: unknown], number>;
+  readonly defaultTtl?: number | Lenient<[value: unknown, request: unknown], number> | undefined;
   /**
    * The share of every TTL, 0 to 1, that chance may take off it, so that answers stored together do not expire
    * together.
@@ -47,13 +47,13 @@ export interface ResultCacheConfig {
    *
    * @defaultValue 0
    */
-  readonly ttlJitter?: number;
+  readonly ttlJitter?: number | undefined;
   /**
    * Returns random numbers in [0, 1) for the jitter.
    *
    * @defaultValue `Math.random`
    */
-  readonly random?: () => number;
+  readonly random?: (() => number) | undefined;
   /**
    * Milliseconds after its TTL in which an answer is still given at once (source `stale`), while one call with LOW
    * priority renews it. That call belongs to the cache: it goes on when the subscriber of the stale answer leaves, and
@@ -69,7 +69,7 @@ export interface ResultCacheConfig {
    *
    * @defaultValue 0: off
    */
-  readonly staleWhileRevalidate?: number;
+  readonly staleWhileRevalidate?: number | undefined;
   /**
    * Milliseconds after its TTL in which an answer stands in (source `stale`) for a call that failed, was refused or
    * came too late.
@@ -83,7 +83,7 @@ export interface ResultCacheConfig {
    *
    * @defaultValue 0: off
    */
-  readonly staleIfError?: number;
+  readonly staleIfError?: number | undefined;
   /**
    * Milliseconds a failure of a call is kept and given to equal requests. A refusal or an overload of the provider is
    * not kept, nor a failure in place of an answer that may stand in for it.
@@ -97,43 +97,43 @@ export interface ResultCacheConfig {
    *
    * @defaultValue 0: off
    */
-  readonly errorTtl?: number;
+  readonly errorTtl?: number | undefined;
   /**
    * Answers that memory keeps at most; the least recently used leave first.
    *
    * @defaultValue 1000
    */
-  readonly maxSize?: number;
+  readonly maxSize?: number | undefined;
   /**
    * Bytes of keys and answers that memory keeps at most; the least recently used answers leave first.
    *
    * @defaultValue `Infinity`: bytes are not counted
    */
-  readonly maxBytes?: number;
+  readonly maxBytes?: number | undefined;
   /**
    * Measures an answer in bytes; asked only with `maxBytes`.
    *
    * @defaultValue an estimate by its texts, buffers, fields and elements
    */
-  readonly sizeOf?: Lenient<[value: unknown], number>;
+  readonly sizeOf?: Lenient<[value: unknown], number> | undefined;
   /**
    * Milliseconds between sweeps of expired answers, in the background.
    *
    * @defaultValue 60,000
    */
-  readonly sweepInterval?: number;
+  readonly sweepInterval?: number | undefined;
   /**
    * Decides whether an answer may be kept.
    *
    * @defaultValue {@link isCacheable}: answers that are present, whole and not refused
    */
-  readonly shouldCache?: Lenient<[value: unknown, request: unknown], boolean>;
+  readonly shouldCache?: Lenient<[value: unknown, request: unknown], boolean> | undefined;
   /**
    * Copies an answer on the way in and out.
    *
    * @defaultValue plain answers are frozen, others shared as they are
    */
-  readonly clone?: <V>(value: V) => V;
+  readonly clone?: (<V>(value: V) => V) | undefined;
   /**
    * Whether a call that has begun goes on, and its answer is kept, when the last request that waits for it leaves. If
    * not, it is aborted.
@@ -146,35 +146,35 @@ export interface ResultCacheConfig {
    *
    * @defaultValue false
    */
-  readonly keepAlive?: boolean;
+  readonly keepAlive?: boolean | undefined;
   /**
    * Milliseconds a call may take, retries included, from its first start. Then all requests that share it fail with
    * `CallTimeoutError`, and the next request makes another call.
    *
    * @defaultValue `Infinity`
    */
-  readonly sharedCallTimeout?: number;
+  readonly sharedCallTimeout?: number | undefined;
   /**
    * Keeps answers beyond memory: a Keyv instance, or `diskStore` of `rxllm/disk`.
    *
    * @defaultValue none
    */
-  readonly store?: CacheStore;
+  readonly store?: CacheStore | undefined;
   /**
    * Milliseconds a look-up in the store may take; a slower store is bypassed, with an event, until it answers again.
    * Writes run in the background and may take 10 seconds, or this if it is more.
    *
    * @defaultValue 100
    */
-  readonly storeDeadline?: number;
+  readonly storeDeadline?: number | undefined;
   /** Hears which entries leave, and why, and how the store does. */
-  readonly events?: CallEventListener;
+  readonly events?: CallEventListener | undefined;
   /**
    * The scheduler that gives the time.
    *
    * @defaultValue `asyncScheduler`
    */
-  readonly scheduler?: SchedulerLike;
+  readonly scheduler?: SchedulerLike | undefined;
 }
 
 /** What is kept with an answer. */
@@ -184,21 +184,21 @@ export interface StoreOptions {
    *
    * @defaultValue the `defaultTtl` of the cache
    */
-  readonly ttl?: number;
+  readonly ttl?: number | undefined;
   /** The tokens that the call used: each hit saves them. */
-  readonly usage?: TokenUsage;
+  readonly usage?: TokenUsage | undefined;
   /**
    * Milliseconds the call took: each hit saves them.
    *
    * @defaultValue 0
    */
-  readonly latency?: number;
+  readonly latency?: number | undefined;
   /**
    * `cache.invalidate({ tag })` forgets the answer by these.
    *
    * @defaultValue none
    */
-  readonly tags?: readonly string[];
+  readonly tags?: readonly string[] | undefined;
 }
 
 /** The checked settings of a cache; times are milliseconds. */

@@ -7,6 +7,8 @@ export interface CachedAnswer {
   /** The `cacheKey` of the request, or the key made from its content. */
   readonly key: string;
   readonly namespace?: string;
+  /** `endpoint:` and the endpoint that the call asks, or `function:` and the number of its function in this process. */
+  readonly call?: string;
   readonly version?: string;
   /** The `cacheScope` of the request. */
   readonly scope?: string;
@@ -21,13 +23,13 @@ export interface CachedAnswer {
 /** Selects answers to invalidate: all given fields must apply to an answer. */
 export interface CacheSelection {
   /** Selects answers that have this tag. */
-  readonly tag?: string;
+  readonly tag?: string | undefined;
   /** Selects answers whose key begins so; the namespace and the other parts do not count. */
-  readonly prefix?: string;
+  readonly prefix?: string | undefined;
   /** Selects answers of this namespace. */
-  readonly namespace?: string;
+  readonly namespace?: string | undefined;
   /** Selects answers for which it returns true. It also judges the answers of calls that run now, when they end. */
-  readonly predicate?: (answer: CachedAnswer) => boolean;
+  readonly predicate?: ((answer: CachedAnswer) => boolean) | undefined;
 }
 
 /** A checked selection, as a rule for entries and for running calls. */

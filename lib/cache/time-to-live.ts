@@ -12,7 +12,8 @@ export interface TimeToLiveSettings {
 /**
  * The milliseconds that an answer stays fresh.
  *
- * @param given the TTL of the request, before the default
+ * @param given the TTL of the first request that wants it kept, before the default
+ * @param longest the least TTL that a request asks for
  * @throws RangeError if the `defaultTtl` function returns no number
  */
 export function timeToLive(
@@ -20,12 +21,15 @@ export function timeToLive(
   given: number | undefined,
   value: unknown,
   request: unknown,
+  longest = Infinity,
 ): number {
-  const ttl: unknown = given ?? (typeof defaultTtl === 'function' ? defaultTtl(value, request) : defaultTtl);
-  refusePromise('defaultTtl', ttl);
-  if (typeof ttl !== 'number' || Number.isNaN(ttl)) {
-    throw new RangeError(`defaultTtl must give a number of milliseconds, but gave ${typeof ttl}.`);
+  const asked: unknown =
+    given ?? (typeof defaultTtl === 'function' ? defaultTtl(value, request) : defaultTtl);
+  refusePromise('defaultTtl', asked);
+  if (typeof asked !== 'number' || Number.isNaN(asked)) {
+    throw new RangeError(`defaultTtl must give a number of milliseconds, but gave ${typeof asked}.`);
   }
+  const ttl = Math.min(asked, longest);
   if (ttlJitter === 0 || ttl <= 0 || ttl === Infinity) {
     return ttl;
   }

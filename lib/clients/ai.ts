@@ -39,19 +39,19 @@ export interface AIMiddlewareOptions {
    *
    * @defaultValue `'rxllm/ai'`
    */
-  readonly namespace?: string;
+  readonly namespace?: string | undefined;
   /**
    * Reads the traits of a call: its priority, lane, deadline.
    *
    * @defaultValue no traits
    */
-  readonly traits?: (parameters: AIParameters) => CallTraits;
+  readonly traits?: ((parameters: AIParameters) => CallTraits) | undefined;
   /**
    * How a kept stream is given: its parts at once, or one after the other, `chunkDelay` milliseconds apart.
    *
    * @defaultValue `'chunks'`
    */
-  readonly replay?: 'chunks' | { readonly chunkDelay: number };
+  readonly replay?: 'chunks' | { readonly chunkDelay: number } | undefined;
 }
 
 interface Result {

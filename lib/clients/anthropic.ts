@@ -11,6 +11,7 @@ import {
 } from './endpoint-responder';
 import { endpointRequest } from './llm-endpoint';
 import { answerOf, eventsOf, noTimeout } from './sdk-response';
+import { knownCall } from './known-call';
 
 /** The part of the official client that the calls use; an `Anthropic` instance and its kin for clouds have it. */
 export interface AnthropicMessagesClient {
@@ -36,11 +37,12 @@ export function anthropicCall<R>(
   client: AnthropicMessagesClient,
   toParams: (request: R) => Anthropic.MessageCreateParamsNonStreaming,
 ): (request: R, context: CallContext) => Promise<Anthropic.Message> {
-  return async (request, context) => {
+  const call = async (request: R, context: CallContext) => {
     const params = toParams(request);
     refusePromise('toParams', params);
     return answerOf(client.messages.create(params, optionsOf(context)), context, 'content');
   };
+  return knownCall(call, client, '/v1/messages', toParams);
 }
 
 /**
@@ -57,7 +59,7 @@ export function anthropicStreamCall<R>(
   client: AnthropicMessagesClient,
   toParams: (request: R) => Omit<Anthropic.MessageCreateParamsStreaming, 'stream'>,
 ): StreamCall<R, Anthropic.RawMessageStreamEvent, Anthropic.Message> {
-  return {
+  const call: StreamCall<R, Anthropic.RawMessageStreamEvent, Anthropic.Message> = {
     open: (request, context) => {
       const params = toParams(request);
       refusePromise('toParams', params);
@@ -66,6 +68,7 @@ export function anthropicStreamCall<R>(
     collect: collectMessage,
     isWhole: (events) => events.at(-1)?.type === 'message_stop',
   };
+  return knownCall(call, client, '/v1/messages', toParams);
 }
 
 /** What the SDK hands its middleware: what goes to `fetch`, and the address. */

@@ -31,7 +31,7 @@ export interface EndpointOptions {
    *
    * @defaultValue no traits
    */
-  readonly traits?: (request: EndpointRequest) => CallTraits;
+  readonly traits?: ((request: EndpointRequest) => CallTraits) | undefined;
   /**
    * What becomes of a request that rxllm itself refuses (a full queue, a deadline, a spent quota, a closed optimizer):
    * `'response'` answers with a 429 that the SDKs of OpenAI, Anthropic and Groq do not try again; `'throw'` throws the
@@ -39,19 +39,19 @@ export interface EndpointOptions {
    *
    * @defaultValue `'response'`
    */
-  readonly refuse?: 'response' | 'throw';
+  readonly refuse?: 'response' | 'throw' | undefined;
   /**
    * Milliseconds an attempt may take until its first bytes.
    *
    * @defaultValue `Infinity`
    */
-  readonly firstChunkTimeout?: number;
+  readonly firstChunkTimeout?: number | undefined;
   /**
    * Milliseconds between two pieces of a body.
    *
    * @defaultValue `Infinity`
    */
-  readonly chunkTimeout?: number;
+  readonly chunkTimeout?: number | undefined;
 }
 
 /** One optimizer for all requests, or a function that chooses one for each target. */

@@ -13,7 +13,7 @@ export interface LLMFetchOptions extends EndpointOptions {
    *
    * @defaultValue the global `fetch`
    */
-  readonly fetch?: typeof globalThis.fetch;
+  readonly fetch?: typeof globalThis.fetch | undefined;
 }
 
 /**

@@ -5,6 +5,7 @@ import { NoAnswerError } from '../core/errors';
 import { refusePromise } from '../core/settings';
 import type { StreamCall } from '../core/stream';
 import { usageOf } from './usage';
+import { knownCall } from './known-call';
 
 /** The part of the official client that the calls use; a `GoogleGenAI` instance has it. */
 export interface GoogleModelsClient {
@@ -30,7 +31,7 @@ export function googleCall<R>(
   client: GoogleModelsClient,
   toParams: (request: R) => GenerateContentParameters,
 ): (request: R, context: CallContext) => Promise<GenerateContentResponse> {
-  return async (request, context) => {
+  const call = async (request: R, context: CallContext) => {
     const response = await client.models.generateContent(paramsOf(toParams, request, context));
     reportResponse(response, context);
     const { candidates, promptFeedback } = response;
@@ -39,6 +40,7 @@ export function googleCall<R>(
     }
     return response;
   };
+  return knownCall(call, client, '/models', toParams);
 }
 
 /**
@@ -55,12 +57,13 @@ export function googleStreamCall<R>(
   client: GoogleModelsClient,
   toParams: (request: R) => GenerateContentParameters,
 ): StreamCall<R, GenerateContentResponse, string> {
-  return {
+  const call: StreamCall<R, GenerateContentResponse, string> = {
     open: (request, context) => chunksOf(client, paramsOf(toParams, request, context), context),
     collect: (responses) => responses.map(textOf).join(''),
     isWhole: (responses) =>
       responses.some(({ candidates }) => String(candidates?.[0]?.finishReason) === 'STOP'),
   };
+  return knownCall(call, client, '/models', toParams);
 }
 
 async function* chunksOf(

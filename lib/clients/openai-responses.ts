@@ -11,6 +11,7 @@ import { NoAnswerError } from '../core/errors';
 import { refusePromise } from '../core/settings';
 import type { StreamCall } from '../core/stream';
 import { answerOf, eventsOf } from './sdk-response';
+import { knownCall } from './known-call';
 
 /** The part of the official client that {@link openaiResponsesCall} uses; an `OpenAI` or `AzureOpenAI` instance has it. */
 export interface OpenAIResponsesClient {
@@ -39,11 +40,12 @@ export function openaiResponsesCall<R>(
   client: OpenAIResponsesClient,
   toParams: (request: R) => ResponseCreateParamsNonStreaming,
 ): (request: R, context: CallContext) => Promise<Response> {
-  return async (request, context) => {
+  const call = async (request: R, context: CallContext) => {
     const params = toParams(request);
     refusePromise('toParams', params);
     return answerOf(client.responses.create(params, optionsOf(context)), context, 'output');
   };
+  return knownCall(call, client, '/responses', toParams);
 }
 
 /**
@@ -60,7 +62,7 @@ export function openaiResponsesStreamCall<R>(
   client: OpenAIResponsesClient,
   toParams: (request: R) => Omit<ResponseCreateParamsStreaming, 'stream'>,
 ): StreamCall<R, ResponseStreamEvent, Response> {
-  return {
+  const call: StreamCall<R, ResponseStreamEvent, Response> = {
     open: (request, context) => {
       const params = toParams(request);
       refusePromise('toParams', params);
@@ -75,6 +77,7 @@ export function openaiResponsesStreamCall<R>(
     },
     isWhole: (events) => events.some(({ type }) => type === 'response.completed'),
   };
+  return knownCall(call, client, '/responses', toParams);
 }
 
 /**
@@ -93,11 +96,12 @@ export function openaiEmbeddingsCall<R>(
   client: OpenAIEmbeddingsClient,
   toParams: (request: R) => EmbeddingCreateParams,
 ): (request: R, context: CallContext) => Promise<CreateEmbeddingResponse> {
-  return async (request, context) => {
+  const call = async (request: R, context: CallContext) => {
     const params = toParams(request);
     refusePromise('toParams', params);
     return answerOf(client.embeddings.create(params, optionsOf(context)), context, 'data');
   };
+  return knownCall(call, client, '/embeddings', toParams);
 }
 
 function optionsOf({ signal }: CallContext) {

@@ -7,6 +7,7 @@ import { refusePromise } from '../core/settings';
 import type { StreamCall } from '../core/stream';
 import type { OpenAIChatClient } from './openai';
 import { eventsOf } from './sdk-response';
+import { knownCall } from './known-call';
 
 type Choice = ChatCompletionChunk['choices'][number];
 type ToolCall = NonNullable<Choice['delta']['tool_calls']>[number];
@@ -44,7 +45,7 @@ export function openaiStreamCall<R>(
   client: OpenAIChatClient,
   toParams: (request: R) => Omit<ChatCompletionCreateParamsStreaming, 'stream'>,
 ): StreamCall<R, ChatCompletionChunk, ChatCompletion> {
-  return {
+  const call: StreamCall<R, ChatCompletionChunk, ChatCompletion> = {
     open: (request, context) => {
       const params = toParams(request);
       refusePromise('toParams', params);
@@ -55,6 +56,7 @@ export function openaiStreamCall<R>(
     collect: collectCompletion,
     isWhole: (chunks) => chunks.some(({ choices }) => choices.some((choice) => choice.finish_reason)),
   };
+  return knownCall(call, client, '/chat/completions', toParams);
 }
 
 /** The completion that chunks make; an unfinished one if some are missing. */

@@ -7,6 +7,7 @@ import type { CallContext } from '../core/call';
 import { refusePromise } from '../core/settings';
 import { noCompletion } from './openai-answer';
 import { usageOf } from './usage';
+import { knownCall } from './known-call';
 
 /** The part of the official client that {@link openaiCall} uses; an `OpenAI` or `AzureOpenAI` instance has it. */
 export interface OpenAIChatClient {
@@ -33,7 +34,7 @@ export function openaiCall<R>(
   client: OpenAIChatClient,
   toParams: (request: R) => ChatCompletionCreateParamsNonStreaming,
 ): (request: R, context: CallContext) => Promise<ChatCompletion> {
-  return async (request, context) => {
+  const call = async (request: R, context: CallContext) => {
     const params = toParams(request);
     refusePromise('toParams', params);
     const { data, response } = await reportingRefusals(
@@ -49,6 +50,7 @@ export function openaiCall<R>(
     }
     return data;
   };
+  return knownCall(call, client, '/chat/completions', toParams);
 }
 
 /** A refusal states the limits too. */

@@ -11,25 +11,25 @@ export interface TokenUsage {
    * All tokens of the prompt, those that came from the provider's prompt cache or went into it among them. Anthropic's
    * `input_tokens` leaves these two out, so add them.
    */
-  readonly inputTokens?: number;
+  readonly inputTokens?: number | undefined;
   /** All tokens of the answer, those of reasoning among them. Gemini's `candidatesTokenCount` leaves these out. */
-  readonly outputTokens?: number;
+  readonly outputTokens?: number | undefined;
   /** How many of `inputTokens` were read from the provider's prompt cache. */
-  readonly cachedInputTokens?: number;
+  readonly cachedInputTokens?: number | undefined;
   /** How many of `inputTokens` were written to the provider's prompt cache. */
-  readonly cacheWriteTokens?: number;
+  readonly cacheWriteTokens?: number | undefined;
   /** How many of `outputTokens` were reasoning that the answer does not show. */
-  readonly reasoningTokens?: number;
+  readonly reasoningTokens?: number | undefined;
   /** The model that answered; the price table is looked up by it. */
-  readonly model?: string;
+  readonly model?: string | undefined;
 }
 
 /** What a call tells rxllm about the provider's answer. */
 export interface ProviderFeedback {
   /** The response's headers: rate-limit headers among them set the limiter's budgets. */
-  readonly headers?: HeadersLike;
+  readonly headers?: HeadersLike | undefined;
   /** What the attempt used up so far: settles token budgets and feeds the statistics. */
-  readonly usage?: TokenUsage;
+  readonly usage?: TokenUsage | undefined;
 }
 
 /** What a call is given besides its request. */

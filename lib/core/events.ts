@@ -1,5 +1,6 @@
 import type { OutcomeSource, ProviderFeedback, TokenUsage } from './call';
 import type { CallPriority } from './priority';
+import type { CallTraits } from './traits';
 
 interface EventOf<Type extends string> {
   readonly type: Type;
@@ -16,6 +17,22 @@ interface RequestEvent<Type extends string> extends EventOf<Type> {
 export interface ReceivedEvent extends RequestEvent<'received'> {
   readonly priority: CallPriority;
   readonly lane?: string;
+}
+/**
+ * A field has the name of a trait but a value that this trait cannot have, such as a `priority` of `urgent`: it is taken
+ * for content. Told once for each name.
+ */
+export interface TraitIgnoredEvent extends RequestEvent<'trait-ignored'> {
+  readonly field: keyof CallTraits;
+}
+/**
+ * A call without a namespace has the name and the source text of an earlier one, but is another function, as one that is
+ * written inline is each time. What they close over may differ, so it shares none of the earlier one's answers: make the
+ * function once, or give a `namespace`. Told once for each text.
+ */
+export interface InlineCallEvent extends EventOf<'inline-call'> {
+  /** The name of the function; empty for one without a name. */
+  readonly name: string;
 }
 /** The cache held the answer. */
 export interface CacheHitEvent extends RequestEvent<'cache-hit'> {
@@ -38,6 +55,8 @@ export interface CacheMissEvent extends RequestEvent<'cache-miss'> {
   readonly key: string;
   /** Whether the request shares a call that another request had started. */
   readonly joined: boolean;
+  /** The fields of the request, or of the body that is sent, that the key leaves out; absent if there are none. */
+  readonly leftOut?: readonly string[];
 }
 /** No kept answer was looked for: `cacheKey: false`, `bypass.lookUp`, or a value at `path` that cannot be hashed. */
 export interface CacheBypassedEvent extends RequestEvent<'cache-bypassed'> {
@@ -181,6 +200,8 @@ export type LeftEvent = RequestEvent<'left'>;
  */
 export type CallEvent =
   | ReceivedEvent
+  | TraitIgnoredEvent
+  | InlineCallEvent
   | CacheHitEvent
   | CacheMissEvent
   | CacheBypassedEvent

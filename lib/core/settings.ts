@@ -4,7 +4,7 @@ export type Lenient<Parameters extends unknown[], Result> = {
 }['call'];
 
 /** Shows a value in an error message so that one recognises it, without printing what it holds. */
-function shown(value: unknown): string {
+export function shown(value: unknown): string {
   if (typeof value === 'string') {
     return value.length > 40 ? `a string of ${value.length} characters` : `'${value}'`;
   }
@@ -53,6 +53,14 @@ export function numberSetting(
     throw new RangeError(`${field} must be at most ${max}, but is ${shown(value)}.`);
   }
   return value;
+}
+
+/** A number that has no default: undefined is as wrong as any other wrong value. */
+export function requiredNumber(field: string, value: number, bounds?: NumberBounds): number {
+  if ((value as number | undefined) === undefined) {
+    throw new TypeError(`${field} must be a number, but is undefined.`);
+  }
+  return numberSetting(field, value, 0, bounds);
 }
 
 /** One of a few words from a config, or its default. */

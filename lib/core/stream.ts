@@ -25,7 +25,7 @@ export interface StreamCall<R, C, V> {
    * Whether the chunks of a stream that ended well are the whole answer; only then it is kept in the cache. Default: they
    * are.
    */
-  readonly isWhole?: (chunks: readonly C[]) => boolean;
+  readonly isWhole?: ((chunks: readonly C[]) => boolean) | undefined;
   /**
    * What the call used up as its chunks tell it; undefined if they do not. Called at the end of a stream, also if it
    * failed or was left. Leave it out if `open` reports the usage itself.
@@ -37,7 +37,7 @@ export interface StreamCall<R, C, V> {
 export interface AnyStreamCall {
   readonly open: (request: never, context: CallContext) => ObservableInput<unknown>;
   readonly collect: (chunks: readonly never[]) => unknown;
-  readonly isWhole?: (chunks: readonly never[]) => boolean;
+  readonly isWhole?: ((chunks: readonly never[]) => boolean) | undefined;
   readonly usage?: (chunks: readonly never[]) => TokenUsage | undefined;
 }
 

@@ -159,7 +159,7 @@ export class Ticket<R = unknown> {
     this.rank = this.raised && this.rank > rank ? this.rank : rank;
     this.lane = traits.lane ?? this.lane;
     this.tokens = traits.tokens ?? this.tokens;
-    this.deadline = Math.min(this.deadline, this.arrivedAt + (traits.maxWait ?? maxWait));
+    this.deadline = Math.min(this.deadline, this.arrivedAt + Math.min(traits.maxWait ?? Infinity, maxWait));
   }
 
   /** Takes in that a call for it starts. */

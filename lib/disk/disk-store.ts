@@ -10,7 +10,7 @@ import { WriteBatch, type Write } from './write-batch';
 /** The config of {@link diskStore}. */
 export interface DiskStoreConfig {
   /** Entries kept; the oldest leave first, and expired ones before them; may be `Infinity`. @defaultValue 100,000 */
-  readonly maxEntries?: number;
+  readonly maxEntries?: number | undefined;
   /**
    * Bytes that the file of the database is kept to, at least 1,048,576. Entries take half of it at most; the rest is
    * room for changes, and processes that write at full speed side by side may need some more. A text may take a
@@ -18,11 +18,11 @@ export interface DiskStoreConfig {
    *
    * @defaultValue 1,073,741,824
    */
-  readonly maxBytes?: number;
+  readonly maxBytes?: number | undefined;
   /** Milliseconds between background looks for expired entries; may be `Infinity`. @defaultValue 60,000 */
-  readonly sweepInterval?: number;
+  readonly sweepInterval?: number | undefined;
   /** The scheduler that tells when entries expire. @defaultValue `asyncScheduler` */
-  readonly scheduler?: SchedulerLike;
+  readonly scheduler?: SchedulerLike | undefined;
 }
 
 /** Texts on the disk of this machine: see {@link diskStore}. */

@@ -23,23 +23,23 @@ export interface RateLimiterConfig {
    * Milliseconds between starts of MEDIUM requests, at first and after a minute of quiet. Default 50, and four requests
    * may start at once before it counts; none may if you give it.
    */
-  readonly baseInterval?: number;
+  readonly baseInterval?: number | undefined;
   /** Milliseconds; the interval never shrinks below it. Default 0. */
-  readonly minInterval?: number;
+  readonly minInterval?: number | undefined;
   /** Milliseconds; the interval never grows above it. Default 30,000. */
-  readonly maxInterval?: number;
+  readonly maxInterval?: number | undefined;
   /** Whether the interval follows what happens to the calls. Default true. */
-  readonly adaptive?: boolean;
+  readonly adaptive?: boolean | undefined;
   /** Limits known beforehand. Default: none. */
-  readonly limits?: KnownLimits;
+  readonly limits?: KnownLimits | undefined;
   /** Requests that may wait; more are refused. Default `Infinity`. */
-  readonly maxQueue?: number;
+  readonly maxQueue?: number | undefined;
   /** Whom a full queue refuses: `reject` the newcomer (default), or `drop-oldest` of the lowest priority. */
-  readonly overflow?: OverflowPolicy;
+  readonly overflow?: OverflowPolicy | undefined;
   /** What an error of a call means. Default: `classifyError`. */
-  readonly classifyError?: ErrorClassifier;
+  readonly classifyError?: ErrorClassifier | undefined;
   /** The scheduler whose time it lives by. Default `asyncScheduler`. */
-  readonly scheduler?: SchedulerLike;
+  readonly scheduler?: SchedulerLike | undefined;
 }
 
 /** The right to start one call now. */

@@ -8,19 +8,19 @@ import type { KnownLimit } from './sliding-window-budget';
  */
 export interface KnownLimits {
   /** Calls that start in any minute. */
-  readonly requestsPerMinute?: number;
+  readonly requestsPerMinute?: number | undefined;
   /**
    * Tokens of the calls that start in any minute, prompts and answers together. A call reserves what its traits
    * announce, else the mean of what calls have used, until its usage is reported. What a failed or abandoned call
    * reserved is given back. A call that costs more than the limit counts as the limit.
    */
-  readonly tokensPerMinute?: number;
+  readonly tokensPerMinute?: number | undefined;
   /** Tokens of prompts in any minute, if the provider counts them apart. */
-  readonly inputTokensPerMinute?: number;
+  readonly inputTokensPerMinute?: number | undefined;
   /** Tokens of answers in any minute, if the provider counts them apart. */
-  readonly outputTokensPerMinute?: number;
+  readonly outputTokensPerMinute?: number | undefined;
   /** Calls that start in any 24 hours. */
-  readonly requestsPerDay?: number;
+  readonly requestsPerDay?: number | undefined;
 }
 
 const minute = 60_000;

@@ -17,23 +17,23 @@ import { AdaptiveRateLimiter, type RateLimiterConfig } from '../limiter/adaptive
 import { engineOf } from '../limiter/engine-of';
 import type { LimiterEngine } from '../limiter/limiter-engine';
 import { SlotPool } from '../limiter/slot-pool';
-import { left, received, settled } from './call-events';
+import { left, reportReceived, settled } from './call-events';
 import { Outlet } from './outlet';
 import { subscribeWhileOpen } from './subscribe-while-open';
 
 /** The config of {@link adaptiveThrottle}. */
 export interface ThrottleConfig<R> {
   /** Milliseconds a request may wait before it is refused. Default `Infinity`; its own `maxWait` comes first. */
-  readonly maxWait?: number;
+  readonly maxWait?: number | undefined;
   /**
    * What becomes of a refused request (a full queue, a deadline): `error` makes the refusal the stream's error
    * (default); `pass` lets it through for a mergeWithConcurrency with the same limiter to fail without calling.
    */
-  readonly refused?: 'error' | 'pass';
+  readonly refused?: 'error' | 'pass' | undefined;
   /** Reads the traits of a request. Default: its own fields named like traits, where their values are valid. */
-  readonly traits?: TraitsReader<R>;
+  readonly traits?: TraitsReader<R> | undefined;
   /** Hears what happens to every request. */
-  readonly events?: CallEventListener;
+  readonly events?: CallEventListener | undefined;
 }
 
 /**
@@ -120,10 +120,7 @@ class ThrottleRun<R> implements TicketOwner {
       return;
     }
     ticket.apply(read, maxWait);
-    if (events && ticket.receivedReportedTo !== events) {
-      ticket.receivedReportedTo = events;
-      events.next(received(ticket, now));
-    }
+    reportReceived(ticket, read, events, now);
     if (ticket.refusal) {
       this.#passOn(ticket);
       return;

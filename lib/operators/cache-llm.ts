@@ -1,6 +1,6 @@
 import { Observable, type OperatorFunction } from 'rxjs';
 import { LLMResultCache, internalsOf, type ResultCacheConfig } from '../cache/llm-result-cache';
-import { type KeySpace, keySpaceOf } from '../cache/request-identity';
+import { RequestKeys, type KeySpace } from '../cache/request-identity';
 import type { CallOutcome } from '../core/call';
 import type { CallEventListener } from '../core/events';
 import { guarded } from '../core/listener';
@@ -12,7 +12,7 @@ import {
   requiredFunction,
   switchSetting,
 } from '../core/settings';
-import { validated, type TraitsReader } from '../core/traits';
+import { traitsOfRequests, type TraitsReader } from '../core/traits';
 import type { ErrorClassifier } from '../provider/classify-error';
 import { CacheRun } from './cache-run';
 import type { CacheRunSettings } from './cache-run-settings';
@@ -21,17 +21,17 @@ import { subscribeWhileOpen } from './subscribe-while-open';
 /** The config of {@link cacheLLM}. */
 export interface CacheConfig<R> extends ResultCacheConfig, KeySpace {
   /** The cache to share. Default: one that each subscription makes for itself from the other fields. */
-  readonly cache?: LLMResultCache;
+  readonly cache?: LLMResultCache | undefined;
   /** Whether outcomes keep the order of the source. Default false: they come as they are ready. */
-  readonly ordered?: boolean;
+  readonly ordered?: boolean | undefined;
   /** Milliseconds a request may wait for the start of its call. Default `Infinity`; its own `maxWait` comes first. */
-  readonly maxWait?: number;
+  readonly maxWait?: number | undefined;
   /** Reads the traits of a request. Default: its own fields named like traits, where their values are valid. */
-  readonly traits?: TraitsReader<R>;
+  readonly traits?: TraitsReader<R> | undefined;
   /** What an error of a call means: refusals are never kept. Default: `classifyError`. */
-  readonly classifyError?: ErrorClassifier;
+  readonly classifyError?: ErrorClassifier | undefined;
   /** Hears what happens to every request. */
-  readonly events?: CallEventListener;
+  readonly events?: CallEventListener | undefined;
 }
 
 /**
@@ -72,12 +72,13 @@ export function cacheLLM<R, V>(
     // Throws now rather than at the first subscription.
     new LLMResultCache(settings).close();
   }
+  const traits = traitsOfRequests(functionSetting('traits', settings.traits));
   const checked = {
     misses,
-    keySpace: keySpaceOf(settings),
+    keys: new RequestKeys<R>(settings, traits),
     ordered: switchSetting('ordered', settings.ordered, false),
     maxWait: numberSetting('maxWait', settings.maxWait, Infinity, { infinite: true }),
-    traits: validated(functionSetting('traits', settings.traits)),
+    traits: traits.read,
     events: guarded(listenerSetting('events', settings.events)),
     classify: functionSetting('classifyError', settings.classifyError),
   };

@@ -1,12 +1,12 @@
 import type { Observable } from 'rxjs';
 import { internalsOf, type LLMResultCache } from '../cache/llm-result-cache';
 import type { CacheEngine } from '../cache/cache-engine';
-import { identify, type KeylessRequest, type KeySpace } from '../cache/request-identity';
+import type { RequestKeys } from '../cache/request-identity';
 import type { Clock } from '../core/clock';
 import type { CallEventListener } from '../core/events';
 import type { ErrorClassifier } from '../provider/classify-error';
 import type { AnyStreamCall } from '../core/stream';
-import { readTraits, type CallTraits, type TraitsReader } from '../core/traits';
+import type { TraitsReader } from '../core/traits';
 import type { Emitted } from './items';
 
 /**
@@ -37,7 +37,7 @@ export interface CacheRunSettings<R, V> {
   readonly misses: (misses$: Observable<R>) => Observable<Emitted<R, V>>;
   /** Set if the calls are stream calls: then items are emitted in place of outcomes, and taken from `misses`. */
   readonly stream?: ChunkSettings | undefined;
-  readonly keySpace: KeySpace;
+  readonly keys: RequestKeys<R>;
   readonly ordered: boolean;
   /** Milliseconds since arrival. */
   readonly maxWait: number;
@@ -52,14 +52,4 @@ export interface CacheRunSettings<R, V> {
 /** The work behind the cache of a run. */
 export function engineOf(settings: Pick<CacheRunSettings<never, never>, 'cache'>): CacheEngine | undefined {
   return settings.cache?.[internalsOf];
-}
-
-/** The key of a request, or why it has none. */
-export function identityOf<R>(
-  request: R,
-  traits: CallTraits,
-  { keySpace, stream, traits: reader }: Pick<CacheRunSettings<R, never>, 'keySpace' | 'stream' | 'traits'>,
-): string | KeylessRequest {
-  const space = stream ? { ...keySpace, form: 'stream' as const } : keySpace;
-  return identify(request, traits, space, reader === readTraits);
 }

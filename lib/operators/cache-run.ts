@@ -8,9 +8,9 @@ import { Consumer, signItem } from '../core/hand-over';
 import type { StreamedAnswer } from '../core/stream';
 import { Ticket } from '../core/ticket';
 import type { CallTraits } from '../core/traits';
-import { engineOf, identityOf, type CacheRunSettings } from './cache-run-settings';
+import { engineOf, type CacheRunSettings } from './cache-run-settings';
 import { CacheWaiter, type WaiterOwner } from './cache-waiter';
-import { hit, left, received, settled } from './call-events';
+import { hit, left, reportReceived, settled } from './call-events';
 import { chunkOf, itemOf, type Emitted } from './items';
 import { Misses } from './misses';
 import { Outlet } from './outlet';
@@ -28,7 +28,7 @@ export class CacheRun<R, V> implements WaiterOwner<R, V> {
   readonly #order: SourceOrder<CallOutcome<R, V>> | undefined;
   readonly #waiters = new Set<CacheWaiter<R, V>>();
   #isSourceDone = false;
-  #closedBy: Error | undefined;
+  #closedBy: { readonly error: unknown } | undefined;
   #lastIndex = 0;
 
   constructor(settings: CacheRunSettings<R, V>, destination: Subscriber<Emitted<R, V>>) {
@@ -60,11 +60,11 @@ export class CacheRun<R, V> implements WaiterOwner<R, V> {
       return;
     }
     const traits = traitsOf(request);
-    const identity = this.#engine && identityOf(request, traits, this.#settings);
-    const key = typeof identity === 'string' ? identity : undefined;
+    const identity = this.#engine && this.#settings.keys.of(request, traits);
+    const key = identity?.key;
     const now = clock.now();
     const isLookUp = key !== undefined && !traits.bypass?.lookUp && !this.#closedBy;
-    const entry = isLookUp ? this.#engine!.find(key, now) : undefined;
+    const entry = isLookUp ? this.#engine!.find(key, traits, now) : undefined;
     if (this.#outlet.isClosed) {
       // A callback of the user's (traits, clone, a getter) unsubscribed.
       return;
@@ -74,13 +74,14 @@ export class CacheRun<R, V> implements WaiterOwner<R, V> {
       return;
     }
     if (this.#closedBy) {
-      this.settle(waiter, failed(waiter.ticket, request, this.#closedBy, clock), now);
+      this.settle(waiter, failed(waiter.ticket, request, this.#closedBy.error, clock), now);
     } else if (entry) {
       this.#answer(waiter, key!, entry, 'memory', now);
     } else if (key !== undefined) {
+      waiter.leftOut = identity?.leftOut;
       this.misses.answer(waiter, key, now);
     } else {
-      if (typeof identity === 'object') {
+      if (identity) {
         this.events?.next({ type: 'cache-bypassed', at: now, id: waiter.ticket.id, ...identity });
       }
       if (this.isWaiting(waiter)) {
@@ -93,7 +94,7 @@ export class CacheRun<R, V> implements WaiterOwner<R, V> {
   found(waiter: CacheWaiter<R, V>, key: string, entry: CacheEntry, tier: 'memory' | 'store'): void {
     if (this.isWaiting(waiter)) {
       const now = this.#settings.clock.now();
-      this.#engine!.countHit(entry, now);
+      this.#engine!.usage.countHit(entry, now);
       this.#answer(waiter, key, entry, tier, now);
     }
   }
@@ -156,7 +157,8 @@ export class CacheRun<R, V> implements WaiterOwner<R, V> {
     const shared = flight && flight.starter !== waiter ? flight : undefined;
     let outcome = landed.request === request ? landed : { ...landed, request };
     if (shared) {
-      outcome = sharedOutcome(outcome, ticket, shared.ticket, (value) => this.#engine!.share(value));
+      const share = (value: V) => this.#engine!.share(value, shared.request);
+      outcome = sharedOutcome(outcome, ticket, shared.ticket, share);
     }
     if (stream) {
       outcome = withoutChunks(outcome);
@@ -184,8 +186,14 @@ export class CacheRun<R, V> implements WaiterOwner<R, V> {
   }
 
   /** Fails everything that is open, and ends the stream. */
-  closeWith(error: Error): void {
-    this.#closedBy = error;
+  closeWith(error: unknown): void {
+    this.failWith(error);
+    this.#outlet.complete();
+  }
+
+  /** Fails everything that is open, and all that comes from now on. */
+  failWith(error: unknown): void {
+    this.#closedBy = { error };
     for (const waiter of this.#waiters) {
       const { clock, stream } = this.#settings;
       const chunks = waiter.flight?.chunks?.slice(0, waiter.chunksTaken);
@@ -194,7 +202,6 @@ export class CacheRun<R, V> implements WaiterOwner<R, V> {
       this.settle(waiter, withPartial<R, V>(failure, chunks, stream), clock.now());
     }
     this.misses.restartUnstarted();
-    this.#outlet.complete();
   }
 
   /** Leaves all flights. */
@@ -224,10 +231,7 @@ export class CacheRun<R, V> implements WaiterOwner<R, V> {
       };
     }
     this.#waiters.add(waiter);
-    if (this.events && ticket.receivedReportedTo !== this.events) {
-      ticket.receivedReportedTo = this.events;
-      this.events.next(received(ticket, now));
-    }
+    reportReceived(ticket, traits, this.events, now);
     return waiter;
   }
 

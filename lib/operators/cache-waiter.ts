@@ -54,6 +54,8 @@ export class CacheWaiter<R, V> implements Waiter<R, V> {
   chunksTaken = 0;
   /** Whether it may yet have to make the call: it is looked for in the store, or another request's limits may end the flight. */
   mayCall = false;
+  /** The fields that its key leaves out. */
+  leftOut: readonly string[] | undefined;
 
   constructor(
     readonly ticket: Ticket<R>,

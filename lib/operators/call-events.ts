@@ -2,6 +2,7 @@ import { KeptFailure, type CacheEntry } from '../cache/cache-entry';
 import type { CallOutcome, TokenUsage } from '../core/call';
 import type {
   CacheHitEvent,
+  CallEventListener,
   FinishedEvent,
   LeftEvent,
   ReceivedEvent,
@@ -10,9 +11,33 @@ import type {
 } from '../core/events';
 import { prioritiesByRank } from '../core/priority';
 import type { Ticket } from '../core/ticket';
+import { ignoredOf, type CallTraits } from '../core/traits';
 
-/** The event of a request that enters its first operator. */
-export function received({ id, rank, lane }: Ticket, at: number): ReceivedEvent {
+/** The names of ignored traits that each listener was told of. */
+const toldOf = new WeakMap<CallEventListener, Set<string>>();
+
+/** Tells a listener of a request that enters its first operator, and of fields that look like traits but are none. */
+export function reportReceived(
+  ticket: Ticket,
+  traits: CallTraits,
+  events: CallEventListener | undefined,
+  at: number,
+): void {
+  if (!events || ticket.receivedReportedTo === events) {
+    return;
+  }
+  ticket.receivedReportedTo = events;
+  events.next(received(ticket, at));
+  for (const field of ignoredOf(traits) ?? []) {
+    const told = toldOf.get(events) ?? new Set();
+    if (!told.has(field)) {
+      toldOf.set(events, told.add(field));
+      events.next({ type: 'trait-ignored', at, id: ticket.id, field });
+    }
+  }
+}
+
+function received({ id, rank, lane }: Ticket, at: number): ReceivedEvent {
   const priority = prioritiesByRank[rank];
   return lane === undefined
     ? { type: 'received', at, id, priority }

@@ -8,7 +8,7 @@ import type { SlotPool } from '../limiter/slot-pool';
 import { AnswerInChunks } from './answer-in-chunks';
 import type { CallResult, FailedResult } from './answer-verdict';
 import { AttemptTimeouts } from './attempt-timeouts';
-import { finished, left, received, settled, started } from './call-events';
+import { finished, left, reportReceived, settled, started } from './call-events';
 import { Exit } from './exit';
 import type { Emitted } from './items';
 import { failed } from './outcomes';
@@ -46,14 +46,12 @@ export class ConcurrentRun<R, V> implements TicketOwner, CallOwner {
     if (ticket.cancelled) {
       return;
     }
-    ticket.apply(this.#settings.traits(request), maxWait);
+    const traits = this.#settings.traits(request);
+    ticket.apply(traits, maxWait);
     this.#exit.open(ticket);
     const now = clock.now();
     ticket.asks = limiter && ticket.usePermit(limiter.key) ? 'start' : 'permit-and-start';
-    if (events && ticket.receivedReportedTo !== events) {
-      ticket.receivedReportedTo = events;
-      events.next(received(ticket, now));
-    }
+    reportReceived(ticket, traits, events, now);
     if (!this.#isWanted(ticket)) {
       this.#drop(ticket);
       return;

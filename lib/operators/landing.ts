@@ -80,7 +80,10 @@ function settleAll<R, V>(
   const waiters = flight.waiters();
   flight.removeAll();
   // Before anyone has the outcome in hand and changes it.
-  const toShare = { ...landed, ...(engine && landed.ok && { value: engine.share(landed.value) }) };
+  const toShare = {
+    ...landed,
+    ...(engine && landed.ok && { value: engine.share(landed.value, flight.request) }),
+  };
   for (const waiter of waiters) {
     const isOfTheCall = waiter.skipsLookUp && landed !== outcome;
     const own = waiter === flight.starter ? landed : toShare;

@@ -16,6 +16,7 @@ import {
   functionSetting,
   listenerSetting,
   numberSetting,
+  requiredNumber,
   requiredFunction,
   schedulerSetting,
   switchSetting,
@@ -39,36 +40,36 @@ export interface ConcurrencyConfig<R> {
    * Calls that run at once. Default 3; `Infinity` is allowed. An Observable changes it while running: 3 before its
    * first value, 0 pauses, a lower value lets running calls finish, its error is the stream's.
    */
-  readonly maxConcurrent?: number | Observable<number>;
+  readonly maxConcurrent?: number | Observable<number> | undefined;
   /** Whether outcomes keep the order of the source. Default false: they come as they are ready. */
-  readonly ordered?: boolean;
+  readonly ordered?: boolean | undefined;
   /** Milliseconds one attempt may take before it fails with `CallTimeoutError`. Default `Infinity`. */
-  readonly timeout?: number;
+  readonly timeout?: number | undefined;
   /** The limiter whose permit every start takes. Default: none. */
-  readonly limiter?: AdaptiveRateLimiter;
+  readonly limiter?: AdaptiveRateLimiter | undefined;
   /** Whether and how failed calls are tried again; a number is the attempts in all. Default false. */
-  readonly retry?: boolean | number | RetryConfig;
+  readonly retry?: boolean | number | RetryConfig | undefined;
   /**
    * Milliseconds a request may wait, from its first rxllm operator on, before it fails with `DeadlineExceededError`.
    * Default `Infinity`; a request's own `maxWait` comes first.
    */
-  readonly maxWait?: number;
+  readonly maxWait?: number | undefined;
   /** Requests that may wait here; what is refused fails with `QueueOverflowError`. Default `Infinity`. */
-  readonly maxQueue?: number;
+  readonly maxQueue?: number | undefined;
   /** Whom a full queue refuses: `reject` the newcomer (default), or `drop-oldest` of the lowest priority. */
-  readonly overflow?: OverflowPolicy;
+  readonly overflow?: OverflowPolicy | undefined;
   /**
    * Finds the error in an answer that came as a success; the call then fails with what it returns, unless that is
    * undefined. `false` takes every answer for one. Default: the exported function of this name, which knows the errors
    * of LLM providers.
    */
-  readonly errorInAnswer?: false | Lenient<[answer: unknown, request: unknown], unknown>;
+  readonly errorInAnswer?: false | Lenient<[answer: unknown, request: unknown], unknown> | undefined;
   /** Reads the traits of a request. Default: its own fields named like traits, where their values are valid. */
-  readonly traits?: TraitsReader<R>;
+  readonly traits?: TraitsReader<R> | undefined;
   /** Hears what happens to every request. */
-  readonly events?: CallEventListener;
+  readonly events?: CallEventListener | undefined;
   /** The scheduler whose time it lives by; with a limiter, the limiter's. Default `asyncScheduler`. */
-  readonly scheduler?: SchedulerLike;
+  readonly scheduler?: SchedulerLike | undefined;
 }
 
 /** A bare string would be streamed character by character, so a call must not return one: wrap it with `of()`. */
@@ -232,7 +233,7 @@ export function followLimit(
     limit$.subscribe({
       next: (limit) => {
         try {
-          limit = numberSetting('maxConcurrent', limit, 0, { whole: true, infinite: true });
+          limit = requiredNumber('maxConcurrent', limit, { whole: true, infinite: true });
         } catch (error) {
           destination.error(error);
           return;

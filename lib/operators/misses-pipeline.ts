@@ -1,15 +1,16 @@
-import { defer, Subject, Subscription } from 'rxjs';
+import { defer, map, Subject, Subscription, type Observable } from 'rxjs';
 import type { Flight, FlightCarrier } from '../cache/flights';
 import type { CallOutcome } from '../core/call';
 import { MissingOutcomeError } from '../core/errors';
 import { Consumer, handOver, ticketOfItem } from '../core/hand-over';
+import { shown } from '../core/settings';
 import type { StreamChunk, StreamEnd, StreamItem } from '../core/stream';
 import { nextStartNumber, type Ticket } from '../core/ticket';
-import { engineOf, identityOf, type CacheRunSettings, type LastingPipeline } from './cache-run-settings';
+import { engineOf, type CacheRunSettings, type LastingPipeline } from './cache-run-settings';
 import { FlightsByRequest } from './flights-by-request';
 import { land } from './landing';
 import type { Emitted } from './items';
-import { failed, withChunks } from './outcomes';
+import { failed, outcomeOr, withChunks } from './outcomes';
 
 /** Cancelled requests that a pipeline remembers at most: they may still arrive at an operator, or their answers here. */
 const mostAbandoned = 1000;
@@ -42,14 +43,18 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
     this.#settings = settings;
   }
 
-  /** @throws what `misses` throws */
+  /** @throws what `misses` throws; TypeError if it returns no Observable */
   open(): void {
     const misses$ = defer(() => {
       this.#next = Consumer.current();
       return this.#requests;
     });
+    const made$ = observableOr(this.#settings.misses(misses$));
+    const outcomes$ = this.#settings.stream
+      ? made$
+      : made$.pipe(map((outcome) => outcomeOr(outcome as CallOutcome<R, V>, emitted)));
     this.#subscription.add(
-      this.#settings.misses(misses$).subscribe({
+      outcomes$.subscribe({
         next: (item: Emitted<R, V>) => this.#take(item),
         error: (error: unknown) => this.#ended(error),
         complete: () => this.#ended(),
@@ -212,12 +217,13 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
     if (this.#flights.size === 0 && this.#strays.size === 0) {
       return undefined;
     }
-    const identity = identityOf(request, this.#settings.traits(request), this.#settings);
-    if (typeof identity !== 'string' || this.#strays.delete(identity)) {
+    const { keys, traits } = this.#settings;
+    const { key } = keys.of(request, traits(request));
+    if (key === undefined || this.#strays.delete(key)) {
       return undefined;
     }
-    const joinable = engineOf(this.#settings)?.flights.get(identity) as Flight<R, V> | undefined;
-    return joinable?.carrier === this ? joinable : this.#byArrival().find(({ key }) => key === identity);
+    const joinable = engineOf(this.#settings)?.flights.get(key) as Flight<R, V> | undefined;
+    return joinable?.carrier === this ? joinable : this.#byArrival().find((flight) => flight.key === key);
   }
 
   #byArrival(): Flight<R, V>[] {
@@ -268,6 +274,22 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
     this.#abandoned.clear();
     this.#strays.clear();
   }
+}
+
+const emitted = 'The pipeline for misses of cacheLLM must emit outcomes, as mergeWithConcurrency does';
+
+/** @throws TypeError for a function that makes a call in place of a pipeline */
+function observableOr<T>(made: Observable<T>): Observable<T> {
+  const other = made as (Partial<Observable<T>> & Partial<PromiseLike<T>>) | undefined | null;
+  if (typeof other?.pipe === 'function') {
+    return made;
+  }
+  // It failed for the same reason.
+  other?.then?.(undefined, () => undefined);
+  throw new TypeError(
+    `misses must return an Observable of outcomes, but returned ${other?.then ? 'a promise' : shown(made)}. ` +
+      'A call stands within, as in cacheLLM((misses$) => misses$.pipe(mergeWithConcurrency(ask))).',
+  );
 }
 
 /** Adds an item to a set with a bound; returns the item that had to leave for it. */

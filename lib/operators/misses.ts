@@ -121,9 +121,10 @@ export class Misses<R, V> implements WaiterMisses<R, V> {
   }
 
   /** Counts a miss, and tells of it. */
-  report({ ticket }: CacheWaiter<R, V>, key: string, joined: boolean, at: number): void {
-    this.#engine!.countMiss(at);
-    this.#settings.events?.next({ type: 'cache-miss', at, id: ticket.id, key, joined });
+  report({ ticket, leftOut }: CacheWaiter<R, V>, key: string, joined: boolean, at: number): void {
+    this.#engine!.usage.countMiss(at);
+    const { id } = ticket;
+    this.#settings.events?.next({ type: 'cache-miss', at, id, key, joined, ...(leftOut && { leftOut }) });
   }
 
   /** The source has completed. */

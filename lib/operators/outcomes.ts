@@ -1,6 +1,7 @@
 import { KeptFailure, type CacheEntry } from '../cache/cache-entry';
 import type { CallOutcome, FailedOutcome } from '../core/call';
 import type { Clock } from '../core/clock';
+import { shown } from '../core/settings';
 import type { AnyStreamCall, StreamedAnswer } from '../core/stream';
 import type { Ticket } from '../core/ticket';
 
@@ -71,4 +72,17 @@ export function sharedOutcome<R, V>(
   }
   const source = outcome.source === 'stale' ? 'stale' : 'shared';
   return { ...outcome, value: share(outcome.value), source, waited };
+}
+
+/**
+ * Lets outcomes pass.
+ *
+ * @param advice what is wrong with everything else
+ * @throws TypeError for anything else
+ */
+export function outcomeOr<R, V>(outcome: CallOutcome<R, V>, advice: string): CallOutcome<R, V> {
+  if (typeof (outcome as Partial<CallOutcome<R, V>> | null | undefined)?.ok !== 'boolean') {
+    throw new TypeError(`${advice}, but was given ${shown(outcome)}.`);
+  }
+  return outcome;
 }

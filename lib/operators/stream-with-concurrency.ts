@@ -14,14 +14,14 @@ export interface StreamTimeouts {
    *
    * @defaultValue `Infinity`
    */
-  readonly firstChunkTimeout?: number;
+  readonly firstChunkTimeout?: number | undefined;
   /**
    * Milliseconds from one chunk to the next, or to the end; then the request fails with `CallTimeoutError`. A
    * `context.report({})`, or any other report, counts as a sign of life.
    *
    * @defaultValue `Infinity`
    */
-  readonly chunkTimeout?: number;
+  readonly chunkTimeout?: number | undefined;
 }
 
 /** The config of {@link streamWithConcurrency}: that of `mergeWithConcurrency`, but that chunks have no order to keep. */

@@ -1,5 +1,6 @@
 import { concatMap, map, of, type ObservableInput, type OperatorFunction } from 'rxjs';
 import type { CallOutcome, FailedOutcome } from '../core/call';
+import { outcomeOr } from './outcomes';
 
 /**
  * Turns outcomes into their values. A failure becomes what `onFailure` returns for it, in its place; without
@@ -15,19 +16,25 @@ import type { CallOutcome, FailedOutcome } from '../core/call';
  * outcomes$.pipe(unwrapOutcomes(({ request }) => of({ label: 'unknown', story: request.id })));
  *
  * @param onFailure gives the values that stand for a failed request: `EMPTY` leaves it out, `throwError` ends the stream
+ * @throws TypeError, as the stream's error, for a value that is no outcome
  */
 export function unwrapOutcomes<R, V, F = never>(
   onFailure?: (failure: FailedOutcome<R>) => ObservableInput<F>,
 ): OperatorFunction<CallOutcome<R, V>, V | F> {
   if (!onFailure) {
-    return map((outcome) => {
+    return map((value) => {
+      const outcome = outcomeOr(value, advice);
       if (outcome.ok) {
         return outcome.value;
       }
       throw outcome.error;
     });
   }
-  return concatMap((outcome): ObservableInput<V | F> =>
-    outcome.ok ? of(outcome.value) : onFailure(outcome),
-  );
+  return concatMap((value): ObservableInput<V | F> => {
+    const outcome = outcomeOr(value, advice);
+    return outcome.ok ? of(outcome.value) : onFailure(outcome);
+  });
 }
+
+const advice =
+  'unwrapOutcomes stands behind mergeWithConcurrency, cacheLLM or optimize and takes their outcomes';

@@ -1,18 +1,54 @@
 import { Observable, type MonoTypeOperatorFunction } from 'rxjs';
+import { holdStarts } from '../core/held-starts';
 
-/** Errors with the signal's reason, and so leaves, as soon as a signal is aborted. */
+/** Who hears of the abortion of each signal. A signal has one listener of ours: platforms warn of more than ten. */
+const hearers = new WeakMap<AbortSignal, Set<() => void>>();
+
+/** Calls back once if a signal is aborted, now or later; returns what takes that back. */
+export function onAbort(signal: AbortSignal | undefined, aborted: () => void): () => void {
+  if (!signal) {
+    return () => undefined;
+  }
+  if (signal.aborted) {
+    aborted();
+    return () => undefined;
+  }
+  const heard = () => aborted();
+  const all = hearers.get(signal) ?? hear(signal);
+  all.add(heard);
+  return () => {
+    all.delete(heard);
+    if (all.size === 0 && hearers.delete(signal)) {
+      signal.removeEventListener('abort', tellAll);
+    }
+  };
+}
+
+/** Fails with the reason of a signal as soon as that is aborted, and lets go of the source then. */
 export function abortedBy<T>(signal: AbortSignal | undefined): MonoTypeOperatorFunction<T> {
   return (source) =>
-    signal
-      ? new Observable((subscriber) => {
-          const abort = () => subscriber.error(signal.reason);
-          if (signal.aborted) {
-            abort();
-            return;
-          }
-          signal.addEventListener('abort', abort);
-          subscriber.add(() => signal.removeEventListener('abort', abort));
-          subscriber.add(source.subscribe(subscriber));
-        })
-      : source;
+    new Observable((subscriber) => {
+      subscriber.add(onAbort(signal, () => subscriber.error(signal?.reason)));
+      if (!subscriber.closed) {
+        subscriber.add(source.subscribe(subscriber));
+      }
+    });
+}
+
+function hear(signal: AbortSignal): Set<() => void> {
+  const all = new Set<() => void>();
+  hearers.set(signal, all);
+  signal.addEventListener('abort', tellAll, { once: true });
+  return all;
+}
+
+function tellAll(this: AbortSignal): void {
+  const all = hearers.get(this);
+  hearers.delete(this);
+  // Until all have left: no call is to start in place of another one that is given up for the same reason.
+  holdStarts(() => {
+    for (const aborted of all ?? []) {
+      aborted();
+    }
+  });
 }

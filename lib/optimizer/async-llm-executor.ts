@@ -14,7 +14,7 @@ export interface ExecutorConfig extends Pick<
   'maxConcurrent' | 'timeout' | 'maxWait' | 'maxQueue' | 'overflow' | 'errorInAnswer' | 'traits' | 'scheduler'
 > {
   /** Whether and how failed calls are tried again; a number is the attempts in all. Default false. */
-  readonly retry?: boolean | number | RetryConfig;
+  readonly retry?: boolean | number | RetryConfig | undefined;
 }
 
 /**

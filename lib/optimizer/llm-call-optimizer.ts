@@ -1,8 +1,8 @@
-import type { Observable } from 'rxjs';
 import {
   firstValueFrom,
   from,
   isObservable,
+  Observable,
   of,
   Subject,
   Subscription,
@@ -11,50 +11,43 @@ import {
   type ObservedValueOf,
   type OperatorFunction,
 } from 'rxjs';
-import type { CacheExplanation } from '../cache/explanation';
+import { explain, type CacheExplanation } from '../cache/explanation';
 import { internalsOf, type LLMResultCache } from '../cache/llm-result-cache';
 import type { CallContext, CallOutcome } from '../core/call';
 import { ClosedError } from '../core/errors';
 import type { CallEvent, CallEventListener } from '../core/events';
 import { holdStarts } from '../core/held-starts';
 import { attempt } from '../core/listener';
-import { clockFrom } from '../core/scheduler-clock';
-import {
-  choiceSetting,
-  configObject,
-  functionSetting,
-  numberSetting,
-  requiredFunction,
-} from '../core/settings';
+import { configObject, requiredFunction } from '../core/settings';
 import type { StreamCall, StreamItem } from '../core/stream';
-import { validated, type TraitsReader } from '../core/traits';
 import type { AdaptiveRateLimiter } from '../limiter/adaptive-rate-limiter';
-import { AdmissionQueue } from '../limiter/admission-queue';
-import { engineOf } from '../limiter/engine-of';
-import { SlotPool } from '../limiter/slot-pool';
-import { answerJudgeOf } from '../operators/answer-verdict';
-import {
-  followLimit,
-  mergeBySettings,
-  retryConfigOf,
-  type NotAString,
-} from '../operators/merge-with-concurrency';
+import { followLimit, mergeBySettings, type NotAString } from '../operators/merge-with-concurrency';
 import { requiredStreamCall, streamBySettings, streamTimeouts } from '../operators/stream-with-concurrency';
-import { UnknownErrors } from '../operators/unknown-errors';
-import { RetryPolicy } from '../provider/retry-policy';
-import { CallStats, type StatsSnapshot } from '../stats/call-stats';
-import { abortedBy } from './aborted-by';
+import type { CallStats, StatsSnapshot } from '../stats/call-stats';
+import { abortedBy, onAbort } from './aborted-by';
+import { AskersContext } from './askers-context';
 import {
-  cacheOf,
-  given,
-  limiterOf,
-  type CallOptions,
+  type BatchOptions,
+  type LLMCall,
   type OptimizeOptions,
   type OptimizerConfig,
   type PromiseOptions,
 } from './optimizer-config';
-import { operatorOf, type OptimizerWork } from './optimizer-work';
-import { chunksOnly, chunkSettings, type OptimizeStreamOptions, type StreamOptions } from './stream-options';
+import { partsOf } from './optimizer-parts';
+import {
+  operatorOf,
+  requestRules,
+  type OperatorCalls,
+  type OperatorOptions,
+  type OptimizerWork,
+} from './optimizer-work';
+import {
+  chunksOnly,
+  chunkSettings,
+  type OptimizeStreamOptions,
+  type StreamOperatorOptions,
+  type StreamOptions,
+} from './stream-options';
 
 /**
  * The three operators put together over one limiter, one cache, one set of slots and one set of statistics, for
@@ -78,22 +71,15 @@ export class LLMCallOptimizer {
   /** What happens to every request; completes on `close()`. */
   readonly events$: Observable<CallEvent>;
   readonly #stats: CallStats;
-  readonly #queue: AdmissionQueue;
-  readonly #pool: SlotPool;
   readonly #work: OptimizerWork;
   readonly #events = new Subject<CallEvent>();
-  readonly #isOwnCache: boolean;
   readonly #following = new Subscription();
   #limitError: { readonly error: unknown } | undefined;
   #isClosed = false;
 
   constructor(config?: OptimizerConfig) {
     const settings: OptimizerConfig = configObject('LLMCallOptimizer', config);
-    const { scheduler } = settings;
-    const classifyError = functionSetting('classifyError', settings.classifyError);
-    const onScheduler = scheduler ? { scheduler } : {};
-    const maxQueue = numberSetting('maxQueue', settings.maxQueue, Infinity, { whole: true, infinite: true });
-    const overflow = choiceSetting('overflow', settings.overflow, 'reject', ['reject', 'drop-oldest']);
+    const { maxConcurrent } = settings;
     const listener: CallEventListener = {
       next: (event) => {
         attempt(() => this.#stats.next(event));
@@ -101,68 +87,16 @@ export class LLMCallOptimizer {
       },
     };
     this.events$ = this.#events.asObservable();
-    this.limiter = limiterOf(settings);
-    this.cache = cacheOf(settings, listener);
-    this.#isOwnCache = this.cache !== settings.cache;
-    const engine = this.limiter?.[engineOf];
-    const clock = engine?.clock ?? this.cache?.[internalsOf].clock ?? clockFrom(scheduler);
-    this.#queue = engine?.queue ?? new AdmissionQueue(clock);
-    const { maxConcurrent } = settings;
-    const retryConfig = retryConfigOf(settings.retry ?? true);
-    const retry = retryConfig && new RetryPolicy({ ...given({ classifyError }), ...retryConfig }, clock);
-    this.#pool = new SlotPool(
-      isObservable(maxConcurrent)
-        ? 3
-        : numberSetting('maxConcurrent', maxConcurrent, 3, { min: 1, whole: true, infinite: true }),
-      retry?.maxElapsed,
+    const { limiter, cache, queue, pool, work, stats } = partsOf(settings, listener, () =>
+      this.#isClosed ? this.#closedError() : undefined,
     );
-    const runSettings: OptimizerWork['settings'] = {
-      clock,
-      queue: this.#queue,
-      sharedPool: this.#pool,
-      limiter: this.limiter && {
-        engine: this.limiter[engineOf],
-        key: this.limiter,
-        maxQueue: Infinity,
-        overflow,
-      },
-      retry,
-      unknownErrors: new UnknownErrors(),
-      ordered: false,
-      timeout: numberSetting('timeout', settings.timeout, Infinity, { above: true, infinite: true }),
-      maxWait: numberSetting('maxWait', settings.maxWait, Infinity, { infinite: true }),
-      maxQueue,
-      overflow,
-      traits: validated(functionSetting('traits', settings.traits) as TraitsReader<unknown> | undefined),
-      errorInAnswer: answerJudgeOf(settings.errorInAnswer),
-    };
-    this.#work = {
-      settings: runSettings,
-      cache: this.cache,
-      classify: classifyError,
-      listener,
-      open: new Set(),
-      lasting: new Set(),
-      closedError: () => (this.#isClosed ? this.#closedError() : undefined),
-    };
-    this.#stats = new CallStats({
-      ...given({
-        sampleInterval: settings.sampleInterval,
-        prices: settings.prices,
-        limiter: this.limiter,
-        cache: this.cache,
-      }),
-      executor: () => ({
-        active: this.#pool.active,
-        queued: this.#queue.waiting + this.#queue.backingOff,
-        maxConcurrent: this.#pool.limit,
-      }),
-      events: listener,
-      ...onScheduler,
-    });
+    this.limiter = limiter;
+    this.cache = cache;
+    this.#work = work;
+    this.#stats = stats;
     this.stats$ = this.#stats.stats$;
     if (isObservable(maxConcurrent)) {
-      followLimit(maxConcurrent, this.#pool, this.#queue, {
+      followLimit(maxConcurrent, pool, queue, {
         add: (teardown) => this.#following.add(teardown),
         error: (error) => {
           this.#limitError = { error };
@@ -174,9 +108,8 @@ export class LLMCallOptimizer {
 
   /**
    * An operator that answers every request of a stream with one outcome, in the order they are ready (or in that of
-   * the source with `ordered`). Two different calls over one optimizer share its cache: give each a `namespace`, or
-   * one will be answered with what the other said about an equal request, and a call that asks the optimizer for its
-   * own request waits for itself.
+   * the source with `ordered`). Equal requests to one function share answers and calls; requests to two functions do if
+   * these have one `namespace`. A call that asks the optimizer for its own request waits for itself.
    *
    * ```
    * requests  -a--a--b---|
@@ -184,16 +117,16 @@ export class LLMCallOptimizer {
    * ```
    *
    * @example
-   * articles$.pipe(optimizer.optimize(summarise, { namespace: 'summary' }), unwrapOutcomes());
+   * articles$.pipe(optimizer.optimize(summarise, { priority: 'low' }), unwrapOutcomes());
+   *
+   * @throws TypeError for a wrong option, and for a call without a `namespace` if the cache is shared or has a store
    */
   optimize<R, O extends ObservableInput<unknown>>(
     call: (request: R, context: CallContext) => O & NotAString<O>,
     options: OptimizeOptions = {},
   ): OperatorFunction<R, CallOutcome<R, ObservedValueOf<O>>> {
-    requiredFunction('call', call);
-    return operatorOf<R, ObservedValueOf<O>>(this.#work, options, (settings) =>
-      mergeBySettings(call, () => settings),
-    );
+    refuseSharedKey(options);
+    return this.#operator<R, ObservedValueOf<O>>(call, options);
   }
 
   /**
@@ -220,47 +153,44 @@ export class LLMCallOptimizer {
     call: StreamCall<R, C, V>,
     options: OptimizeStreamOptions = {},
   ): OperatorFunction<R, StreamItem<R, C, V>> {
-    requiredStreamCall(call);
-    const timeouts = streamTimeouts(options);
-    const stream = chunkSettings(call, options.replay);
-    const operator = operatorOf<R, V>(
-      this.#work,
-      options,
-      (settings) => streamBySettings(call, () => ({ ...settings, ...timeouts })),
-      stream,
-    );
-    return operator as OperatorFunction<R, unknown> as OperatorFunction<R, StreamItem<R, C, V>>;
+    refuseSharedKey(options);
+    return this.#streamOperator(call, options);
   }
 
   /**
    * Streams the answer to one request: its chunks as they come, at once if they were kept. Each subscription is a request,
    * and leaving gives it up. Errors with the error of its failed outcome, with the signal's reason when that is aborted,
-   * and with `ClosedError` when the optimizer is closed.
+   * and with `ClosedError` when the optimizer is closed. The call runs in the async context in which `stream` was called.
    *
    * @example
    * optimizer.stream(ask, 'Why is gold up?').subscribe((text) => process.stdout.write(text));
    */
   stream<R, C, V>(call: StreamCall<R, C, V>, request: R, options: StreamOptions = {}): Observable<C> {
-    const operator = this.optimizeStream(call, options);
-    return of(request).pipe(operator, chunksOnly(), abortedBy(options.signal));
+    const context = new AskersContext();
+    const operator = this.#streamOperator(call, options, context);
+    const chunks$ = of(request).pipe(operator, chunksOnly(), abortedBy(options.signal));
+    return new Observable((subscriber) => context.ask(() => chunks$.subscribe(subscriber)));
   }
 
   /**
-   * Answers one request. Rejects with the error of its failed outcome, with the signal's reason when that is aborted,
-   * and with `ClosedError` when the optimizer is closed.
+   * Answers one request. Traits among the options come before those of the request. Rejects with the error of its failed
+   * outcome, with the signal's reason when that is aborted, and with `ClosedError` when the optimizer is closed. The call
+   * and its retries run in the async context of who asks.
    *
    * @example
-   * const summary = await optimizer.call(summarise, { article }, { namespace: 'summary' });
+   * const summary = await optimizer.call(summarise, { article }, { priority: 'high', maxWait: 10_000 });
+   *
+   * @throws TypeError as `optimize` does
    */
   async call<R, O extends ObservableInput<unknown>>(
     call: (request: R, context: CallContext) => O & NotAString<O>,
     request: R,
     options: PromiseOptions = {},
   ): Promise<ObservedValueOf<O>> {
-    const outcome = await firstValueFrom(
-      of(request).pipe(this.optimize<R, O>(call, options), abortedBy(options.signal)),
-      { defaultValue: undefined },
-    );
+    const context = new AskersContext();
+    const operator = this.#operator<R, ObservedValueOf<O>>(call, options, { context });
+    const outcome$ = of(request).pipe(operator, abortedBy(options.signal));
+    const outcome = await context.ask(() => firstValueFrom(outcome$, { defaultValue: undefined }));
     if (!outcome) {
       throw this.#closedError();
     }
@@ -271,35 +201,47 @@ export class LLMCallOptimizer {
   }
 
   /**
-   * Answers many requests; the outcomes come in the order of the requests, failures among them.
+   * Answers many requests; the outcomes come in the order of the requests, failures among them. When the signal is
+   * aborted, the requests without an answer fail with its reason, and what was answered stays. The calls run in the async
+   * context of who asks.
    *
    * @example
-   * const outcomes = await optimizer.callBatch(summarise, articles);
+   * const outcomes = await optimizer.callBatch(summarise, articles, { priority: 'low' });
+   *
+   * @throws TypeError as `optimize` does
    */
   async callBatch<R, O extends ObservableInput<unknown>>(
     call: (request: R, context: CallContext) => O & NotAString<O>,
     requests: Iterable<R>,
-    options: PromiseOptions = {},
+    options: BatchOptions = {},
   ): Promise<CallOutcome<R, ObservedValueOf<O>>[]> {
-    return firstValueFrom(
-      from(requests).pipe(
-        this.optimize<R, O>(call, { ...options, ordered: true }),
-        toArray(),
-        abortedBy(options.signal),
-      ),
-      { defaultValue: [] },
+    refuseSharedKey(options);
+    const { signal } = options;
+    const context = new AskersContext();
+    const operator = this.#operator<R, ObservedValueOf<O>>(
+      call,
+      { ...options, ordered: true },
+      { context, opened: (run) => onAbort(signal, () => run.failWith(signal!.reason)) },
     );
+    const outcomes$ = from(requests).pipe(operator, toArray());
+    return context.ask(() => firstValueFrom(outcomes$, { defaultValue: [] }));
   }
 
   /**
-   * Tells whether a request would be answered from the cache now, and if not, why not; undefined with
+   * Tells whether a request to a call would be answered from the cache now, and if not, why not; undefined with
    * `enableCache: false`.
    *
    * @example
-   * console.log((await optimizer.explain({ article }, { namespace: 'summary' }))?.text);
+   * console.log((await optimizer.explain(summarise, { article }))?.text);
    */
-  async explain(request: unknown, options: CallOptions = {}): Promise<CacheExplanation | undefined> {
-    return this.cache?.explain(request, { ...options, traits: this.#work.settings.traits });
+  async explain<R>(
+    call: LLMCall<R, unknown> | StreamCall<R, never, unknown>,
+    request: R,
+    options: PromiseOptions = {},
+  ): Promise<CacheExplanation | undefined> {
+    const { traits, keys } = requestRules<R>(this.#work, call, options);
+    const read = traits.read(request);
+    return this.cache && explain(this.cache[internalsOf], keys.of(request, read), read);
   }
 
   /** The figures now. */
@@ -328,10 +270,39 @@ export class LLMCallOptimizer {
     this.limiter?.close();
     this.#stats.close();
     this.#events.complete();
-    if (this.#isOwnCache) {
+    if (this.#work.isOwn) {
       // Last, so that the last snapshot tells what the cache held; what the store holds stays.
       this.cache?.close();
     }
+  }
+
+  #operator<R, V>(
+    call: LLMCall<R, unknown>,
+    options: OperatorOptions,
+    { context, opened }: { readonly context?: AskersContext } & Pick<OperatorCalls<R, V>, 'opened'> = {},
+  ): OperatorFunction<R, CallOutcome<R, V>> {
+    requiredFunction('call', call);
+    return operatorOf<R, V>(this.#work, options, {
+      call,
+      misses: (settings) => mergeBySettings(context?.bind(call) ?? call, () => settings),
+      ...(opened && { opened }),
+    });
+  }
+
+  #streamOperator<R, C, V>(
+    call: StreamCall<R, C, V>,
+    options: StreamOperatorOptions,
+    context?: AskersContext,
+  ): OperatorFunction<R, StreamItem<R, C, V>> {
+    requiredStreamCall(call);
+    const timeouts = streamTimeouts(options);
+    const made = context ? { ...call, open: context.bind((request: R, at) => call.open(request, at)) } : call;
+    const operator = operatorOf<R, V>(this.#work, options, {
+      call,
+      misses: (settings) => streamBySettings(made, () => ({ ...settings, ...timeouts })),
+      stream: chunkSettings(call, options.replay),
+    });
+    return operator as OperatorFunction<R, unknown> as OperatorFunction<R, StreamItem<R, C, V>>;
   }
 
   #closedError(): Error {
@@ -340,5 +311,13 @@ export class LLMCallOptimizer {
       error.cause = this.#limitError.error;
     }
     return error;
+  }
+}
+
+function refuseSharedKey({ cacheKey }: { readonly cacheKey?: unknown }): void {
+  if (cacheKey !== undefined && cacheKey !== false) {
+    throw new TypeError(
+      'cacheKey must be false here: all requests would get one answer. Give each request its own as a trait.',
+    );
   }
 }

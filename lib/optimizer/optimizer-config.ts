@@ -4,7 +4,7 @@ import type { KeySpace } from '../cache/request-identity';
 import type { CallContext } from '../core/call';
 import type { CallEventListener } from '../core/events';
 import { configObject, numberSetting, switchSetting } from '../core/settings';
-import type { TraitsReader } from '../core/traits';
+import type { CallTraits, TraitsReader } from '../core/traits';
 import { AdaptiveRateLimiter, type OverflowPolicy } from '../limiter/adaptive-rate-limiter';
 import type { KnownLimits } from '../limiter/known-limits';
 import type { ConcurrencyConfig } from '../operators/merge-with-concurrency';
@@ -18,76 +18,91 @@ export type LLMCall<R, V> = (request: R, context: CallContext) => ObservableInpu
 /** The config of an {@link LLMCallOptimizer}. */
 export interface OptimizerConfig {
   /** Milliseconds between starts at first. Default 50, and four requests may start at once before it counts. */
-  readonly baseInterval?: number;
+  readonly baseInterval?: number | undefined;
   /** Milliseconds; the interval never shrinks below it. Default 0. */
-  readonly minInterval?: number;
+  readonly minInterval?: number | undefined;
   /** Milliseconds; the interval never grows above it. Default 30,000. */
-  readonly maxInterval?: number;
+  readonly maxInterval?: number | undefined;
   /** Whether the interval follows what happens to the calls. Default true. */
-  readonly adaptive?: boolean;
+  readonly adaptive?: boolean | undefined;
   /** Limits known beforehand; those stated in headers are found by themselves. Default: none. */
-  readonly limits?: KnownLimits;
+  readonly limits?: KnownLimits | undefined;
   /**
    * A cache to share with others, which stays theirs to clear; or the config of one of its own: freshness, write
    * policy, bounds, a store beyond memory.
    *
+   * `false` is `enableCache: false`. With a cache to share, or one with a store, a call needs a `namespace`, unless an
+   * adapter made it.
+   *
    * @example
    * new LLMCallOptimizer({ cache: { staleWhileRevalidate: 60_000, store: diskStore('./answers') } });
    */
-  readonly cache?: LLMResultCache | Omit<ResultCacheConfig, 'scheduler' | 'events'>;
+  readonly cache?: LLMResultCache | Omit<ResultCacheConfig, 'scheduler' | 'events'> | boolean | undefined;
   /** Milliseconds an answer stays fresh in the cache, or a function that says so. Default 3,600,000. */
-  readonly cacheTtl?: ResultCacheConfig['defaultTtl'];
+  readonly cacheTtl?: ResultCacheConfig['defaultTtl'] | undefined;
   /** Answers kept. Default 1000. */
-  readonly cacheMaxSize?: number;
+  readonly cacheMaxSize?: number | undefined;
   /** Which answers may be kept. Default: those that are there, whole and not refused. */
-  readonly shouldCache?: ResultCacheConfig['shouldCache'];
+  readonly shouldCache?: ResultCacheConfig['shouldCache'] | undefined;
   /** Copies answers on the way into and out of the cache. Default: plain ones are frozen. */
-  readonly clone?: ResultCacheConfig['clone'];
+  readonly clone?: ResultCacheConfig['clone'] | undefined;
   /** Calls that run at once; an Observable changes it while running. Default 3. */
-  readonly maxConcurrent?: number | Observable<number>;
+  readonly maxConcurrent?: number | Observable<number> | undefined;
   /** Requests that may wait for their start. Default `Infinity`. */
-  readonly maxQueue?: number;
+  readonly maxQueue?: number | undefined;
   /** Whom a full queue refuses: `reject` the newcomer (default), or `drop-oldest` of the lowest priority. */
-  readonly overflow?: OverflowPolicy;
+  readonly overflow?: OverflowPolicy | undefined;
   /** Whether answers are cached and running calls shared. Default true. */
-  readonly enableCache?: boolean;
+  readonly enableCache?: boolean | undefined;
   /** Whether starts are paced. Default true. */
-  readonly enableRateLimit?: boolean;
+  readonly enableRateLimit?: boolean | undefined;
   /** Whether and how failed calls are tried again; a number is the attempts in all. Default true. */
-  readonly retry?: boolean | number | RetryConfig;
+  readonly retry?: boolean | number | RetryConfig | undefined;
   /** Milliseconds one attempt may take. Default `Infinity`. */
-  readonly timeout?: number;
+  readonly timeout?: number | undefined;
   /** Milliseconds a request may wait for its start. Default `Infinity`; its own `maxWait` comes first. */
-  readonly maxWait?: number;
+  readonly maxWait?: number | undefined;
   /** What an error of a call means, for pace and retries. Default: `classifyError`. */
-  readonly classifyError?: ErrorClassifier;
+  readonly classifyError?: ErrorClassifier | undefined;
   /** Finds the error in an answer that came as a success; `false`: none. Default: the function `errorInAnswer`. */
-  readonly errorInAnswer?: ConcurrencyConfig<unknown>['errorInAnswer'];
+  readonly errorInAnswer?: ConcurrencyConfig<unknown>['errorInAnswer'] | undefined;
   /** Reads the traits of a request. Default: its own fields named like traits, where their values are valid. */
-  readonly traits?: TraitsReader<never>;
+  readonly traits?: TraitsReader<never> | undefined;
   /** What tokens cost, for `spent` and `saved`; `model-unpriced` tells what it lacks. Default: nothing. */
-  readonly prices?: PriceTable;
+  readonly prices?: PriceTable | undefined;
   /** Milliseconds between snapshots of `stats$` at least. Default 1000. */
-  readonly sampleInterval?: number;
+  readonly sampleInterval?: number | undefined;
   /** The scheduler whose time it lives by. Default `asyncScheduler`. */
-  readonly scheduler?: SchedulerLike;
+  readonly scheduler?: SchedulerLike | undefined;
 }
 
 /** What may differ from call to call. */
 export type CallOptions = KeySpace;
 
-/** What may differ from stream to stream. */
-export interface OptimizeOptions extends CallOptions {
-  /** Whether outcomes keep the order of the source. Default false. */
-  readonly ordered?: boolean;
-  /** Hears what happens to the requests of this stream, besides `events$`. */
-  readonly events?: CallEventListener;
+/** Traits that all requests of a stream or a batch have, in place of their own: all but a key, which is one request's. */
+export interface SharedTraits extends Omit<CallTraits, 'cacheKey'> {
+  /** `false` has all requests go past the cache. */
+  readonly cacheKey?: false | undefined;
 }
 
-/** What may differ from promise to promise. */
-export interface PromiseOptions extends CallOptions {
+/** What may differ from stream to stream. */
+export interface OptimizeOptions extends CallOptions, SharedTraits {
+  /** Whether outcomes keep the order of the source. Default false. */
+  readonly ordered?: boolean | undefined;
+  /** Hears what happens to the requests of this stream, besides `events$`. */
+  readonly events?: CallEventListener | undefined;
+}
+
+/** What may differ from promise to promise; traits among it come before those of the request. */
+export interface PromiseOptions extends CallOptions, CallTraits {
   /** Gives the request up when aborted: the promise rejects with the signal's reason. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What may differ from batch to batch. */
+export interface BatchOptions extends CallOptions, SharedTraits {
+  /** When aborted, requests without an answer fail with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** The limiter that a config asks for; undefined with `enableRateLimit: false`. */
@@ -96,40 +111,69 @@ export function limiterOf(settings: OptimizerConfig): AdaptiveRateLimiter | unde
     return undefined;
   }
   const { baseInterval, minInterval, maxInterval, adaptive, limits, classifyError, scheduler } = settings;
-  return new AdaptiveRateLimiter(
-    given({ baseInterval, minInterval, maxInterval, adaptive, limits, classifyError, scheduler }),
-  );
+  return new AdaptiveRateLimiter({
+    baseInterval,
+    minInterval,
+    maxInterval,
+    adaptive,
+    limits,
+    classifyError,
+    scheduler,
+  });
 }
 
-/** The cache that a config asks for; undefined with `enableCache: false`. */
-export function cacheOf(settings: OptimizerConfig, events: CallEventListener): LLMResultCache | undefined {
-  if (!switchSetting('enableCache', settings.enableCache, true)) {
-    return undefined;
+/** The cache that a config asks for. */
+export interface OptimizerCache {
+  /** Undefined if caching is switched off. */
+  readonly cache: LLMResultCache | undefined;
+  /** Whether it was made for the optimizer alone, and so ends with it. */
+  readonly isOwn: boolean;
+  /** Whether its answers outlive the process or the optimizer, so that a function does not tell a call from others. */
+  readonly needsNames: boolean;
+}
+
+/** The cache that a config asks for. */
+export function cacheOf(settings: OptimizerConfig, events: CallEventListener): OptimizerCache {
+  const { cacheTtl, cacheMaxSize, shouldCache, clone, scheduler } = settings;
+  const isOn = switchSetting('enableCache', settings.enableCache, true) && settings.cache !== false;
+  const cache = typeof settings.cache === 'boolean' ? undefined : settings.cache;
+  if (!isOn) {
+    return { cache: undefined, isOwn: false, needsNames: false };
   }
-  const { cache, cacheTtl, cacheMaxSize, shouldCache, clone, scheduler } = settings;
-  const shortcuts = given({ cacheTtl, cacheMaxSize, shouldCache, clone });
-  if (cache instanceof LLMResultCache) {
-    const [field] = Object.keys(shortcuts);
-    if (field !== undefined) {
+  const config: LLMResultCache | ResultCacheConfig = configObject('cache', cache);
+  for (const [field, inCache] of sameSettings) {
+    if (settings[field] === undefined) {
+      continue;
+    }
+    if (config instanceof LLMResultCache) {
       throw new TypeError(`cache is an LLMResultCache, so ${field} must be set where that is made.`);
     }
-    return cache;
+    if (config[inCache] !== undefined) {
+      throw new TypeError(`${field} and cache.${inCache} are the same setting: give one of them.`);
+    }
+  }
+  if (config instanceof LLMResultCache) {
+    return { cache: config, isOwn: false, needsNames: true };
   }
   if (typeof cacheTtl !== 'function') {
     numberSetting('cacheTtl', cacheTtl, 3_600_000, { above: true, infinite: true });
   }
   numberSetting('cacheMaxSize', cacheMaxSize, 1000, { min: 1, whole: true });
-  return new LLMResultCache({
-    ...configObject('cache', cache),
-    ...given({ defaultTtl: cacheTtl, maxSize: cacheMaxSize, shouldCache, clone }),
+  const made = new LLMResultCache({
+    ...config,
+    defaultTtl: cacheTtl ?? config.defaultTtl,
+    maxSize: cacheMaxSize ?? config.maxSize,
+    shouldCache: shouldCache ?? config.shouldCache,
+    clone: clone ?? config.clone,
     events,
-    ...given({ scheduler }),
+    scheduler,
   });
+  return { cache: made, isOwn: true, needsNames: config.store !== undefined };
 }
 
-/** The fields that were given: with exact optional properties, undefined is not the same as absent. */
-export function given<T extends object>(fields: T): { [Name in keyof T]?: Exclude<T[Name], undefined> } {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
-    [Name in keyof T]?: Exclude<T[Name], undefined>;
-  };
-}
+const sameSettings = [
+  ['cacheTtl', 'defaultTtl'],
+  ['cacheMaxSize', 'maxSize'],
+  ['shouldCache', 'shouldCache'],
+  ['clone', 'clone'],
+] as const;

@@ -4,30 +4,35 @@ import { choiceSetting, configObject, numberSetting } from '../core/settings';
 import type { AnyStreamCall, StreamChunk, StreamItem } from '../core/stream';
 import type { ChunkReplay, ChunkSettings } from '../operators/cache-run-settings';
 import type { StreamTimeouts } from '../operators/stream-with-concurrency';
-import type { CallOptions, PromiseOptions } from './optimizer-config';
+import type { CallOptions, PromiseOptions, SharedTraits } from './optimizer-config';
+import type { OperatorOptions } from './optimizer-work';
 
 /** What may differ from one stream of stream calls to another. */
-export interface OptimizeStreamOptions extends CallOptions, StreamTimeouts {
+export interface OptimizeStreamOptions extends CallOptions, SharedTraits, StreamTimeouts {
   /**
    * How a kept answer is given: its chunks at once, only its outcome (`whole`), or its chunks one after the other,
    * `chunkDelay` milliseconds apart.
    *
    * @defaultValue `'chunks'`
    */
-  readonly replay?: ChunkReplay;
+  readonly replay?: ChunkReplay | undefined;
   /** Hears what happens to the requests of this stream, besides `events$`. */
-  readonly events?: CallEventListener;
+  readonly events?: CallEventListener | undefined;
 }
 
 /** What may differ from one streamed answer to another. */
-export interface StreamOptions extends Omit<OptimizeStreamOptions, 'replay'>, PromiseOptions {
+export interface StreamOptions extends Omit<OptimizeStreamOptions, 'replay' | 'cacheKey'>, PromiseOptions {
   /**
    * How a kept answer is given: its chunks at once, or one after the other, `chunkDelay` milliseconds apart.
    *
    * @defaultValue `'chunks'`
    */
-  readonly replay?: Exclude<ChunkReplay, 'whole'>;
+  readonly replay?: Exclude<ChunkReplay, 'whole'> | undefined;
 }
+
+/** What may differ from operator to operator, of stream calls. */
+export interface StreamOperatorOptions
+  extends OperatorOptions, StreamTimeouts, Pick<OptimizeStreamOptions, 'replay'> {}
 
 /**
  * How the answers of a stream call are kept and given again.

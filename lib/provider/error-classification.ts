@@ -12,9 +12,9 @@ import type { StatedLimit } from './stated-limit';
 export interface ErrorClassification {
   readonly kind: 'stop' | 'wait' | 'overloaded' | 'transient' | 'unknown';
   /** Milliseconds the provider asked to wait; above 0. Absent without a hint. */
-  readonly retryAfter?: number;
+  readonly retryAfter?: number | undefined;
   /** Of a `wait`: how long the spent limit lasts. Absent where that is not known. */
-  readonly period?: 'minute' | 'day';
+  readonly period?: 'minute' | 'day' | undefined;
   /** Of a `wait` and of `overloaded`: what the refusal states of the limits, in headers, body or message. */
-  readonly limits?: readonly StatedLimit[];
+  readonly limits?: readonly StatedLimit[] | undefined;
 }

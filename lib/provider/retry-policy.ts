@@ -6,23 +6,23 @@ import { meaningOfFailure } from './meaning-of-failure';
 /** How failed calls are tried again. */
 export interface RetryConfig {
   /** Attempts in all for errors that are not refusals (5xx, lost connections, timeouts). Default 3. */
-  readonly attempts?: number;
+  readonly attempts?: number | undefined;
   /** Milliseconds; the first back-off is drawn between 0 and this, and each next one from twice as much. Default 500. */
-  readonly baseDelay?: number;
+  readonly baseDelay?: number | undefined;
   /** Milliseconds; no back-off of our own is longer (the provider's own hint may be). Default 30,000. */
-  readonly maxDelay?: number;
+  readonly maxDelay?: number | undefined;
   /**
    * Milliseconds from the first start on after which a request fails with the error of its last attempt; the time for
    * which the provider asks everybody to wait is not counted. Who would have to wait for longer than this, or has waited
    * so long while the provider refused all calls, fails as well. Default 600,000.
    */
-  readonly maxElapsed?: number;
+  readonly maxElapsed?: number | undefined;
   /** Retries allowed per started call, besides ten a second: stops a failing provider from being stormed. Default 0.2. */
-  readonly budgetRatio?: number;
+  readonly budgetRatio?: number | undefined;
   /** What an error means. Default: {@link classifyError}. */
-  readonly classifyError?: ErrorClassifier;
+  readonly classifyError?: ErrorClassifier | undefined;
   /** Source of chance for the jitter, in [0, 1). Default `Math.random`. */
-  readonly random?: () => number;
+  readonly random?: (() => number) | undefined;
 }
 
 /** What to do about a failed attempt: try again in `delay` milliseconds, or give up. */

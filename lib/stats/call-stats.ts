@@ -62,19 +62,19 @@ export interface StatsSnapshot {
 /** The config of {@link CallStats}. */
 export interface StatsConfig {
   /** Milliseconds between snapshots at least. Default 1000. */
-  readonly sampleInterval?: number;
+  readonly sampleInterval?: number | undefined;
   /** What tokens cost. Default: nothing. */
-  readonly prices?: PriceTable;
+  readonly prices?: PriceTable | undefined;
   /** Hears `model-unpriced` when tokens were used of a model that `prices` lacks. */
-  readonly events?: CallEventListener;
+  readonly events?: CallEventListener | undefined;
   /** The limiter whose state snapshots tell. Default: none. */
-  readonly limiter?: { readonly state: RateLimiterGauges };
+  readonly limiter?: { readonly state: RateLimiterGauges } | undefined;
   /** The cache whose use snapshots tell. Default: none. */
-  readonly cache?: { readonly stats: CacheGauges };
+  readonly cache?: { readonly stats: CacheGauges } | undefined;
   /** Reads the slots. Default: calls in flight by the events, `maxConcurrent` unknown (0). */
-  readonly executor?: () => ExecutorGauges;
+  readonly executor?: (() => ExecutorGauges) | undefined;
   /** The scheduler whose time it lives by. Default `asyncScheduler`. */
-  readonly scheduler?: SchedulerLike;
+  readonly scheduler?: SchedulerLike | undefined;
 }
 
 const noLimiter: RateLimiterGauges = {

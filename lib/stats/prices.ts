@@ -9,11 +9,11 @@ export interface ModelPrice {
   /** Per million tokens of answers. */
   readonly output: number;
   /** Per million tokens of prompts that the provider's prompt cache held. @defaultValue `input` */
-  readonly cachedInput?: number;
+  readonly cachedInput?: number | undefined;
   /** Per million tokens of prompts that were written to the provider's prompt cache. @defaultValue `input` */
-  readonly cacheWrite?: number;
+  readonly cacheWrite?: number | undefined;
   /** Per million tokens of reasoning. @defaultValue `output` */
-  readonly reasoning?: number;
+  readonly reasoning?: number | undefined;
 }
 
 /**

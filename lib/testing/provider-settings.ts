@@ -1,5 +1,12 @@
 import type { SchedulerLike } from 'rxjs';
-import { choiceSetting, configObject, functionSetting, numberSetting, switchSetting } from '../core/settings';
+import {
+  choiceSetting,
+  configObject,
+  functionSetting,
+  numberSetting,
+  requiredNumber,
+  switchSetting,
+} from '../core/settings';
 import type {
   LatencyConfig,
   SimulatedHeaders,
@@ -18,8 +25,11 @@ export interface LimitChange {
   readonly depth: number;
 }
 
+/** A part of the config with all defaults filled in. */
+type Complete<T> = { readonly [Name in keyof T]-?: Exclude<T[Name], undefined> };
+
 /** A limit with all defaults filled in, and its changes in order. */
-export interface LimitSettings extends Required<SimulatedLimit> {
+export interface LimitSettings extends Complete<SimulatedLimit> {
   readonly changes: readonly LimitChange[];
 }
 
@@ -33,7 +43,7 @@ export interface OutageSettings {
 }
 
 /** A neighbour with all defaults filled in. */
-export type NeighbourSettings = Required<SimulatedNeighbour>;
+export type NeighbourSettings = Complete<SimulatedNeighbour>;
 
 /** The whole config with all defaults filled in. */
 export interface ProviderSettings<R> {
@@ -43,7 +53,7 @@ export interface ProviderSettings<R> {
   readonly refusedCallsCount: boolean;
   readonly refuse: SimulatedProviderConfig<R>['refuse'];
   readonly tokensOf: ((request: R) => RequestTokens) | undefined;
-  readonly latency: Required<LatencyConfig>;
+  readonly latency: Complete<LatencyConfig>;
   readonly outages: readonly OutageSettings[];
   readonly neighbours: readonly NeighbourSettings[];
   readonly seed: number;
@@ -113,7 +123,7 @@ function limitSettings(field: string, limit: SimulatedLimit): LimitSettings {
     hidden: true,
     changes: true,
   });
-  const amount = required(`${field}.limit`, limit.limit, { above: true });
+  const amount = requiredNumber(`${field}.limit`, limit.limit, { above: true });
   const kind = choiceSetting(`${field}.kind`, limit.kind, 'bucket', ['bucket', 'fixed-window']);
   const depthOf = (path: string, depth: number | undefined, fallback: number) => {
     if (kind === 'fixed-window' && depth !== undefined) {
@@ -124,9 +134,9 @@ function limitSettings(field: string, limit: SimulatedLimit): LimitSettings {
   const depth = depthOf(`${field}.depth`, limit.depth, amount);
   const changes = list(`${field}.changes`, limit.changes, (path, change): LimitChange => {
     onlyFields(path, change, { at: true, limit: true, depth: true });
-    const changed = required(`${path}.limit`, change.limit, { above: true });
+    const changed = requiredNumber(`${path}.limit`, change.limit, { above: true });
     return {
-      at: required(`${path}.at`, change.at),
+      at: requiredNumber(`${path}.at`, change.at),
       limit: changed,
       depth: depthOf(`${path}.depth`, change.depth, (depth * changed) / amount),
     };
@@ -147,7 +157,7 @@ function limitSettings(field: string, limit: SimulatedLimit): LimitSettings {
   };
 }
 
-function latencySettings(latency: LatencyConfig | undefined): Required<LatencyConfig> {
+function latencySettings(latency: LatencyConfig | undefined): Complete<LatencyConfig> {
   const config: LatencyConfig = configObject('latency', latency);
   onlyFields('latency', config, { base: true, perOutputToken: true, refusal: true, knee: true });
   return {
@@ -160,14 +170,14 @@ function latencySettings(latency: LatencyConfig | undefined): Required<LatencyCo
 
 function outageSettings(field: string, outage: SimulatedOutage): OutageSettings {
   onlyFields(field, outage, { from: true, until: true, failureRate: true, status: true, retryAfter: true });
-  const failureRate = required(`${field}.failureRate`, outage.failureRate);
+  const failureRate = requiredNumber(`${field}.failureRate`, outage.failureRate);
   if (failureRate > 1) {
     throw new RangeError(`${field}.failureRate must be at most 1, but is ${failureRate}.`);
   }
-  const from = required(`${field}.from`, outage.from);
+  const from = requiredNumber(`${field}.from`, outage.from);
   return {
     from,
-    until: required(`${field}.until`, outage.until, { min: from, infinite: true }),
+    until: requiredNumber(`${field}.until`, outage.until, { min: from, infinite: true }),
     failureRate,
     status: numberSetting(`${field}.status`, outage.status, 503, { min: 500, whole: true }),
     retryAfter:
@@ -187,7 +197,9 @@ function neighbourSettings(field: string, neighbour: SimulatedNeighbour): Neighb
   });
   const from = numberSetting(`${field}.from`, neighbour.from, 0);
   return {
-    requestsPerMinute: required(`${field}.requestsPerMinute`, neighbour.requestsPerMinute, { above: true }),
+    requestsPerMinute: requiredNumber(`${field}.requestsPerMinute`, neighbour.requestsPerMinute, {
+      above: true,
+    }),
     tokensPerRequest: numberSetting(`${field}.tokensPerRequest`, neighbour.tokensPerRequest, 0),
     from,
     until: numberSetting(`${field}.until`, neighbour.until, Infinity, { min: from, infinite: true }),
@@ -212,15 +224,7 @@ function onlyFields<T extends object>(
   }
 }
 
-/** The numbers and words without a default: left out, they are as wrong as any other wrong value. */
-function required(
-  field: string,
-  value: number,
-  bounds?: { readonly min?: number; readonly above?: boolean; readonly infinite?: boolean },
-): number {
-  return numberSetting(field, given(value), 0, bounds);
-}
-
+/** A word without a default: left out, it is as wrong as any other wrong value. */
 function given<T>(value: T): T {
   return value === undefined ? (null as T) : value;
 }

@@ -25,9 +25,9 @@ export interface SimulatedAnswer {
 /** The part of rxllm's `CallContext` that a simulated call uses; calls outside rxllm's operators may leave it out. */
 export interface SimulatedCallContext {
   /** Hears headers and usage just before the answer. */
-  readonly report?: (feedback: ProviderFeedback) => void;
+  readonly report?: ((feedback: ProviderFeedback) => void) | undefined;
   /** Aborting it cancels the answer, which then errors with the signal's reason. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** The calls of a simulated provider so far: `calls` is the sum of all others but `mostRunning`. */

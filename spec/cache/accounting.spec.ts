@@ -35,7 +35,11 @@ function figures(config: OptimizerConfig, act: (ask: (request: Prompt) => void) 
     });
     const events: CallEvent[] = [];
     optimizer.events$.subscribe((event) => events.push(event));
-    act((request) => of(request).pipe(optimizer.optimize(call), ignoreElements()).subscribe());
+    act((request) =>
+      of(request)
+        .pipe(optimizer.optimize(call, { namespace: 'n' }), ignoreElements())
+        .subscribe(),
+    );
     const result = { metrics: optimizer.getStats().metrics, stats: optimizer.cache!.stats, events };
     timer(10_000).subscribe(() => {
       result.metrics = optimizer.getStats().metrics;

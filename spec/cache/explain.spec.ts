@@ -344,12 +344,14 @@ describe('explain', () => {
       enableRateLimit: false,
       traits: ({ id }: { id: string }) => ({ cacheKey: id }),
     });
-    await optimizer.call(() => of('answer'), { id: 'a' }, { namespace: 'titles' });
-    expect(await optimizer.explain({ id: 'a' }, { namespace: 'titles' })).toMatchObject({ reason: 'fresh' });
-    expect(await optimizer.explain({ id: 'a' })).toMatchObject({ reason: 'never-seen', key: 'a' });
+    const ask = () => of('answer');
+    await optimizer.call(ask, { id: 'a' }, { namespace: 'titles' });
+    const named = await optimizer.explain(ask, { id: 'a' }, { namespace: 'titles' });
+    expect(named).toMatchObject({ reason: 'fresh', key: 'namespace(6):titles:a' });
+    expect(await optimizer.explain(ask, { id: 'a' })).toMatchObject({ reason: 'never-seen' });
     optimizer.close();
     const uncached = new LLMCallOptimizer({ enableCache: false, enableRateLimit: false });
-    expect(await uncached.explain('p')).toBeUndefined();
+    expect(await uncached.explain(ask, { id: 'p' })).toBeUndefined();
     uncached.close();
   });
 

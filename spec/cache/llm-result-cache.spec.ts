@@ -258,7 +258,11 @@ describe('an LLMResultCache that is shared', () => {
       const seen: string[] = [];
       const ask = (optimizer: LLMCallOptimizer) =>
         of('a')
-          .pipe(optimizer.optimize(() => timer(10).pipe(map(() => `answer at ${scheduler.now()}`))))
+          .pipe(
+            optimizer.optimize(() => timer(10).pipe(map(() => `answer at ${scheduler.now()}`)), {
+              namespace: 'n',
+            }),
+          )
           .subscribe((outcome) => seen.push(outcome.ok ? `${outcome.value} ${outcome.source}` : 'failed'));
       ask(closing);
       scheduler.schedule(() => ask(closing), 20);
@@ -409,6 +413,24 @@ describe('freezeAnswer', () => {
     freezeAnswer(values);
     expect(Object.values(values).some((value) => Object.isFrozen(value))).toBe(false);
     expect(freezeAnswer('text')).toBe('text');
+  });
+
+  it('leaves the request, and all that it holds, as it is', () => {
+    class Ticket {
+      readonly lines = [{ text: 'a' }];
+    }
+    for (const request of [{ lines: [{ text: 'a' }] }, new Ticket()]) {
+      const { lines } = request;
+      const answer = { request, lines, first: lines[0], own: { list: [1] } };
+      expect(freezeAnswer(answer, request)).toBe(answer);
+      expect([answer, answer.own, answer.own.list].map((part) => Object.isFrozen(part))).toEqual(
+        Array(3).fill(true),
+      );
+      expect([request, lines, lines[0]].map((part) => Object.isFrozen(part))).toEqual(Array(3).fill(false));
+      expect(Object.isFrozen(freezeAnswer(request, request))).toBe(false);
+    }
+    const bytes = Buffer.alloc(3);
+    expect(Object.isFrozen(freezeAnswer({ bytes }, bytes))).toBe(true);
   });
 
   it('does not overflow the stack with a deep answer, nor read a getter', () => {

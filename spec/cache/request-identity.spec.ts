@@ -1,7 +1,7 @@
-import { identify, type KeySpace } from '../../lib/cache/request-identity';
-import { readTraits, type CallTraits } from '../../lib/core/traits';
+import { RequestKeys, type KeySpace } from '../../lib/cache/request-identity';
+import { readTraits, traitsOfRequests, type CallTraits } from '../../lib/core/traits';
 
-describe('identify', () => {
+describe('RequestKeys', () => {
   it('gives requests with one cacheKey different keys where anything else of them differs', () => {
     const cases: [CallTraits, KeySpace][] = [
       [{}, {}],
@@ -20,7 +20,7 @@ describe('identify', () => {
     ];
     const keys = cases.map(([traits, keySpace]) => {
       const request = { cacheKey: 'k', ...traits };
-      return identify(request, readTraits(request), keySpace, true);
+      return new RequestKeys(keySpace, traitsOfRequests()).of(request, readTraits(request)).key;
     });
     expect(keys[0]).toBe('k');
     expect(new Set(keys).size).toBe(cases.length);

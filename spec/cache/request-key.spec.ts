@@ -5,7 +5,13 @@ import { bytesToHex } from '@noble/hashes/utils';
 import fc from 'fast-check';
 import { LLMResultCache } from '../../lib/cache/llm-result-cache';
 import { UnreadableValueError } from '../../lib/cache/plain-json';
-import { composeKey, keyOfRequest, partsOfKey, type KeyParts } from '../../lib/cache/request-key';
+import {
+  composeContentKey,
+  composeKey,
+  keyOfRequest,
+  partsOfKey,
+  type KeyParts,
+} from '../../lib/cache/request-key';
 import { sha256 } from '../../lib/cache/sha256';
 
 function pathOfRefusal(request: unknown): string {
@@ -73,6 +79,47 @@ describe('keyOfRequest', () => {
     ['what is marked and what looks like it', { a: NaN }, { a: { '~number': 'NaN' } }],
     ['the order of an array', [1, 2], [2, 1]],
     ['models of an LLM body', { model: 'm', input: 'i' }, { model: 'n', input: 'i' }],
+    ['signals of a strategy', { symbol: 's', signal: 'buy' }, { symbol: 's', signal: 'sell' }],
+    ['signals in data', { a: 1, signal: { aborted: false } }, { a: 1, signal: { aborted: true } }],
+    ['a signal and none', { symbol: 's', signal: 'buy' }, { symbol: 's' }],
+    ['columns of a table', { rows: 1, headers: ['a', 'b'] }, { rows: 1, headers: ['a', 'c'] }],
+    [
+      'headers of a letter',
+      { subject: 's', headers: { from: 'a' } },
+      { subject: 's', headers: { from: 'b' } },
+    ],
+    ['timeouts of an incident', { incident: 'i', timeout: 30 }, { incident: 'i', timeout: 60 }],
+    ['retries of a config under review', { config: 'c', maxRetries: 0 }, { config: 'c', maxRetries: 3 }],
+    [
+      'named users in a body',
+      { model: 'm', prompt: 'p', user: { name: 'Ada' } },
+      { model: 'm', prompt: 'p', user: { name: 'Bob' } },
+    ],
+    [
+      'metadata with structure in a body',
+      { model: 'm', prompt: 'p', metadata: { page: { title: 'a' } } },
+      { model: 'm', prompt: 'p', metadata: { page: { title: 'b' } } },
+    ],
+    [
+      'metadata in a list in a body',
+      { model: 'm', prompt: 'p', metadata: ['a'] },
+      { model: 'm', prompt: 'p', metadata: ['b'] },
+    ],
+    [
+      'columns in a body',
+      { model: 'm', prompt: 'p', headers: ['a'] },
+      { model: 'm', prompt: 'p', headers: ['b'] },
+    ],
+    [
+      'times out in a body',
+      { model: 'm', prompt: 'p', timeout: '5 s' },
+      { model: 'm', prompt: 'p', timeout: '6 s' },
+    ],
+    [
+      'cars with a model',
+      { model: 'A', prompt: { of: 1 }, user: 'a' },
+      { model: 'A', prompt: { of: 1 }, user: 'b' },
+    ],
     ['users of what has a model but no prompt', { model: 'm', user: 'a' }, { model: 'm', user: 'b' }],
     [
       'user where the model is no string',
@@ -257,16 +304,29 @@ describe('keyOfRequest', () => {
       { text: 't', cacheTtl: 5, tokens: 7, maxWait: 1, lane: 'l', cacheKey: false },
       { text: 't' },
     ],
+    ['a signal', { text: 't', signal: new AbortController().signal }, { text: 't' }],
     [
-      'what steers a call',
-      { text: 't', signal: new AbortController().signal, timeout: 5, maxRetries: 1, headers: new Map() },
+      'a signal of another maker',
+      { text: 't', signal: { aborted: false, addEventListener: () => undefined } },
       { text: 't' },
     ],
-    ...['messages', 'input', 'contents', 'prompt'].map((field): [string, unknown, unknown] => [
-      `user and metadata of a body with ${field}`,
-      { model: 'm', [field]: 'text', user: 'one', metadata: { a: 1 } },
-      { model: 'm', [field]: 'text', user: 'other' },
+    ...['messages', 'input', 'contents', 'prompt'].flatMap((field): [string, unknown, unknown][] => [
+      [
+        `user and metadata of a body with ${field}`,
+        { model: 'm', [field]: ['text'], user: 'one', metadata: { a: 1, b: null } },
+        { model: 'm', [field]: ['text'], user: 'other', metadata: {} },
+      ],
+      [
+        `what steers a call, beside ${field}`,
+        { model: 'm', [field]: 'text', timeout: 5, maxRetries: 1, headers: { from: 'a@b.example' } },
+        { model: 'm', [field]: 'text' },
+      ],
     ]),
+    [
+      'headers of the platform',
+      { model: 'm', input: 'i', headers: new Headers({ a: 'b' }) },
+      { model: 'm', input: 'i' },
+    ],
     ['the realm of a plain object', runInNewContext('({ a: { b: [1] } })'), { a: { b: [1] } }],
     ['an object without a prototype', Object.assign(Object.create(null) as object, { a: 1 }), { a: 1 }],
   ])('does not depend on %s', (_name, one, other) => {
@@ -287,18 +347,39 @@ describe('keyOfRequest', () => {
     expect(reads).toBe(1);
   });
 
-  it('does not depend on what steers the call, whatever that is', () => {
-    const steering = { signal: () => 1, timeout: Symbol('s'), headers: new Headers(), maxRetries: cycle };
-    expect(keyOfRequest({ text: 't', ...steering })).toBe(keyOfRequest({ text: 't' }));
-    expect(pathOfRefusal({ text: 't', options: steering })).toBe('request.options.headers');
+  it('covers a field that has the name of an option, but another value', () => {
+    const body = { model: 'm', input: 'i' };
+    expect(pathOfRefusal({ ...body, signal: () => 1 })).toBe('request.signal');
+    expect(pathOfRefusal({ ...body, timeout: Symbol('s') })).toBe('request.timeout');
+    expect(pathOfRefusal({ ...body, maxRetries: cycle })).toBe('request.maxRetries.again.cycle');
+    expect(pathOfRefusal({ text: 't', options: { headers: new Headers() } })).toBe('request.options.headers');
+  });
+
+  it('tells which fields it leaves out', () => {
+    const leftOutOf = (request: unknown) => {
+      const leftOut: string[] = [];
+      keyOfRequest(request, { leftOut });
+      return leftOut;
+    };
+    const { signal } = new AbortController();
+    expect(leftOutOf({ symbol: 'NRDX', signal: 'buy', headers: ['a'] })).toEqual([]);
+    expect(leftOutOf({ ticket: 't', priority: 'critical', signal, timeout: 5 })).toEqual([
+      'priority',
+      'signal',
+    ]);
+    expect(leftOutOf({ model: 'm', input: 'i', user: 'ada', metadata: { trace: '1' }, timeout: 5 })).toEqual([
+      'user',
+      'metadata',
+      'timeout',
+    ]);
+    expect(leftOutOf('a text')).toEqual([]);
   });
 
   it('covers every field where a function reads the traits', () => {
     const keys = [{ t: 1, priority: 'low' }, { t: 1, priority: 'high' }, { t: 1 }].map((request) =>
-      keyOfRequest(request, false),
+      keyOfRequest(request, { isTrait: () => false }),
     );
     expect(new Set(keys).size).toBe(3);
-    expect(keyOfRequest({ t: 1, timeout: 5 }, false)).toBe(keyOfRequest({ t: 1 }, false));
   });
 
   class Person {
@@ -406,13 +487,15 @@ describe('generateKey', () => {
 
 describe('composeKey and partsOfKey', () => {
   it.each<[KeyParts, string, string]>([
-    [{}, 'v1:abc', 'v1:abc'],
-    [{ namespace: 'titles' }, 'v1:abc', 'namespace(6):titles:v1:abc'],
+    [{}, 'k', 'k'],
+    [{ namespace: 'titles' }, 'k', 'namespace(6):titles:k'],
     [
-      { sample: 2, scope: 'acme', version: '3', namespace: 'a:b' },
-      'v1:abc',
-      'namespace(3):a:b:version(1):3:scope(4):acme:sample(1):2:v1:abc',
+      { sample: 2, scope: 'acme', version: '3', namespace: 'a:b', call: 'function:7' },
+      'k',
+      'namespace(3):a:b:call(10):function:7:version(1):3:scope(4):acme:sample(1):2:k',
     ],
+    [{}, 'v1:abc', 'key():v1:abc'],
+    [{ call: 'c' }, 'v1:abc', 'call(1):c:key():v1:abc'],
     [{ namespace: '' }, '', 'namespace(0)::'],
     [{ sample: 0 }, 'k', 'sample(1):0:k'],
     [{}, 'scope(4):acme:k', 'key():scope(4):acme:k'],
@@ -441,6 +524,15 @@ describe('composeKey and partsOfKey', () => {
     'namespace(99999999999999999999):n:k',
   ])('take %s, which composeKey never makes, for a key without parts', (composed) => {
     expect(partsOfKey(composed)).toEqual({ key: composed });
+  });
+
+  it.each<[KeyParts, string, string]>([
+    [{}, 'v1:abc', 'v1:abc'],
+    [{ namespace: 'n', sample: 1 }, 'v1:abc', 'namespace(1):n:sample(1):1:v1:abc'],
+  ])('leave a key that was made from content apart from all keys of users', (parts, key, composed) => {
+    expect(composeContentKey(parts, key)).toBe(composed);
+    expect(partsOfKey(composed)).toEqual({ ...parts, key });
+    expect(composeKey(parts, key)).not.toBe(composed);
   });
 
   it('do without parts that are not there', () => {

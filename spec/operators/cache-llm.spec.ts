@@ -154,6 +154,37 @@ describe('cacheLLM', () => {
       });
     });
 
+    it.each<[string, () => unknown]>([
+      ['a promise', async () => Promise.reject(new Error('not asked for'))],
+      ['an object', () => ({})],
+      ['undefined', () => undefined],
+    ])('says that a call stands within when misses returns %s', (shown, misses) => {
+      runUntil(0, ({ cold, expectObservable, expectSubscriptions }) => {
+        const source = cold('a|');
+        const message =
+          `misses must return an Observable of outcomes, but returned ${shown}. ` +
+          'A call stands within, as in cacheLLM((misses$) => misses$.pipe(mergeWithConcurrency(ask))).';
+        expectObservable(source.pipe(cacheLLM(misses as never))).toBe('#', undefined, new TypeError(message));
+        expectSubscriptions(source.subscriptions).toBe([]);
+      });
+    });
+
+    it('fails its requests when the pipeline for misses emits what is no outcome, and says so', () => {
+      runUntil(6, ({ cold, expectObservable, expectSubscriptions }) => {
+        const source = cold('ab----|');
+        const answers = cold('--x-|');
+        const outcomes$ = source.pipe(
+          cacheLLM((misses$) => misses$.pipe(mergeMap(() => answers as never))),
+          map((outcome) => !outcome.ok && String((outcome.error as Error).cause)),
+        );
+        const why =
+          'TypeError: The pipeline for misses of cacheLLM must emit outcomes, as mergeWithConcurrency does, ' +
+          "but was given 'x'.";
+        expectObservable(outcomes$).toBe('--(yy)|', { y: why });
+        expectSubscriptions(answers.subscriptions).toBe(['^-!', '-^!']);
+      });
+    });
+
     it('keeps the order of the source where ordered', () => {
       runUntil(5, ({ cold, expectObservable }) => {
         const source = cold('  ab|      ');
@@ -711,6 +742,24 @@ describe('cacheLLM', () => {
       expect(values).toHaveLength(2);
       expect(values[1]).toBe(values[0]);
       expect(() => values[1]!.labels.push('y')).toThrow(TypeError);
+    });
+
+    it('are frozen without the requests that they refer to, whoever shares them', () => {
+      for (const shouldCache of [() => true, () => false]) {
+        const requests = ['a', 'a'].map((q) => ({ q, notes: ['n'] }));
+        const values: { notes: string[]; own: object }[] = [];
+        const call = (request: (typeof requests)[number]) =>
+          timer(1).pipe(map(() => ({ ...request, request, own: {} })));
+        inVirtualTime((scheduler) => {
+          from(requests)
+            .pipe(cacheLLM(calling(call), { scheduler, shouldCache }))
+            .subscribe((outcome) => outcome.ok && values.push(outcome.value));
+        });
+        expect(values).toHaveLength(2);
+        expect(values.every((value) => Object.isFrozen(value) && Object.isFrozen(value.own))).toBe(true);
+        requests[0]!.notes.push('more');
+        requests[0]!.q = 'b';
+      }
     });
 
     it('are copies where clone says so, for hits and for those who share a call', () => {

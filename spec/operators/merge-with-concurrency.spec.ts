@@ -322,6 +322,21 @@ describe('mergeWithConcurrency', () => {
       });
     });
 
+    it.each<[unknown, string]>([
+      [undefined, 'maxConcurrent must be a number, but is undefined.'],
+      [null, 'maxConcurrent must be a number, but is null (object).'],
+      ['3', "maxConcurrent must be a number, but is '3' (string)."],
+    ])('ends the stream when it emits %p', (limit, message) => {
+      runUntil(1, ({ cold, expectObservable, expectSubscriptions }) => {
+        const maxConcurrent = cold<number>('-l', { l: limit as number });
+        const source = cold('               a-');
+        const call = cold('                 --');
+        const outcomes$ = source.pipe(mergeWithConcurrency(() => call, { maxConcurrent }));
+        expectObservable(outcomes$).toBe('  -#', undefined, new TypeError(message));
+        expectSubscriptions(call.subscriptions).toBe('^!');
+      });
+    });
+
     it('pauses at 0, lets running calls finish, and starts at once what a higher value allows', () => {
       runUntil(15, ({ cold, hot, expectObservable, expectSubscriptions }) => {
         const maxConcurrent = hot('         2-0------1-3', { 0: 0, 1: 1, 2: 2, 3: 3 });
@@ -736,14 +751,14 @@ describe('mergeWithConcurrency', () => {
       });
     });
 
-    it('lets the own maxWait of a request come before that of the config', () => {
-      runUntil(8, ({ cold, expectObservable }) => {
-        const requests = { a: {}, b: { maxWait: 10 }, c: {} };
+    it('bounds the own maxWait of a request by that of the config', () => {
+      runUntil(6, ({ cold, expectObservable }) => {
+        const requests = { a: {}, b: { maxWait: 1 }, c: { maxWait: 1e300 } };
         const source = cold('        abc|        ', requests);
-        const call = cold('          ---x|       ');
-        const expected = '           ---Dx---(x|)';
+        const call = cold('          -----x|     ');
+        const expected = '           --D--D(x|)   ';
         const outcomes$ = source.pipe(
-          mergeWithConcurrency(() => call, { maxConcurrent: 1, maxWait: 1 }),
+          mergeWithConcurrency(() => call, { maxConcurrent: 1, maxWait: 3 }),
           showOutcomes(),
         );
         expectObservable(outcomes$).toBe(expected, { ...names, x: 'x' });

@@ -79,12 +79,17 @@ describe('between a cache and the operator that makes the calls, traits', () => 
     expect(after(named('a', 'b', 'c'), throttle, last)).toEqual(['a', 'c', 'b']);
   });
 
-  it('leave the maxWait of the operator in force where the request names none of its own', () => {
-    const requests: Asked[] = [...named('a', 'b'), { cacheKey: 'c', maxWait: 100 }];
+  it('leave the maxWait of the operator in force, which a request may only shorten', () => {
+    const requests: Asked[] = [
+      ...named('a', 'b'),
+      { cacheKey: 'c', maxWait: 100 },
+      { cacheKey: 'd', maxWait: 2 },
+    ];
     expect(after(requests, (source) => source, { maxWait: 5 })).toEqual([
+      'd: DeadlineExceededError',
       'b: DeadlineExceededError',
+      'c: DeadlineExceededError',
       'a',
-      'c',
     ]);
   });
 

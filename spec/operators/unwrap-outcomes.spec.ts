@@ -54,6 +54,28 @@ describe('unwrapOutcomes', () => {
     });
   });
 
+  it.each<[string, unknown]>([
+    ["'text'", 'text'],
+    ['undefined', undefined],
+    ['null', null],
+    ['an object', { id: 1 }],
+    ['an array', []],
+  ])('says what is wrong when it is given %s in place of an outcome', (shown, value) => {
+    const error = new TypeError(
+      'unwrapOutcomes stands behind mergeWithConcurrency, cacheLLM or optimize and takes their outcomes, ' +
+        `but was given ${shown}.`,
+    );
+    for (const operator of [unwrapOutcomes(), unwrapOutcomes(() => EMPTY)]) {
+      const next = jest.fn();
+      const errors: unknown[] = [];
+      of(value as CallOutcome<unknown, unknown>)
+        .pipe(operator)
+        .subscribe({ next, error: (reason: unknown) => errors.push(reason) });
+      expect(errors).toEqual([error]);
+      expect(next).not.toHaveBeenCalled();
+    }
+  });
+
   it('makes what the handler throws the error of the stream', () => {
     runUntil(0, ({ cold, expectObservable }) => {
       const thrown = new Error('thrown');

@@ -130,7 +130,7 @@ describe('LLMCallOptimizer', () => {
     controller.abort(reason);
     await expect(promise).rejects.toBe(reason);
     expect(signal!.aborted).toBe(true);
-    await expect(optimizer.callBatch(() => of(1), ['b'], { signal: controller.signal })).rejects.toBe(reason);
+    await expect(optimizer.call(() => of(1), 'b', { signal: controller.signal })).rejects.toBe(reason);
   });
 
   it('follows an Observable of maxConcurrent: 3 before its first value', () => {

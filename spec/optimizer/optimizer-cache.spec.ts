@@ -14,6 +14,12 @@ interface Asked extends CallTraits {
   readonly cacheKey: string;
 }
 
+/** What the calls are called over a cache that is shared, or has a store. */
+const named = { namespace: 'asked' };
+
+/** The whole key of a request that is named so. */
+const keyOf = (cacheKey: string) => `namespace(5):asked:${cacheKey}`;
+
 /** An optimizer in virtual time that paces nothing. */
 function optimizerOn(scheduler: WatchedTestScheduler, config: OptimizerConfig = {}): LLMCallOptimizer {
   return new LLMCallOptimizer({ scheduler, baseInterval: 0, minInterval: 0, ...config });
@@ -45,7 +51,7 @@ describe('the cache of an optimizer', () => {
       for (const time of [0, 1, 4, 10, 11]) {
         timer(time).subscribe(() =>
           of<Asked>({ cacheKey: 'a' })
-            .pipe(optimizer.optimize(call))
+            .pipe(optimizer.optimize(call, named))
             .subscribe((outcome) => seen.push(`${scheduler.now()} ${shown(outcome)}`)),
         );
       }
@@ -74,26 +80,27 @@ describe('the cache of an optimizer', () => {
     });
   });
 
-  it('takes cacheTtl, cacheMaxSize, shouldCache and clone for its config, before what that says', () => {
+  it('takes cacheTtl, cacheMaxSize, shouldCache and clone for its config', () => {
     inVirtualTime((scheduler) => {
       const optimizer = optimizerOn(scheduler, {
-        cache: { defaultTtl: 1, maxSize: 1, shouldCache: () => false },
+        cache: { maxBytes: 1000 },
         cacheTtl: () => 10,
         cacheMaxSize: 5,
         shouldCache: () => true,
         clone: structuredClone,
       });
       const answer = { list: [] };
+      const call = () => of(answer);
       const seen: unknown[] = [];
       for (const time of [0, 9, 10]) {
         timer(time).subscribe(() =>
           of('a')
-            .pipe(optimizer.optimize(() => of(answer)))
+            .pipe(optimizer.optimize(call))
             .subscribe((outcome) => outcome.ok && seen.push([outcome.source, outcome.value === answer])),
         );
       }
       scheduler.flush();
-      expect(optimizer.cache!.stats.maxSize).toBe(5);
+      expect(optimizer.cache!.stats).toMatchObject({ maxSize: 5, maxBytes: 1000 });
       expect(seen).toEqual([
         ['call', true],
         ['cache', false],
@@ -101,6 +108,37 @@ describe('the cache of an optimizer', () => {
       ]);
       optimizer.close();
     });
+  });
+
+  it('is refused where one setting is given twice', () => {
+    const shouldCache = () => true;
+    for (const [field, value, cache] of [
+      ['cacheTtl', 5, { defaultTtl: 7 }],
+      ['cacheTtl', () => 5, { defaultTtl: () => 5 }],
+      ['cacheMaxSize', 5, { maxSize: 5 }],
+      ['shouldCache', shouldCache, { shouldCache }],
+      ['clone', structuredClone, { clone: structuredClone }],
+    ] as const) {
+      const [inCache] = Object.keys(cache);
+      expect(() => new LLMCallOptimizer({ [field]: value, cache })).toThrow(
+        new TypeError(`${field} and cache.${inCache} are the same setting: give one of them.`),
+      );
+    }
+    new LLMCallOptimizer({ cacheTtl: 5, cache: { defaultTtl: undefined } }).close();
+  });
+
+  it('is switched off by false, and on by true', () => {
+    for (const [config, isOn] of [
+      [{ cache: false }, false],
+      [{ cache: false, enableCache: true }, false],
+      [{ cache: true }, true],
+      [{ cache: undefined }, true],
+      [{ cache: true, enableCache: false }, false],
+    ] as const) {
+      const optimizer = new LLMCallOptimizer(config);
+      expect([config, optimizer.cache !== undefined]).toEqual([config, isOn]);
+      optimizer.close();
+    }
   });
 
   it('is refused where it is wrong, by the name of the field', () => {
@@ -122,8 +160,12 @@ describe('the cache of an optimizer', () => {
 
   it('keeps versions and namespaces apart', async () => {
     const optimizer = new LLMCallOptimizer({ baseInterval: 0 });
-    const ask = (answer: string, options: { namespace?: string; version?: string }) =>
-      optimizer.call(() => of(answer), 'a', options);
+    let answer = '';
+    const call = () => of(answer);
+    const ask = (next: string, options: { namespace?: string; version?: string }) => {
+      answer = next;
+      return optimizer.call(call, 'a', options);
+    };
     expect([
       await ask('1', { version: 'v1' }),
       await ask('2', { version: 'v2' }),
@@ -140,24 +182,25 @@ describe('the cache of an optimizer', () => {
       traits: (request: { id: string }) => ({ cacheKey: request.id }),
     });
     const request = { id: 'a', text: 'x' };
-    await expect(optimizer.explain(request)).resolves.toMatchObject({
+    const ask = () => of('x');
+    await expect(optimizer.explain(ask, request)).resolves.toMatchObject({
       wouldHit: false,
       reason: 'never-seen',
-      key: 'a',
+      key: optimizer.cache!.keyOf({ cacheKey: 'a' }, { call: ask }),
     });
-    await optimizer.call(() => of('x'), request);
-    await expect(optimizer.explain(request)).resolves.toMatchObject({
+    await optimizer.call(ask, request);
+    await expect(optimizer.explain(ask, request)).resolves.toMatchObject({
       wouldHit: true,
       reason: 'fresh',
       tier: 'memory',
     });
-    await expect(optimizer.explain(request, { namespace: 'n' })).resolves.toMatchObject({
+    await expect(optimizer.explain(ask, request, { namespace: 'n' })).resolves.toMatchObject({
       wouldHit: false,
       reason: 'never-seen',
     });
     optimizer.close();
     const uncached = new LLMCallOptimizer({ enableCache: false });
-    await expect(uncached.explain(request)).resolves.toBeUndefined();
+    await expect(uncached.explain(ask, request)).resolves.toBeUndefined();
     uncached.close();
   });
 
@@ -165,7 +208,7 @@ describe('the cache of an optimizer', () => {
     const store = new Map<string, string>();
     for (const [index, answer] of ['first', 'second'].entries()) {
       const optimizer = new LLMCallOptimizer({ baseInterval: 0, cache: { store: store } });
-      expect(await optimizer.call(() => of(answer), 'a')).toBe('first');
+      expect(await optimizer.call(() => of(answer), 'a', named)).toBe('first');
       optimizer.close();
       expect(store.size).toBe(1);
       expect(optimizer.getStats().metrics.cacheHits).toBe(index);
@@ -183,12 +226,12 @@ describe('close() of an optimizer', () => {
         const cache = new LLMResultCache({ ...config, scheduler });
         const optimizer = optimizerOn(scheduler, { maxConcurrent: 1, cache: isShared ? cache : config });
         for (const key of ['a', 'b']) {
-          optimizer.cache!.set(key, 'old', { ttl: 1 });
+          optimizer.cache!.set(keyOf(key), 'old', { ttl: 1 });
         }
         const { call, keys, signals } = noting(Infinity, 'x');
         timer(5).subscribe(() => {
           const subscription = from<Asked[]>([{ cacheKey: 'a' }, { cacheKey: 'b' }])
-            .pipe(optimizer.optimize(call))
+            .pipe(optimizer.optimize(call, named))
             .subscribe();
           timer(1).subscribe(() => subscription.unsubscribe());
         });
@@ -208,12 +251,12 @@ describe('close() of an optimizer', () => {
       const store = new ScriptedStore(scheduler);
       store.behave = (operation) => (operation === 'get' ? { after: Infinity } : {});
       const optimizer = optimizerOn(scheduler, { cache: { store, defaultTtl: 1, staleIfError: 1000 } });
-      optimizer.cache!.set('a', 'old');
+      optimizer.cache!.set(keyOf('a'), 'old');
       const { call, keys } = noting(1, 'x');
       const seen: string[] = [];
       timer(5).subscribe(() =>
         from<Asked[]>([{ cacheKey: 'a' }, { cacheKey: 'a' }, { cacheKey: 'b', maxWait: 50 }])
-          .pipe(optimizer.optimize(call))
+          .pipe(optimizer.optimize(call, named))
           .subscribe((outcome) => seen.push(shown(outcome))),
       );
       timer(10).subscribe(() => {
@@ -230,11 +273,11 @@ describe('close() of an optimizer', () => {
       const optimizer = optimizerOn(scheduler, {
         cache: { defaultTtl: 1, staleIfError: 1000, errorTtl: 1000 },
       });
-      optimizer.cache!.set('a', 'old');
+      optimizer.cache!.set(keyOf('a'), 'old');
       const seen: string[] = [];
       timer(5).subscribe(() =>
         of<Asked>({ cacheKey: 'a' })
-          .pipe(optimizer.optimize(() => NEVER))
+          .pipe(optimizer.optimize(() => NEVER, named))
           .subscribe((outcome) => seen.push(shown(outcome))),
       );
       timer(6).subscribe(() => {
@@ -248,7 +291,8 @@ describe('close() of an optimizer', () => {
   it('leaves no timer of sharedCallTimeout, of maxWait and of the store', () => {
     runUntil(5, ({ scheduler }) => {
       const store = new ScriptedStore(scheduler);
-      store.behave = (operation, key) => (operation === 'get' && key === 'b' ? { after: Infinity } : {});
+      store.behave = (operation, key) =>
+        operation === 'get' && key === keyOf('b') ? { after: Infinity } : {};
       const optimizer = optimizerOn(scheduler, {
         maxConcurrent: 1,
         cache: { sharedCallTimeout: 100, store },
@@ -257,7 +301,9 @@ describe('close() of an optimizer', () => {
       });
       const error = Object.assign(new Error('500'), { status: 500 });
       from<Asked[]>([{ cacheKey: 'a' }, { cacheKey: 'a' }, { cacheKey: 'b' }, { cacheKey: 'c' }])
-        .pipe(optimizer.optimize(({ cacheKey }) => (cacheKey === 'a' ? throwError(() => error) : NEVER)))
+        .pipe(
+          optimizer.optimize(({ cacheKey }) => (cacheKey === 'a' ? throwError(() => error) : NEVER), named),
+        )
         .subscribe();
       timer(5).subscribe(() => {
         optimizer.close();
@@ -276,7 +322,7 @@ describe('optimizers that share a cache', () => {
       const seen: string[] = [];
       const ask = (name: string, optimizer: LLMCallOptimizer) =>
         of<Asked>({ cacheKey: 'a' })
-          .pipe(optimizer.optimize(call))
+          .pipe(optimizer.optimize(call, named))
           .subscribe((outcome) => seen.push(`${name} ${scheduler.now()} ${shown(outcome)}`));
       ask('one', one);
       timer(2).subscribe(() => ask('other', other));
@@ -287,9 +333,9 @@ describe('optimizers that share a cache', () => {
       expect(one.cache).toBe(cache);
       expect(other.getStats().metrics).toMatchObject({ sharedCalls: 1, cacheHits: 1, startedCalls: 0 });
       one.close();
-      expect(cache.get('a')).toBe('x');
+      expect(cache.get(keyOf('a'))).toBe('x');
       other.close();
-      expect(cache.get('a')).toBe('x');
+      expect(cache.get(keyOf('a'))).toBe('x');
     });
   });
 
@@ -313,7 +359,7 @@ describe('optimizers that share a cache', () => {
         const seen: string[] = [];
         const ask = (by: string, optimizer: LLMCallOptimizer, ...keys: string[]) =>
           from(keys.map((cacheKey): Asked => ({ cacheKey })))
-            .pipe(optimizer.optimize(call(by)))
+            .pipe(optimizer.optimize(call(by), named))
             .subscribe((outcome) => seen.push(`${by} ${outcome.request.cacheKey} ${shown(outcome)}`));
         // While the call waits to be tried again, its slot is free for others.
         ask('one', one, ...(failures === 0 ? ['a', 'mine'] : ['a']));
@@ -344,10 +390,10 @@ describe('optimizers that share a cache', () => {
       const note = (name: string) => (outcome: Parameters<typeof shown>[0]) =>
         seen.push(`${name} ${scheduler.now()} ${shown(outcome)}`);
       from<Asked[]>([{ cacheKey: 'busy' }, { cacheKey: 'a' }])
-        .pipe(one.optimize(() => NEVER))
+        .pipe(one.optimize(() => NEVER, named))
         .subscribe(note('one'));
       from<Asked[]>([{ cacheKey: 'a' }, { cacheKey: 'a' }])
-        .pipe(other.optimize(call))
+        .pipe(other.optimize(call, named))
         .subscribe(note('other'));
       timer(2).subscribe(() => {
         one.close();
@@ -363,8 +409,8 @@ describe('optimizers that share a cache', () => {
   it('keep their renewals when another one is closed', () => {
     inVirtualTime((scheduler) => {
       const cache = new LLMResultCache({ scheduler, defaultTtl: 3, staleWhileRevalidate: 1000 });
-      cache.set('a', 'old');
-      cache.set('b', 'old');
+      cache.set(keyOf('a'), 'old');
+      cache.set(keyOf('b'), 'old');
       const one = optimizerOn(scheduler, { cache });
       const other = optimizerOn(scheduler, { cache });
       const { call, signals } = noting(5, 'x');
@@ -373,7 +419,7 @@ describe('optimizers that share a cache', () => {
           [one, 'a'],
           [other, 'b'],
         ] as const) {
-          of<Asked>({ cacheKey }).pipe(optimizer.optimize(call), take(1)).subscribe();
+          of<Asked>({ cacheKey }).pipe(optimizer.optimize(call, named), take(1)).subscribe();
         }
       });
       timer(7).subscribe(() => {
@@ -381,7 +427,7 @@ describe('optimizers that share a cache', () => {
       });
       timer(10.5).subscribe(() => {
         expect(signals.map(({ aborted }) => aborted)).toEqual([true, false]);
-        expect([cache.get('a'), cache.get('b')]).toEqual([undefined, 'x']);
+        expect([cache.get(keyOf('a')), cache.get(keyOf('b'))]).toEqual([undefined, 'x']);
       });
       scheduler.flush();
       other.close();
@@ -392,14 +438,14 @@ describe('optimizers that share a cache', () => {
   it('may join the renewal of one that is closed then, and are answered', () => {
     inVirtualTime((scheduler) => {
       const cache = new LLMResultCache({ scheduler, defaultTtl: 3, staleWhileRevalidate: 4 });
-      cache.set('a', 'old');
+      cache.set(keyOf('a'), 'old');
       const one = optimizerOn(scheduler, { cache });
       const other = optimizerOn(scheduler, { cache });
       const { call } = noting(5, 'x');
       const seen: string[] = [];
       const ask = (optimizer: LLMCallOptimizer) =>
         of<Asked>({ cacheKey: 'a' })
-          .pipe(optimizer.optimize(call))
+          .pipe(optimizer.optimize(call, named))
           .subscribe((outcome) => seen.push(`${scheduler.now()} ${shown(outcome)}`));
       timer(5).subscribe(() => ask(one));
       timer(8).subscribe(() => ask(other));

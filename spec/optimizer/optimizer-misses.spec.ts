@@ -5,6 +5,8 @@ import { LLMCallOptimizer } from '../../lib/optimizer/llm-call-optimizer';
 import { shown } from '../operators/cached-calls';
 import { inVirtualTime } from '../test-scheduler';
 
+const keyOfA = 'namespace(1):n:a';
+
 describe('a miss of which nobody wants anything special', () => {
   /** What the cache holds of a key after its call, where something is done to the cache while it is asked about the answer. */
   const keptAfter = (config: ResultCacheConfig, done: (cache: LLMResultCache) => void) =>
@@ -22,15 +24,15 @@ describe('a miss of which nobody wants anything special', () => {
       optimizer.events$.subscribe((event) => event.type === 'cache-not-kept' && reasons.push(event.reason));
       const seen: string[] = [];
       of({ cacheKey: 'a' })
-        .pipe(optimizer.optimize(() => timer(1).pipe(map(() => 'x'))))
+        .pipe(optimizer.optimize(() => timer(1).pipe(map(() => 'x')), { namespace: 'n' }))
         .subscribe((outcome) => seen.push(shown(outcome)));
       scheduler.flush();
       expect(seen).toEqual(['x call']);
-      return [cache.get('a'), ...reasons];
+      return [cache.get(keyOfA), ...reasons];
     });
 
   it.each<[string, (cache: LLMResultCache) => void]>([
-    ['its key is deleted', (cache) => cache.delete('a')],
+    ['its key is deleted', (cache) => cache.delete(keyOfA)],
     ['everything is cleared', (cache) => cache.clear()],
     ['its answer is invalidated', (cache) => cache.invalidate({ predicate: ({ value }) => value === 'x' })],
   ])('is not kept where %s while its answer is judged', (_name, done) => {
@@ -81,13 +83,13 @@ describe('a miss of which nobody wants anything special', () => {
       const ask = (at: number, request: object, latency: number, answer: string) =>
         timer(at).subscribe(() =>
           of({ cacheKey: 'a', ...request })
-            .pipe(optimizer.optimize(() => timer(latency).pipe(map(() => answer))))
+            .pipe(optimizer.optimize(() => timer(latency).pipe(map(() => answer)), { namespace: 'n' }))
             .subscribe(),
         );
       ask(0, { bypass: { sharing: true } }, 10, 'old');
       ask(1, {}, 2, 'new');
       scheduler.flush();
-      expect(optimizer.cache!.get('a')).toBe('new');
+      expect(optimizer.cache!.get(keyOfA)).toBe('new');
     });
   });
 });

@@ -1,5 +1,11 @@
 import fc from 'fast-check';
-import { composeKey, keyOfRequest, partsOfKey, type KeyParts } from '../../lib/cache/request-key';
+import {
+  composeContentKey,
+  composeKey,
+  keyOfRequest,
+  partsOfKey,
+  type KeyParts,
+} from '../../lib/cache/request-key';
 import { runs } from './runs';
 
 const pieces = fc
@@ -7,6 +13,8 @@ const pieces = fc
     fc.constantFrom(
       'namespace(',
       'version(',
+      'call(',
+      'v1:',
       'scope(',
       'sample(',
       'key(',
@@ -22,7 +30,7 @@ const pieces = fc
   .map((parts) => parts.join(''));
 const text = fc.oneof(pieces, fc.string(), fc.constantFrom('', 'v1:a'));
 const parts: fc.Arbitrary<KeyParts> = fc.record(
-  { namespace: text, version: text, scope: text, sample: fc.oneof(fc.nat(3), fc.maxSafeNat()) },
+  { namespace: text, call: text, version: text, scope: text, sample: fc.oneof(fc.nat(3), fc.maxSafeNat()) },
   { requiredKeys: [] },
 );
 const composed = parts.chain((some) => text.map((key) => composeKey(some, key)));
@@ -50,6 +58,23 @@ describe('composeKey', () => {
     );
   });
 
+  it('makes no key of the user that content has', () => {
+    const contentKey = fc.constantFrom('v1:a', `v1:${'0'.repeat(64)}`);
+    fc.assert(
+      fc.property(
+        parts,
+        fc.oneof(text, composed, contentKey),
+        parts,
+        contentKey,
+        (some, key, other, made) => {
+          expect(composeKey(some, key)).not.toBe(composeContentKey(other, made));
+          expect(partsOfKey(composeContentKey(other, made))).toEqual({ ...other, key: made });
+        },
+      ),
+      { numRuns: 2000 },
+    );
+  });
+
   it('makes what partsOfKey says of it, even of keys that it has not made', () => {
     fc.assert(
       fc.property(fc.oneof(text, composed), (key) => {
@@ -62,7 +87,13 @@ describe('composeKey', () => {
 });
 
 function sorted(some: KeyParts): unknown[] {
-  return [some.namespace ?? null, some.version ?? null, some.scope ?? null, some.sample ?? null];
+  return [
+    some.namespace ?? null,
+    some.call ?? null,
+    some.version ?? null,
+    some.scope ?? null,
+    some.sample ?? null,
+  ];
 }
 
 describe('keyOfRequest', () => {

@@ -185,7 +185,7 @@ async function promises() {
   const one = await optimizer.call(call, { story: 'lead' });
   const isFrozen = Object.isFrozen(one);
   const next = await optimizer.call(call, { story: 'coal' });
-  const why = (await optimizer.explain({ story: 'tea' }))?.text;
+  const why = (await optimizer.explain(call, { story: 'tea' }))?.text;
   await pause(30);
   const { perMinute } = optimizer.limiter!.state.requests!;
   optimizer.close();

@@ -1,0 +1,58 @@
+import { defer, Observable, type ObservableInput } from 'rxjs';
+import type { CallContext } from '../core/call';
+import { observeInput } from '../operators/observe-input';
+
+/**
+ * The async context of somebody who asks, as `AsyncLocalStorage` and tracers know it. A call that starts later, by the
+ * end of somebody else's call or by a timer, starts in a continuation of this object's promise, which runs in the context
+ * in which the object was made. A call that starts while its request is being made starts at once.
+ */
+export class AskersContext {
+  readonly #due: (() => void)[] = [];
+  #isAsking = false;
+  #resume: () => void;
+
+  constructor() {
+    this.#resume = this.#continuation();
+  }
+
+  /** Makes a request, in this context. */
+  ask<T>(request: () => T): T {
+    const wasAsking = this.#isAsking;
+    this.#isAsking = true;
+    try {
+      return request();
+    } finally {
+      this.#isAsking = wasAsking;
+    }
+  }
+
+  /** The same call, made in this context. */
+  bind<R, V>(
+    call: (request: R, context: CallContext) => ObservableInput<V>,
+  ): (request: R, context: CallContext) => ObservableInput<V> {
+    return (request, context) =>
+      this.#isAsking
+        ? call(request, context)
+        : new Observable<V>((subscriber) => {
+            this.#due.push(() => {
+              if (!subscriber.closed) {
+                defer(() => observeInput(call(request, context))).subscribe(subscriber);
+              }
+            });
+            this.#resume();
+          });
+  }
+
+  /** Returns what has the calls that are due start. */
+  #continuation(): () => void {
+    let resume!: () => void;
+    void new Promise<void>((resolve) => (resume = resolve)).then(() => {
+      this.#resume = this.#continuation();
+      for (const start of this.#due.splice(0)) {
+        start();
+      }
+    });
+    return resume;
+  }
+}

@@ -1,0 +1,32 @@
+import type { AnyStreamCall } from '../core/stream';
+
+/** A call, or a stream call. */
+export type AnyCall = ((...parameters: never[]) => unknown) | AnyStreamCall;
+
+/** Source texts that are remembered at most. */
+const mostTexts = 1000;
+
+/**
+ * Notices calls that are written inline, where each request makes a new function: answers are never shared between
+ * functions, as what they close over may differ.
+ */
+export class InlineCalls {
+  readonly #known = new WeakSet();
+  /** The source texts, and whether their repetition was told. */
+  readonly #texts = new Map<string, boolean>();
+
+  /** Whether a call is the second function with its name and source text. */
+  isRepeated(call: AnyCall): boolean {
+    if (this.#known.has(call)) {
+      return false;
+    }
+    this.#known.add(call);
+    const made = typeof call === 'function' ? call : call.open;
+    const text = `${made.name} ${String(made)}`;
+    const isTold = this.#texts.get(text);
+    if (isTold !== undefined || this.#texts.size < mostTexts) {
+      this.#texts.set(text, isTold !== undefined);
+    }
+    return isTold === false;
+  }
+}
