@@ -47,11 +47,12 @@ function told(
     const optimizer = new LLMCallOptimizer({ scheduler, ...options.config });
     optimizer.events$.subscribe(events);
     const heard = subscribers.map(() => '');
+    const call = { ...streams.call, ...options.call };
     for (const [index, { at, leavesAt }] of subscribers.entries()) {
       const subscription = timer(at, scheduler)
         .pipe(
           map(() => 'q'),
-          optimizer.optimizeStream({ ...streams.call, ...options.call }),
+          optimizer.optimizeStream(call),
           showItems(),
         )
         .subscribe((item) => (heard[index] = `${heard[index]!}${scheduler.now()}${item} `));
@@ -118,11 +119,12 @@ describe('joining a running stream', () => {
         scheduler.createColdObservable('a-b|'),
       );
       const optimizer = new LLMCallOptimizer({ scheduler, retry: { random: () => 0, baseDelay: 1 } });
+      const { call } = prepared;
       for (const at of [0, 1]) {
         timer(at, scheduler)
           .pipe(
             map(() => 'q'),
-            optimizer.optimizeStream(prepared.call),
+            optimizer.optimizeStream(call),
             showItems(),
           )
           .subscribe((item) => streams.push(item));
