@@ -81,7 +81,6 @@ function readFlagsOrExit(): ModelServerOptions | undefined {
 
 async function run(options: ModelServerOptions): Promise<void> {
   const server = await startModelServer(options);
-  console.log(`Listening on ${server.url} (Ctrl-C stops it)`);
   let closing = false;
   const stop = (): void => {
     // npm passes the signal on to a process that the terminal has already told, so it may come twice.
@@ -96,6 +95,7 @@ async function run(options: ModelServerOptions): Promise<void> {
   setInterval(() => {
     if (process.ppid !== parent) stop();
   }, 500).unref();
+  console.log(`Listening on ${server.url} (Ctrl-C stops it)`);
 }
 
 const options = readFlagsOrExit();
