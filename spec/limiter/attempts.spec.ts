@@ -71,6 +71,28 @@ describe('Attempts', () => {
       expect(nextOf(1).isAlone).toBe(true);
     });
 
+    it('tells so from then on, even if nobody else is let through any more', () => {
+      attempts.refused(1, 60, 110);
+      attempts.letThrough(3, 120, 150);
+      expect(nextOf(1).isAlone).toBe(true);
+      expect(nextOf(1).isAlone).toBe(true);
+    });
+
+    it('does not tell so when a wall explains a refusal', () => {
+      attempts.refused(1, 60, 110, true);
+      attempts.letThrough(3, 120, 150);
+      expect(nextOf(1).isAlone).toBe(false);
+    });
+
+    it('knows whether another may have passed since', () => {
+      const refused = attempts.refused(1, 60, 110);
+      expect(attempts.mayHavePassedSince(refused)).toBe(false);
+      attempts.started(3, 120);
+      expect(attempts.mayHavePassedSince(refused)).toBe(true);
+      attempts.refused(3, 120, 150);
+      expect(attempts.mayHavePassedSince(refused)).toBe(false);
+    });
+
     it('does not tell so when what is let through was started before', () => {
       attempts.letThrough(2, 10, 100);
       attempts.refused(1, 60, 110);
