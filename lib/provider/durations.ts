@@ -35,24 +35,28 @@ const units: Readonly<Record<string, number>> = {
   ns: 1e-6,
 };
 
+const great = /^(?:\d{1,20}[dhm])*(?:\d{1,20}(?:\.\d{1,20})?s)?$/;
+const small = /^\d{1,20}(?:\.\d{1,20})?[mµμun]s$/;
+
 /**
  * Milliseconds of a duration as Go, Rust and protobuf print it: `6m0s`, `1h53m56.832s`, `45.837906927s`, `20ms`, and with
  * days (`1d1h`). A figure that would have been carried over to the next greater unit (`6m90s`) is none of theirs.
  */
 export function goDurationOf(text: string | undefined): number | undefined {
   const trimmed = text?.trim() ?? '';
-  if (!/^(?:\d{1,20}[dhm])*(?:\d{1,20}(?:\.\d{1,20})?(?:[mµμun]?s))?$/.test(trimmed) || trimmed === '') {
+  if (!(trimmed !== '' && great.test(trimmed)) && !small.test(trimmed)) {
     return undefined;
   }
   let milliseconds = 0;
   let greaterUnit = Infinity;
   for (const [, amount, unit] of trimmed.matchAll(/([\d.]+)(\D+)/g)) {
-    const part = Number(amount) * units[unit!]!;
-    if (part >= greaterUnit) {
+    const size = units[unit!]!;
+    const isCarriedOver = greaterUnit < Infinity && Number(amount) >= (unit === 'h' ? 24 : 60);
+    if (isCarriedOver || size >= greaterUnit) {
       return undefined;
     }
-    milliseconds += part;
-    greaterUnit = units[unit!]!;
+    milliseconds += Number(amount) * size;
+    greaterUnit = size;
   }
   return withinReason(milliseconds);
 }

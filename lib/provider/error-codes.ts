@@ -38,10 +38,10 @@ const meanings: readonly (readonly [Kind, RegExp])[] = [
   ['transient', /^model_?stream_?error_?exception$/i],
   // An answer that broke off or is none, as the AI SDK, node-fetch and got call it.
   ['transient', /^(?:AI_)?(?:JSONParse|EmptyResponseBody)Error$|^invalid-json$|^ERR_BODY_PARSE_FAILURE$/],
-  // A lost connection, as Node, c-ares and undici call it.
+  // A lost connection, as Node, c-ares, undici and Bun call it.
   ['transient', /^(?:E(?:CONN|NET|HOST|AI_)\w+|EPIPE|EPROTO|E(?:SOCKET)?TIMED?OUT|ENOTFOUND)$/],
   ['transient', /^(?:EADDRNOTAVAIL|EMFILE|ENFILE|ENOBUFS|ESERVFAIL|ERR_NETWORK|ERR_STREAM_PREMATURE_CLOSE)$/],
-  ['transient', /^(?:ERR_HTTP2_\w+|ERR_SSL_\w+|UND_ERR_SOCKET)$/],
+  ['transient', /^(?:ERR_HTTP2_\w+|ERR_SSL_\w+|HPE_\w+|UND_ERR_SOCKET|Connection(?:Refused|Closed|Reset))$/],
   // The same as the SDKs name it: APIConnectionError, RequestTimeoutError, AjaxTimeoutError.
   ['transient', /(?:timeout|timed_?out|(?:connection|network|socket)_?error)(?:_?(?:error|exception))?$/i],
   ['stop', /^(?:invalid_request|authentication|permission|not_found)_?error$/i],

@@ -73,9 +73,9 @@ export function codesInText({ messages, codes }: ErrorShape): string[] {
 const isBug = (codes: readonly string[]): boolean =>
   codes.some((code) => /^(?:Type|Range|Reference|Syntax)Error$/.test(code));
 
-/** What browsers and Node say in the TypeError that `fetch` rejects with, where they give no code. */
+/** What Node, browsers, Deno and React Native say in the TypeError that `fetch` rejects with, where they give no code. */
 const lostFetch =
-  /^(?:fetch failed|failed to fetch|terminated|load failed|network error|NetworkError when attempting to fetch resource\.)$/i;
+  /^(?:fetch failed|failed to fetch|terminated|load failed|network error|NetworkError when .*|network request failed|the (?:network|internet) connection .*|could not connect to the server\.?|error sending request .*)$/i;
 
 const said: readonly (readonly [string, RegExp])[] = [
   [

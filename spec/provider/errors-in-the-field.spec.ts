@@ -154,6 +154,12 @@ describe('an answer that was lost', () => {
     ['to Mistral’s client', thrownBy('ConnectionError')],
     ['to Mistral’s timer', thrownBy('RequestTimeoutError')],
     ['to Mistral, as a page', failed('Unexpected Status', { statusCode: 200, body: '<html></html>' })],
+    ['to Safari', new TypeError('The network connection was lost.')],
+    ['to React Native', new TypeError('Network request failed')],
+    ['to Deno', new TypeError('error sending request for url (http://x/)')],
+    ['to Bun', failed('Unable to connect.', { code: 'ConnectionRefused' })],
+    ['to Node’s parser', failed('Parse Error: Expected HTTP/', { code: 'HPE_INVALID_CONSTANT' })],
+    ['by an end within compressed data', failed('unexpected end of file', { code: 'Z_BUF_ERROR' })],
     ['by Node’s message', failed('socket hang up')],
     [
       'by a code in a message',
