@@ -1,6 +1,7 @@
 import type { ProviderFeedback } from '../core/call';
 import type { Clock } from '../core/clock';
-import type { CallEvent, RefusalCause, RefusalsExplainedEvent } from '../core/events';
+import type { CallEvent, CallEventListener, RefusalCause, RefusalsExplainedEvent } from '../core/events';
+import type { Fleet, FleetMember } from '../core/fleet';
 import type { PriorityRank } from '../core/priority';
 import type { Asks } from '../core/ticket';
 import { classifyError, type ErrorClassification, type ErrorClassifier } from '../provider/classify-error';
@@ -29,6 +30,10 @@ export interface EngineSettings {
   /** Limits that the user gives. */
   readonly budgets: readonly KnownLimit[];
   readonly classifyError: ErrorClassifier | undefined;
+  /** The processes that share the limits. */
+  readonly fleet?: Fleet | undefined;
+  /** Hears of the fleet. */
+  readonly events?: CallEventListener | undefined;
 }
 
 /** Calls that may run at once. */
@@ -72,6 +77,18 @@ export class LimiterEngine implements StartGate, Walls {
       this.#budgets.add(new SlidingWindowBudget(known));
     }
     this.queue = new AdmissionQueue(clock, this, this);
+    this.#budgets.fleet = settings.fleet?.join({
+      clock,
+      limits: settings.budgets,
+      demand: () => this.queue.demand,
+      changed: () => this.changed(),
+      notify: (event) => settings.events?.next(event),
+    });
+  }
+
+  /** Its place among the processes that share the limits. */
+  get fleet(): FleetMember | undefined {
+    return this.#budgets.fleet;
   }
 
   set isPaused(paused: boolean) {
@@ -142,6 +159,7 @@ export class LimiterEngine implements StartGate, Walls {
       budgets,
       ...(requests && { requests }),
       ...(tokens && { tokens }),
+      ...(this.fleet && { fleet: this.fleet.state }),
     };
   }
 
@@ -212,6 +230,7 @@ export class LimiterEngine implements StartGate, Walls {
     this.#breaker.succeeded(id);
     this.#gates.isHeard = true;
     this.#causes.letThrough(id, startedAt, now);
+    this.fleet?.passed();
     // What it reserved is the best that is known of what it used, if it did not report that.
     this.#end(id);
   }
@@ -327,6 +346,12 @@ export class LimiterEngine implements StartGate, Walls {
     this.#gates.isHeard = true;
     this.#causes.refused({ id, startedAt, retryAfter, period, statedSpacing: this.#budgets.spacing }, now);
     this.#gates.pace.activeUntil(this.#causes.wall.until);
+    const hold = this.#causes.wall.until - now;
+    if (hold > 0) {
+      this.fleet?.hold(hold);
+    } else if (receipt) {
+      this.fleet?.refused(receipt.number);
+    }
   }
 
   #stated(

@@ -101,7 +101,7 @@ export class LLMCallOptimizer {
       },
     };
     this.events$ = this.#events.asObservable();
-    this.limiter = limiterOf(settings);
+    this.limiter = limiterOf(settings, listener);
     this.cache = cacheOf(settings, listener);
     this.#isOwnCache = this.cache !== settings.cache;
     const engine = this.limiter?.[engineOf];
