@@ -158,7 +158,7 @@ local function cut(r)
     setRate(math.max(1 / 1000, 0.7 * math.min(r.rate or pace, pace)))
     r.phase = 1
   end
-  r.dryAt, r.dryG, r.dryR, r.cutG, r.cutAt, r.k = now, s.g[1], r.R, s.g[1], now, 0
+  r.dryAt, r.dryG, r.dryR, r.cutG, r.cutAt, r.k, r.grownG = now, s.g[1], r.R, s.g[1], now, 0, nil
 end
 local function refused(marks)
   local r, fresh = s.r, 0
@@ -168,14 +168,18 @@ local function refused(marks)
     if mark > r.cutG then
       fresh = fresh + 1
       r.recent = r.recent + (1 - r.recent) / 20
-      if r.phase == 0 then r.share = r.share + 0.01 * (1 - r.share) end
+      if r.phase == 0 and not r.grownG then r.share = r.share + 0.01 * (1 - r.share) end
     end
   end
   r.k = r.k + fresh
   local n = math.max(r.k, s.g[1] - r.cutG)
   local surprise = math.max(0.09, r.share + 3 * math.sqrt(r.share * (1 - r.share) / 39) + 0.02)
   if fresh == 0 then return end
-  if r.phase == 0 and r.recent > surprise then
+  -- Of a pace that has grown, a few refusals more than usual are enough.
+  local tried = r.grownG and s.g[1] - r.grownG
+  if tried then r.grownK = r.grownK + fresh end
+  local isTooFast = tried and r.grownK >= 2 and r.grownK > r.share * tried + 3 * math.sqrt(r.share * tried)
+  if r.phase == 0 and (r.recent > surprise or isTooFast) then
     r.prev, r.s1 = r.rate, r.recent
     cut(r)
   elseif r.phase == 1 and n >= 20 and r.k >= 3 then

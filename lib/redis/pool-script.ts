@@ -103,7 +103,7 @@ local function take(at)
     if c[w.dim] > 0 then addEntry(w, at + 2 * HORIZON, math.min(c[w.dim], w.limit)) end
   end
   r.recent = r.recent * 0.95
-  if r.phase == 0 then r.share = r.share * 0.99 end
+  if r.phase == 0 and not r.grownG then r.share = r.share * 0.99 end
 end
 local grants, mark, ask = {}, {unpack(g)}, 0
 if want > 0 and not scarce() then
@@ -145,7 +145,8 @@ elseif want > 0 then
     -- It grows while it holds anybody, near a limit that was measured only after a while.
     local measured = r.dryAt > 0 and r.s1 > 0
     if now - r.cutAt > (measured and 30000 or 3000) then
-      setRate(r.rate * (measured and 1.005 or 1.05) ^ (math.min(1000, now - r.grown) / 1000))
+      if not r.grownG then r.grownG, r.grownK = g[1], 0 end
+      setRate(r.rate * (measured and 1.003 or 1.05) ^ (math.min(1000, now - r.grown) / 1000))
     end
   end
 end
