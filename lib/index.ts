@@ -80,6 +80,7 @@ export {
   CallTimeoutError,
   ClosedError,
   DeadlineExceededError,
+  FleetCallError,
   MissingOutcomeError,
   NoAnswerError,
   QueueOverflowError,

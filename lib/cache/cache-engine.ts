@@ -5,6 +5,7 @@ import { verdictOf } from '../core/settings';
 import type { StreamedAnswer } from '../core/stream';
 import { AnswerCopies } from './answer-copies';
 import { KeptFailure, type CacheEntry } from './cache-entry';
+import { storeKeyOf } from './entry-text';
 import { CacheUsage } from './cache-usage';
 import { Departures } from './departures';
 import { explain, type CacheExplanation } from './explanation';
@@ -58,6 +59,7 @@ export class CacheEngine {
   readonly departures: Departures;
   readonly #settings: CacheEngineSettings;
   readonly #copies: AnswerCopies;
+  readonly #unwatch: (() => void) | undefined;
   /** Milliseconds an expired answer is still of use. */
   readonly #grace: number;
   /** The moment from which the answer of a key may be renewed again. */
@@ -84,6 +86,7 @@ export class CacheEngine {
         writeDeadline: Math.max(storeDeadline, shortestWriteDeadline),
         notify: (event) => settings.events?.next(event),
       });
+    this.#unwatch = store?.watch?.((storeKey) => this.#deletedElsewhere(storeKey));
   }
 
   get keepAlive(): boolean {
@@ -269,9 +272,22 @@ export class CacheEngine {
 
   /** Cancels the timers and the calls that only the cache wants, and forgets memory. */
   close(): void {
+    this.#unwatch?.();
     this.flights.fenceAll();
     this.memory.close();
     this.store?.close();
+  }
+
+  /** Another process deleted an answer, or all: memory forgets it, and calls that run write nothing. */
+  #deletedElsewhere(storeKey: string | undefined): void {
+    const now = this.clock.now();
+    const isMeant = (key: string) => storeKey === undefined || storeKeyOf(key) === storeKey;
+    this.flights.fence(this.flights.all().filter(({ key }) => isMeant(key!)));
+    for (const [key] of this.memory.entries()) {
+      if (isMeant(key)) {
+        this.memory.delete(key, 'deleted', now);
+      }
+    }
   }
 
   #keep(flight: Flight, value: unknown, latency: number, now: number): NotKeptReason | undefined {

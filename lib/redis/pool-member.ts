@@ -22,8 +22,6 @@ export interface PoolMemberSettings {
   readonly deadline: number;
   /** Asks the script of the pool. */
   readonly ask: (question: string) => Promise<unknown>;
-  /** Hears how many deletions there were in the store. */
-  readonly changes: (count: number) => void;
 }
 
 /** Milliseconds between words to a pool that nothing is asked of. */
@@ -294,7 +292,6 @@ export class PoolMember implements FleetMember {
     if (this.#isUrgent) {
       this.#tellNow();
     }
-    this.#settings.changes(reply.changes);
     this.#host.changed();
   }
 

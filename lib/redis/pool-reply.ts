@@ -25,8 +25,6 @@ export interface PoolReply {
   readonly hold: number;
   readonly b: readonly PoolBucket[];
   readonly w: readonly PoolWindow[];
-  /** Deletions in the store so far. */
-  readonly changes: number;
 }
 
 /**

@@ -155,7 +155,7 @@ if #grants > 0 and s.walled and now >= s.hold then s.probe = now end
 
 -- What the member is told ---------------------------------------------------------------------------------------------
 local told = { now = now, era = s.era, grants = grants, mark = mark, ask = ask, gate = gate, members = alive,
-  hold = math.max(0, hold - now), b = {}, w = {}, changes = tonumber(redis.call('GET', KEYS[2]) or 0) }
+  hold = math.max(0, hold - now), b = {}, w = {} }
 for name, b in pairs(s.b) do
   told.b[#told.b + 1] = { name, b.dim, b.limit, b.window, b.depth, b.level, b.full and b.full - now or -1 }
 end
@@ -172,5 +172,5 @@ redis.call('SET', KEYS[1], cmsgpack.pack(s), 'PX', 86400000)
 return cjson.encode(told)
 `;
 
-/** Takes in the report of a member of a pool, and grants it starts. Keys: the pool, the count of deletions. */
+/** Takes in the report of a member of a pool, and grants it starts. Key: the pool. */
 export const poolScript = new RedisScript(poolLimits + poolOrder);

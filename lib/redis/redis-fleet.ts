@@ -1,8 +1,11 @@
+import type { CacheStore } from '../cache/cache-store';
 import type { Fleet, FleetHost, FleetMember } from '../core/fleet';
 import { configObject, numberSetting, requiredText } from '../core/settings';
+import { clockFrom } from '../core/scheduler-clock';
 import { PoolMember } from './pool-member';
 import { poolScript } from './pool-script';
 import { scriptsOver, type RedisClient } from './redis-client';
+import { RedisStore } from './redis-store';
 
 /** The config of a fleet. */
 export interface RedisFleetConfig {
@@ -37,6 +40,11 @@ export function redisFleet(client: RedisClient, config: RedisFleetConfig): Redis
 
 /** A process's way into its fleet. */
 export class RedisFleet implements Fleet {
+  /**
+   * Answers that all processes share, over the same client: `cache: { store: fleet.store }`. One process makes the call
+   * for all that ask the same at the same time, and a deletion in one reaches the memory of all within a second.
+   */
+  readonly store: CacheStore;
   readonly #join: (host: FleetHost) => FleetMember;
 
   /** @internal */
@@ -46,18 +54,10 @@ export class RedisFleet implements Fleet {
     const processes = numberSetting('processes', settings.processes, 1, { min: 1, whole: true });
     const deadline = numberSetting('deadline', settings.deadline, 100, { above: true });
     const run = scriptsOver(client);
-    const keys = [`{rxllm:${pool}}:pool`, `{rxllm:${pool}}:changes`];
-    this.#join = (host) =>
-      new PoolMember(
-        {
-          id: crypto.randomUUID(),
-          processes,
-          deadline,
-          ask: (question) => run(poolScript, keys, [question]),
-          changes: () => undefined,
-        },
-        host,
-      );
+    const prefix = `{rxllm:${pool}}`;
+    const ask = (question: string) => run(poolScript, [`${prefix}:pool`], [question]);
+    this.#join = (host) => new PoolMember({ id: crypto.randomUUID(), processes, deadline, ask }, host);
+    this.store = new RedisStore(run, prefix, crypto.randomUUID(), clockFrom(), deadline);
   }
 
   /** @internal */

@@ -71,7 +71,7 @@ class World {
     const reading = this.now + this.offset;
     const text = await this.run(
       clocked,
-      [`{${this.pool}}:pool`, `{${this.pool}}:changes`],
+      [`{${this.pool}}:pool`],
       [
         JSON.stringify({ id, era, since, want, d, c: cost, limits, report, ...(bring && { bring }) }),
         String(Math.floor(reading / 1000)),
