@@ -147,18 +147,18 @@ local function bring(x)
     end
   end
 end
-local function cut(r)
-  local took, served = now - r.dryAt, s.g[1] - r.dryG - (r.R - r.dryR)
-  if r.dryAt > 0 and served >= 10 and took >= 1000 then
-    local rate = 0.98 * served / took
-    setRate(r.rate and math.min(r.rate, rate) or rate)
+local function cut(r, share)
+  local took, served, since = now - r.dryAt, s.g[1] - r.dryG - (r.R - r.dryR), now - r.paceAt
+  if r.dryAt > 0 and served >= 15 and took >= 2000 then
+    setRate(math.min(r.rate or math.huge, 0.98 * served / took))
     r.phase = 2
   else
-    local pace = math.max(r.pace, (s.g[1] - r.paceG) / math.max(500, now - r.paceAt))
+    local newest = (s.g[1] - r.paceG) / math.max(500, since)
+    local pace = since >= 500 and newest or math.max(r.pace, newest)
     setRate(math.max(1 / 1000, 0.7 * math.min(r.rate or pace, pace)))
     r.phase = 1
   end
-  r.dryAt, r.dryG, r.dryR, r.cutG, r.cutAt, r.k, r.grownG = now, s.g[1], r.R, s.g[1], now, 0, nil
+  r.s1, r.dryAt, r.dryG, r.dryR, r.cutG, r.cutAt, r.k, r.grownG = share, now, s.g[1], r.R, s.g[1], now, 0, nil
 end
 local function refused(marks)
   local r, fresh = s.r, 0
@@ -168,30 +168,29 @@ local function refused(marks)
     if mark > r.cutG then
       fresh = fresh + 1
       r.recent = r.recent + (1 - r.recent) / 20
-      if r.phase == 0 and not r.grownG then r.share = r.share + 0.01 * (1 - r.share) end
+      if r.phase == 0 and not r.rate then r.share = r.share + 0.01 * (1 - r.share) end
     end
   end
-  r.k = r.k + fresh
+  if fresh == 0 then return end
+  r.k, r.grownK = r.k + fresh, r.grownG and r.grownK + fresh
+  local function isMore(count, starts, least)
+    return count >= least and count > r.share * starts + 3 * math.sqrt(r.share * starts)
+  end
   local n = math.max(r.k, s.g[1] - r.cutG)
   local surprise = math.max(0.09, r.share + 3 * math.sqrt(r.share * (1 - r.share) / 39) + 0.02)
-  if fresh == 0 then return end
-  -- Of a pace that has grown, a few refusals more than usual are enough.
-  local tried = r.grownG and s.g[1] - r.grownG
-  if tried then r.grownK = r.grownK + fresh end
-  local isTooFast = tried and r.grownK >= 2 and r.grownK > r.share * tried + 3 * math.sqrt(r.share * tried)
+  -- Of a pace that has grown, or is as fast as was measured, a few refusals more than usual are enough.
+  local isTooFast = r.rate and (isMore(r.k, n, 3) or (r.grownG and isMore(r.grownK, s.g[1] - r.grownG, 2)))
   if r.phase == 0 and (r.recent > surprise or isTooFast) then
-    r.prev, r.s1 = r.rate, r.recent
-    cut(r)
-  elseif r.phase == 1 and n >= 20 and r.k >= 3 then
-    r.s1 = r.k / n
-    cut(r)
-  elseif r.phase == 2 and n >= 40 and r.k >= 4 then
-    if r.k / n >= 0.6 * r.s1 then
-      r.phase, r.share, r.recent = 0, r.k / n, r.k / n
-      setRate(r.prev)
+    r.prev, r.share = r.rate, math.max(0, r.share - 0.2 * r.recent)
+    cut(r, r.recent > surprise and r.recent or r.k / n)
+  elseif r.phase == 1 and n >= 10 and r.k >= 3 then
+    cut(r, r.k / n)
+  elseif r.phase == 2 and n >= 30 and r.k >= 4 then
+    if r.k / n < 0.6 * r.s1 then
+      cut(r, r.k / n)
     else
-      r.s1 = r.k / n
-      cut(r)
+      r.phase, r.share, r.recent, r.k, r.cutG = 0, r.k / n, r.k / n, 0, s.g[1]
+      setRate(r.prev)
     end
   end
 end
@@ -208,7 +207,7 @@ if x and x.n > me.r then
   if x.hold > 0 then s.hold, s.walled, s.probe = math.max(s.hold, now + x.hold), true, 0 end
 end
 local r, g = s.r, s.g
-if r.phase > 0 and g[1] - r.cutG >= 60 then r.phase = 0 end
+if r.phase > 0 and g[1] - r.cutG >= math.max(60, 5 / r.s1) then r.phase = 0 end
 if now - r.paceAt >= 1000 then r.pace, r.paceG, r.paceAt = (g[1] - r.paceG) / (now - r.paceAt), g[1], now end
 
 `;
