@@ -1,7 +1,7 @@
 import type { FleetCost } from '../core/fleet';
 import { horizon } from './pool-limits';
 import type { PoolReply } from './pool-reply';
-import type { Charge, PoolReport } from './pool-report';
+import { minus, plus, type Charge, type PoolReport } from './pool-report';
 
 /** A start that was granted. */
 interface Grant {
@@ -73,12 +73,4 @@ export class GrantedStarts {
 
 function giveBack({ charge, cost }: Grant, report: PoolReport): void {
   report.correct(charge, minus(nothing, cost));
-}
-
-function plus(one: FleetCost, other: FleetCost): FleetCost {
-  return [one[0] + other[0], one[1] + other[1], one[2] + other[2], one[3] + other[3]];
-}
-
-function minus(one: FleetCost, other: FleetCost): FleetCost {
-  return [one[0] - other[0], one[1] - other[1], one[2] - other[2], one[3] - other[3]];
 }

@@ -151,12 +151,12 @@ local function cut(r, share)
   local took, served, since = now - r.dryAt, s.g[1] - r.dryG - (r.R - r.dryR), now - r.paceAt
   if r.dryAt > 0 and served >= 15 and took >= 2000 then
     setRate(math.min(r.rate or math.huge, 0.98 * served / took))
-    r.phase = 2
+    r.phase, r.measured = 2, true
   else
     local newest = (s.g[1] - r.paceG) / math.max(500, since)
     local pace = since >= 500 and newest or math.max(r.pace, newest)
     setRate(math.max(1 / 1000, 0.7 * math.min(r.rate or pace, pace)))
-    r.phase = 1
+    r.phase, r.measured = 1, false
   end
   r.s1, r.dryAt, r.dryG, r.dryR, r.cutG, r.cutAt, r.k, r.grownG = share, now, s.g[1], r.R, s.g[1], now, 0, nil
 end

@@ -11,7 +11,7 @@ import { GrantedStarts, nothing } from './granted-starts';
 import { OwnShare } from './own-share';
 import { horizon } from './pool-limits';
 import { poolReplyOf, type PoolReply } from './pool-reply';
-import { PoolReport, type Charge } from './pool-report';
+import { minus, PoolReport, type Charge } from './pool-report';
 import { StartDemand } from './start-demand';
 
 /** What a member is made from. */
@@ -224,6 +224,8 @@ export class PoolMember implements FleetMember {
       report: this.#sent.report.text(this.#sent.number, era, now),
       ...(this.#share && { bring: this.#share.brought(now) }),
     });
+    // What it spent by itself is counted in what it brings, and must not be told again.
+    const brought = this.#share ? this.#report.spent : nothing;
     this.#trips++;
     this.#question = question;
     this.#asked = wanted.d;
@@ -238,7 +240,7 @@ export class PoolMember implements FleetMember {
     ask(text).then(
       (reply) => {
         cancel();
-        this.#answered(question, wanted.c, reply);
+        this.#answered(question, wanted.c, reply, brought);
       },
       (error: unknown) => {
         cancel();
@@ -247,7 +249,7 @@ export class PoolMember implements FleetMember {
     );
   }
 
-  #answered(question: object, cost: FleetCost, text: unknown): void {
+  #answered(question: object, cost: FleetCost, text: unknown, brought: FleetCost): void {
     const now = this.#host.clock.now();
     let reply: PoolReply | 'again';
     try {
@@ -271,6 +273,9 @@ export class PoolMember implements FleetMember {
       this.#connection = 'connecting';
       this.#ask(undefined, now);
       return;
+    }
+    if (this.#reply && this.#reply.era !== reply.era) {
+      this.#report.spend(minus(nothing, brought));
     }
     const wasBypassed = this.#pause > 0;
     this.#pause = 0;

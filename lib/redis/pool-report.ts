@@ -7,6 +7,14 @@ export interface Charge {
   readonly mark: FleetCost;
 }
 
+export function plus(one: FleetCost, other: FleetCost): FleetCost {
+  return [one[0] + other[0], one[1] + other[1], one[2] + other[2], one[3] + other[3]];
+}
+
+export function minus(one: FleetCost, other: FleetCost): FleetCost {
+  return [one[0] - other[0], one[1] - other[1], one[2] - other[2], one[3] - other[3]];
+}
+
 /** Corrections that are told apart; of more, the latest are told with the one before. */
 const mostCorrections = 200;
 
@@ -15,7 +23,7 @@ export class PoolReport {
   readonly #corrections: { readonly charge: Charge; readonly difference: number[] }[] = [];
   readonly #statements = new Map<string, { readonly charge: Charge; readonly text: object }>();
   readonly #refused: number[] = [];
-  readonly #spent = [0, 0, 0, 0];
+  #spent: FleetCost = [0, 0, 0, 0];
   #hasPassed = false;
   #holdUntil = -Infinity;
 
@@ -29,9 +37,13 @@ export class PoolReport {
     }
   }
 
+  get spent(): FleetCost {
+    return this.#spent;
+  }
+
   /** A call that was not granted takes so much. */
   spend(cost: FleetCost): void {
-    cost.forEach((amount, dimension) => (this.#spent[dimension]! += amount));
+    this.#spent = plus(this.#spent, cost);
   }
 
   stated(limit: FleetStatement, charge: Charge): void {

@@ -143,10 +143,9 @@ elseif want > 0 then
   if pending == 0 then ask = 0 else me.till = now + ask + 2 * HORIZON end
   if gate == 'learned' and pending > 0 and r.rate and r.phase == 0 then
     -- It grows while it holds anybody, near a limit that was measured only after a while.
-    local measured = r.dryAt > 0 and r.s1 > 0
-    if now - r.cutAt > (measured and 30000 or 3000) then
+    if now - r.cutAt > (r.measured and 30000 or 3000) then
       if not r.grownG then r.grownG, r.grownK = g[1], 0 end
-      setRate(r.rate * (measured and 1.003 or 1.05) ^ (math.min(1000, now - r.grown) / 1000))
+      setRate(r.rate * (r.measured and 1.003 or 1.05) ^ (math.min(1000, now - r.grown) / 1000))
     end
   end
 end
