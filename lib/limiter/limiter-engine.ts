@@ -36,6 +36,9 @@ export interface EngineSettings {
   readonly events?: CallEventListener | undefined;
 }
 
+/** Milliseconds of a hold that says of itself that it is no matter of pace. */
+const longHold = 1000;
+
 /** Calls that may run at once. */
 const mostRunning = 100_000;
 
@@ -346,10 +349,12 @@ export class LimiterEngine implements StartGate, Walls {
     this.#gates.isHeard = true;
     this.#causes.refused({ id, startedAt, retryAfter, period, statedSpacing: this.#budgets.spacing }, now);
     this.#gates.pace.activeUntil(this.#causes.wall.until);
-    const hold = this.#causes.wall.until - now;
+    // That nothing is let through here says little of the others, unless the provider says so.
+    const hold = this.#causes.wall.isStated ? this.#causes.wall.until - now : 0;
     if (hold > 0) {
       this.fleet?.hold(hold);
-    } else if (receipt) {
+    }
+    if (hold < longHold && receipt) {
       this.fleet?.refused(receipt.number);
     }
   }

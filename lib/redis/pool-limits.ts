@@ -25,7 +25,7 @@ if isNew then
   s = { era = reading, last = reading, shift = 0, b = {}, w = {}, g = {0, 0, 0, 0}, m = {}, hold = 0, walled = false, probe = 0,
     p = {0, 0, 0, 0}, fresh = {true, true, true, true}, a = {false, false, false, false}, v = 0, T = {0, 0, 0, 0},
     r = { cutG = 0, cutAt = 0, dryAt = 0, dryG = 0, dryR = 0, R = 0, recent = 0, share = 0, phase = 0, k = 0, s1 = 0,
-      pace = 0, paceG = 0, paceAt = reading, grown = reading } }
+      pace = 0, paceG = 0, paceR = 0, paceAt = reading, grown = reading } }
 end
 local me = s.m[q.id] or { r = 0, t = {0, 0, 0, 0}, d = {0, 0, 0, 0} }
 local now = reading + s.shift
@@ -153,7 +153,8 @@ local function cut(r, share)
     setRate(math.min(r.rate or math.huge, 0.98 * served / took))
     r.phase, r.measured = 2, true
   else
-    local newest = (s.g[1] - r.paceG) / math.max(500, since)
+    -- What is let through of the newest starts.
+    local newest = (s.g[1] - r.paceG - (r.R - r.paceR)) / math.max(500, since)
     local pace = since >= 500 and newest or math.max(r.pace, newest)
     setRate(math.max(1 / 1000, 0.7 * math.min(r.rate or pace, pace)))
     r.phase, r.measured = 1, false
@@ -168,7 +169,7 @@ local function refused(marks)
     if mark > r.cutG then
       fresh = fresh + 1
       r.recent = r.recent + (1 - r.recent) / 20
-      if r.phase == 0 and not r.rate then r.share = r.share + 0.01 * (1 - r.share) end
+      if r.phase == 0 and not r.rate then r.share = r.share + 0.002 * (1 - r.share) end
     end
   end
   if fresh == 0 then return end
@@ -177,11 +178,13 @@ local function refused(marks)
     return count >= least and count > r.share * starts + 3 * math.sqrt(r.share * starts)
   end
   local n = math.max(r.k, s.g[1] - r.cutG)
-  local surprise = math.max(0.09, r.share + 3 * math.sqrt(r.share * (1 - r.share) / 39) + 0.02)
+  -- Where a share is refused for ever, the newest starts come to this.
+  local usual = r.share / (1 + r.share)
+  local surprise = math.max(0.09, usual + 3 * math.sqrt(usual * (1 - usual) / 39) + 0.02)
   -- Of a pace that has grown, or is as fast as was measured, a few refusals more than usual are enough.
   local isTooFast = r.rate and (isMore(r.k, n, 3) or (r.grownG and isMore(r.grownK, s.g[1] - r.grownG, 2)))
   if r.phase == 0 and (r.recent > surprise or isTooFast) then
-    r.prev, r.share = r.rate, math.max(0, r.share - 0.2 * r.recent)
+    r.prev, r.share = r.rate, math.max(0, r.share - 0.04 * r.recent)
     cut(r, r.recent > surprise and r.recent or r.k / n)
   elseif r.phase == 1 and n >= 10 and r.k >= 3 then
     cut(r, r.k / n)
@@ -208,6 +211,8 @@ if x and x.n > me.r then
 end
 local r, g = s.r, s.g
 if r.phase > 0 and g[1] - r.cutG >= math.max(60, 5 / r.s1) then r.phase = 0 end
-if now - r.paceAt >= 1000 then r.pace, r.paceG, r.paceAt = (g[1] - r.paceG) / (now - r.paceAt), g[1], now end
+if now - r.paceAt >= 1000 then
+  r.pace, r.paceG, r.paceR, r.paceAt = (g[1] - r.paceG - (r.R - r.paceR)) / (now - r.paceAt), g[1], r.R, now
+end
 
 `;

@@ -8,6 +8,10 @@ import { RedisScript } from './redis-client';
  */
 const poolOrder = `-- Who starts next -----------------------------------------------------------------------------------------------------
 local hold, want = s.hold, q.want
+-- In a time of quiet a limit fills up, so that nothing is measured over it.
+if now - (r.busyAt or now) > 2000 then r.dryAt = 0 end
+if now - (r.busyAt or now) > 600000 then setRate(nil) end
+if want > 0 then r.busyAt = now end
 if s.walled and now >= s.hold then
   -- One call finds out whether the wall still stands.
   if now - s.probe < 1000 then hold = s.probe + 1000 else want = math.min(1, want) end
@@ -103,7 +107,7 @@ local function take(at)
     if c[w.dim] > 0 then addEntry(w, at + 2 * HORIZON, math.min(c[w.dim], w.limit)) end
   end
   r.recent = r.recent * 0.95
-  if r.phase == 0 and not r.grownG then r.share = r.share * 0.99 end
+  if r.phase == 0 and not r.grownG then r.share = r.share * 0.998 end
 end
 local grants, mark, ask = {}, {unpack(g)}, 0
 if want > 0 and not scarce() then
@@ -142,10 +146,12 @@ elseif want > 0 then
   for i = 1, #grants do take(now + grants[i]) end
   if pending == 0 then ask = 0 else me.till = now + ask + 2 * HORIZON end
   if gate == 'learned' and pending > 0 and r.rate and r.phase == 0 then
-    -- It grows while it holds anybody, near a limit that was measured only after a while.
-    if now - r.cutAt > (r.measured and 30000 or 3000) then
+    -- It grows while it holds anybody; near a limit that was measured slowly, and faster and faster beyond.
+    local calm = now - r.cutAt - (r.measured and 30000 or 3000)
+    if calm > 0 then
       if not r.grownG then r.grownG, r.grownK = g[1], 0 end
-      setRate(r.rate * (r.measured and 1.003 or 1.05) ^ (math.min(1000, now - r.grown) / 1000))
+      local growth = r.measured and math.min(0.1, 0.003 * 2 ^ (calm / 30000)) or 0.05
+      setRate(r.rate * (1 + growth) ^ (math.min(1000, now - r.grown) / 1000))
     end
   end
 end

@@ -46,6 +46,7 @@ const optimizer = new LLMCallOptimizer({
   maxConcurrent: 50,
   enableCache: settings.usesStore ?? false,
   ...(fleet && { fleet }),
+  ...(fleet && settings.usesStore && { cache: { store: fleet.store } }),
   ...settings.config,
 });
 
@@ -77,9 +78,7 @@ async function ask(request: string, context: CallContext): Promise<unknown> {
   } catch (error) {
     const { status } = error as { status?: number };
     refused += status === 429 ? 1 : 0;
-    throw status === 429 && settings.hidesTokens
-      ? Object.assign(new Error('Too many.'), { status })
-      : error;
+    throw status === 429 && settings.hidesTokens ? Object.assign(new Error('Too many.'), { status }) : error;
   }
 }
 
