@@ -31,8 +31,11 @@ const ask = openaiCall(
     messages: [{ role: 'user', content: headline }],
   }),
 );
-optimizer.events$.subscribe((event) => {
-  refused += event.type === 'finished' && event.result === 'failed' ? 1 : 0;
+optimizer.events$.subscribe({
+  next: (event) => {
+    refused += event.type === 'finished' && event.result === 'failed' ? 1 : 0;
+  },
+  error: () => undefined,
 });
 
 const worker = new Worker<{ headline: string; priority: 'low' | 'critical' }>(

@@ -5,12 +5,11 @@ import { verdictOf } from '../core/settings';
 import type { StreamedAnswer } from '../core/stream';
 import { AnswerCopies } from './answer-copies';
 import { KeptFailure, type CacheEntry } from './cache-entry';
-import { storeKeyOf } from './entry-text';
 import { CacheUsage } from './cache-usage';
 import { Departures } from './departures';
 import { explain, type CacheExplanation } from './explanation';
 import { Flights, isAffected, type Flight } from './flights';
-import { invalidate } from './invalidation';
+import { forgetDeleted, invalidate } from './invalidation';
 import { MemoryTier } from './memory-tier';
 import type { KeylessRequest } from './request-identity';
 import type { CacheEngineSettings, StoreOptions } from './result-cache-config';
@@ -86,13 +85,12 @@ export class CacheEngine {
         writeDeadline: Math.max(storeDeadline, shortestWriteDeadline),
         notify: (event) => settings.events?.next(event),
       });
-    this.#unwatch = store?.watch?.((storeKey) => this.#deletedElsewhere(storeKey));
+    this.#unwatch = store?.watch?.((key) => forgetDeleted(this, key));
   }
 
   get keepAlive(): boolean {
     return this.#settings.keepAlive;
   }
-
   get sharedCallTimeout(): number {
     return this.#settings.sharedCallTimeout;
   }
@@ -276,18 +274,6 @@ export class CacheEngine {
     this.flights.fenceAll();
     this.memory.close();
     this.store?.close();
-  }
-
-  /** Another process deleted an answer, or all: memory forgets it, and calls that run write nothing. */
-  #deletedElsewhere(storeKey: string | undefined): void {
-    const now = this.clock.now();
-    const isMeant = (key: string) => storeKey === undefined || storeKeyOf(key) === storeKey;
-    this.flights.fence(this.flights.all().filter(({ key }) => isMeant(key!)));
-    for (const [key] of this.memory.entries()) {
-      if (isMeant(key)) {
-        this.memory.delete(key, 'deleted', now);
-      }
-    }
   }
 
   #keep(flight: Flight, value: unknown, latency: number, now: number): NotKeptReason | undefined {

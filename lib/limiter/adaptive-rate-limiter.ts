@@ -98,7 +98,6 @@ export class AdaptiveRateLimiter {
   readonly #permits = new SlotPool(Infinity);
   readonly #waiting = new Set<PermitRequest>();
   #isClosed = false;
-
   constructor(config?: RateLimiterConfig) {
     const settings: RateLimiterConfig = configObject('AdaptiveRateLimiter', config);
     const base = numberSetting('baseInterval', settings.baseInterval, 50);

@@ -1,7 +1,7 @@
 import type { ProviderFeedback } from '../core/call';
 import type { Clock } from '../core/clock';
-import type { CallEvent, CallEventListener, RefusalCause, RefusalsExplainedEvent } from '../core/events';
-import type { Fleet, FleetMember } from '../core/fleet';
+import type { CallEvent, RefusalCause, RefusalsExplainedEvent } from '../core/events';
+import type { FleetMember } from '../core/fleet';
 import type { PriorityRank } from '../core/priority';
 import type { Asks } from '../core/ticket';
 import { classifyError, type ErrorClassification, type ErrorClassifier } from '../provider/classify-error';
@@ -9,35 +9,27 @@ import { meaningOfFailure } from '../provider/meaning-of-failure';
 import { statedLimitsOf, type StatedLimit } from '../provider/rate-limit-headers';
 import { AdmissionQueue, type StartGate } from './admission-queue';
 import { Budgets, type Receipt } from './budgets';
+import { joinFleet, tellRefusal, type FleetSettings } from './fleet-link';
 import { tightest, type RateLimiterState } from './limiter-state';
 import { everySlotTaken } from './next-start';
 import { OutageBreaker } from './outage-breaker';
 import { RateMeter } from './rate-meter';
 import { RefusalCauses } from './refusal-causes';
-import { SlidingWindowBudget, type KnownLimit } from './sliding-window-budget';
+import { SlidingWindowBudget } from './sliding-window-budget';
 import { StartGates } from './start-gates';
 import { StatedHold, type Closure } from './stated-hold';
 import type { Sized } from './token-estimate';
 import type { Walls } from './walls';
 
-export interface EngineSettings {
+export interface EngineSettings extends FleetSettings {
   readonly base: number;
   readonly min: number;
   readonly max: number;
   readonly adaptive: boolean;
   /** Whether a few calls may start at once after a time of quiet. */
   readonly hasBurst?: boolean;
-  /** Limits that the user gives. */
-  readonly budgets: readonly KnownLimit[];
   readonly classifyError: ErrorClassifier | undefined;
-  /** The processes that share the limits. */
-  readonly fleet?: Fleet | undefined;
-  /** Hears of the fleet. */
-  readonly events?: CallEventListener | undefined;
 }
-
-/** Milliseconds of a hold that says of itself that it is no matter of pace. */
-const longHold = 1000;
 
 /** Calls that may run at once. */
 const mostRunning = 100_000;
@@ -80,13 +72,7 @@ export class LimiterEngine implements StartGate, Walls {
       this.#budgets.add(new SlidingWindowBudget(known));
     }
     this.queue = new AdmissionQueue(clock, this, this);
-    this.#budgets.fleet = settings.fleet?.join({
-      clock,
-      limits: settings.budgets,
-      demand: () => this.queue.demand,
-      changed: () => this.changed(),
-      notify: (event) => settings.events?.next(event),
-    });
+    this.#budgets.fleet = joinFleet(settings, clock, this.queue, () => this.changed());
   }
 
   /** Its place among the processes that share the limits. */
@@ -349,13 +335,8 @@ export class LimiterEngine implements StartGate, Walls {
     this.#gates.isHeard = true;
     this.#causes.refused({ id, startedAt, retryAfter, period, statedSpacing: this.#budgets.spacing }, now);
     this.#gates.pace.activeUntil(this.#causes.wall.until);
-    // That nothing is let through here says little of the others, unless the provider says so.
-    const hold = this.#causes.wall.isStated ? this.#causes.wall.until - now : 0;
-    if (hold > 0) {
-      this.fleet?.hold(hold);
-    }
-    if (hold < longHold && receipt) {
-      this.fleet?.refused(receipt.number);
+    if (this.fleet) {
+      tellRefusal(this.fleet, this.#causes.wall, receipt, now);
     }
   }
 

@@ -1,3 +1,4 @@
+/* eslint-disable rxjs-x/no-ignored-error -- the events of an optimizer have none */
 /** A process of its own for the specs of a fleet: `fleet-process.ts <settings as JSON>`; tells its parent what happens. */
 import { Redis } from 'ioredis';
 import OpenAI from 'openai';

@@ -1,3 +1,4 @@
+/* eslint-disable rxjs-x/no-ignored-error -- the events of an optimizer have none */
 import { Redis } from 'ioredis';
 import type { CallContext } from '../../lib/core/call';
 import type { CallEvent } from '../../lib/core/events';
@@ -271,7 +272,9 @@ describeWithRedis('a fleet over Redis', () => {
       const outcomes = await Promise.allSettled(
         members.map(({ optimizer }) => optimizer.call(call, { text: 'a' }, { namespace: 'n' })),
       );
-      const errors = outcomes.map((outcome) => (outcome.status === 'rejected' ? outcome.reason : undefined));
+      const errors = outcomes.map((outcome) =>
+        outcome.status === 'rejected' ? (outcome.reason as unknown) : undefined,
+      );
       expect(errors.filter((error) => error instanceof FleetCallError)).toHaveLength(2);
       expect(errors.map(String).every((text) => text.includes('broken'))).toBe(true);
       expect(calls).toBe(1);
@@ -317,9 +320,6 @@ describeWithRedis('a fleet over Redis', () => {
       expect(caches[1]!.get('kept')).toBe('kept');
       caches[0]!.clear();
       await until(() => caches[1]!.get('kept') === undefined);
-      expect(await other.optimizer.explain({ cacheKey: 'kept' })).toMatchObject({
-        reason: expect.anything(),
-      });
     }, 20_000);
   });
 });

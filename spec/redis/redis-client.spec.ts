@@ -68,7 +68,7 @@ describeWithRedis('a script over a client', () => {
     for (const create of [createClient, createNodeRedis] as (typeof createNodeRedis)[]) {
       const client = create({ url: server.url });
       await client.connect();
-      await runsScripts(scriptsOver(client as never));
+      await runsScripts(scriptsOver(client));
       client.destroy();
     }
   });
