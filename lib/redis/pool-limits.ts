@@ -147,10 +147,14 @@ local function bring(x)
     end
   end
 end
+local function measured(r)
+  local took, served = now - r.dryAt, s.g[1] - r.dryG - (r.R - r.dryR)
+  return r.dryAt > 0 and served >= 15 and took >= 2000 and served / took
+end
 local function cut(r, share)
-  local took, served, since = now - r.dryAt, s.g[1] - r.dryG - (r.R - r.dryR), now - r.paceAt
-  if r.dryAt > 0 and served >= 15 and took >= 2000 then
-    setRate(math.min(r.rate or math.huge, 0.98 * served / took))
+  local rate, since = measured(r), now - r.paceAt
+  if rate then
+    setRate(math.min(r.rate or math.huge, 0.98 * rate))
     r.phase, r.measured = 2, true
   else
     -- What is let through of the newest starts.
@@ -186,7 +190,7 @@ local function refused(marks)
   if r.phase == 0 and (r.recent > surprise or isTooFast) then
     r.prev, r.share = r.rate, math.max(0, r.share - 0.04 * r.recent)
     cut(r, r.recent > surprise and r.recent or r.k / n)
-  elseif r.phase == 1 and n >= 10 and r.k >= 3 then
+  elseif r.phase == 1 and n >= 10 and r.k >= 3 and (measured(r) or r.k / n >= 0.5) then
     cut(r, r.k / n)
   elseif r.phase == 2 and n >= 30 and r.k >= 4 then
     if r.k / n < 0.6 * r.s1 then
