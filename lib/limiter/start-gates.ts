@@ -50,7 +50,8 @@ export class StartGates {
     this.#lastToOpen(request, now);
     this.#causes.advance(now);
     const isFree = this.#orHeld() <= now;
-    this.#fleetOpens = isFree && request.asks !== 'start' ? this.#budgets.fleetOpensAt(request.request, now) : -Infinity;
+    this.#fleetOpens =
+      isFree && request.asks !== 'start' ? this.#budgets.fleetOpensAt(request.request, now) : -Infinity;
     this.#consider('fleet', this.#fleetOpens);
     const opens = this.#opens;
     if (opens > now) {
