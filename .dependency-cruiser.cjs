@@ -14,6 +14,8 @@ const floors = {
   disk: '^lib/disk/',
   /** An annex on top: what is below the faces stands below it, and its own face above. */
   clients: '^lib/clients/',
+  /** Likewise. */
+  redis: '^lib/redis/',
 };
 
 const upward = (name, from, to) => ({ name, severity: 'error', from: { path: from }, to: { path: to } });
@@ -50,6 +52,13 @@ module.exports = {
       severity: 'error',
       from: { path: '^lib/', pathNot: '^lib/disk(\\.ts$|/)' },
       to: { path: '(^lib/disk(\\.ts$|/)|(^|/)lmdb(/|$))' },
+    },
+    upward('redis-imports-only-core', floors.redis, '^lib/(?!(redis|core)/|cache/cache-store\\.ts$)'),
+    {
+      name: 'redis-is-for-those-who-ask',
+      severity: 'error',
+      from: { path: '^lib/', pathNot: '^lib/redis(\\.ts$|/)' },
+      to: { path: '^lib/redis(\\.ts$|/)' },
     },
     { name: 'no-circles', severity: 'error', from: {}, to: { circular: true } },
     {

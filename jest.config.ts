@@ -23,6 +23,7 @@ const config: Config = {
     '^rxllm/disk$': '<rootDir>/lib/disk.ts',
     '^rxllm/(ai|anthropic|fetch|google)$': '<rootDir>/lib/$1.ts',
     '^rxllm/openai$': '<rootDir>/lib/openai.ts',
+    '^rxllm/redis$': '<rootDir>/lib/redis.ts',
     '^rxllm/testing$': '<rootDir>/lib/testing.ts',
   },
 };

@@ -27,6 +27,7 @@ export default defineConfig({
     fetch: 'lib/fetch.ts',
     google: 'lib/google.ts',
     openai: 'lib/openai.ts',
+    redis: 'lib/redis.ts',
     testing: 'lib/testing.ts',
     ...Object.fromEntries(alone.map((path) => [`alone/${path}`, `lib/${path}.ts`])),
   },

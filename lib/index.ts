@@ -75,10 +75,12 @@ export type { StreamCall, StreamChunk, StreamedAnswer, StreamEnd, StreamItem } f
 export { CallPriority } from './core/priority';
 export { errorInAnswer } from './core/answer-error';
 export type * from './core/events';
+export type { Fleet, FleetState } from './core/fleet';
 export {
   CallTimeoutError,
   ClosedError,
   DeadlineExceededError,
+  FleetCallError,
   MissingOutcomeError,
   NoAnswerError,
   QueueOverflowError,

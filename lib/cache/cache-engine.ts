@@ -9,6 +9,7 @@ import { asAskedFor, KeptFailure, type CacheEntry } from './cache-entry';
 import { CacheUsage } from './cache-usage';
 import { Departures } from './departures';
 import { Flights, isAffected, type Flight } from './flights';
+import { forgetDeleted } from './invalidation';
 import { MemoryTier } from './memory-tier';
 import type { CacheEngineSettings, StoreOptions } from './result-cache-config';
 import { StoreTier } from './store-tier';
@@ -55,6 +56,7 @@ export class CacheEngine {
   readonly departures: Departures;
   readonly #settings: CacheEngineSettings;
   readonly #copies: AnswerCopies;
+  readonly #unwatch: (() => void) | undefined;
   /** Milliseconds an expired answer is still of use. */
   readonly #grace: number;
   /** The moment from which the answer of a key may be renewed again. */
@@ -81,12 +83,12 @@ export class CacheEngine {
         writeDeadline: Math.max(storeDeadline, shortestWriteDeadline),
         notify: (event) => settings.events?.next(event),
       });
+    this.#unwatch = store?.watch?.((key) => forgetDeleted(this, key));
   }
 
   get keepAlive(): boolean {
     return this.#settings.keepAlive;
   }
-
   get sharedCallTimeout(): number {
     return this.#settings.sharedCallTimeout;
   }
@@ -255,6 +257,7 @@ export class CacheEngine {
 
   /** Cancels the timers and the calls that only the cache wants, and forgets memory. */
   close(): void {
+    this.#unwatch?.();
     this.flights.fenceAll();
     this.memory.close();
     this.store?.close();

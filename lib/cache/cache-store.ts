@@ -29,4 +29,20 @@ export interface CacheStore {
    */
   on?(event: 'error', listener: (error: unknown) => void): unknown;
   off?(event: 'error', listener: (error: unknown) => void): unknown;
+  /** Tells of the keys that other processes delete, undefined for all of them, so that memory forgets them; returns how to stop. */
+  watch?(deleted: (key: string | undefined) => void): () => void;
+  /**
+   * Asks for the right to make the answer of a key that is not there, and waits while another process has it. `settled`
+   * hears once what became of it. What is set while the right is held is kept only if it was not lost meanwhile.
+   */
+  lease?(key: string, settled: (result: LeaseResult) => void): StoreLease;
+}
+
+/** `taken`: make the answer; `answered`: it is there; or what its call failed with in another process. */
+export type LeaseResult = 'taken' | 'answered' | { readonly error: Error };
+
+/** The right to make an answer, or the wait for it. */
+export interface StoreLease {
+  /** Gives it up; those who wait fail alike if there is a failure. */
+  end(failure?: { readonly error: unknown }): void;
 }

@@ -5,6 +5,7 @@ import { holdStarts } from '../core/held-starts';
 import type { AnyStreamCall } from '../core/stream';
 import type { Ticket } from '../core/ticket';
 import { noTags, type CacheEntry } from './cache-entry';
+import type { StoreLease } from './cache-store';
 
 /** A request that waits for a flight. */
 export interface Waiter<R = unknown, V = unknown> {
@@ -73,6 +74,8 @@ export class Flight<R = unknown, V = unknown> {
   chunks: unknown[] | undefined;
   /** Judges its chunks. */
   isWhole: AnyStreamCall['isWhole'];
+  /** The right to make its call in place of all other processes. */
+  lease: StoreLease | undefined;
   /** The error of its call, also if an expired answer stands in for it. */
   failure: unknown;
   #tags: Set<string> | undefined;
@@ -196,6 +199,7 @@ export class Flight<R = unknown, V = unknown> {
     this.state = 'landed';
     this.cancelTimeout?.();
     this.cancelTimeout = undefined;
+    this.lease?.end();
     this.carrier?.abandon(this);
   }
 }

@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock';
 import { KeptFailure, withValue, type CacheEntry } from './cache-entry';
+import { storeKeyOf } from './entry-text';
 import type { Flight, Flights } from './flights';
 import type { MemoryTier } from './memory-tier';
 import { ruleOf, type CacheSelection, type SelectionRule } from './selection';
@@ -46,6 +47,21 @@ export function invalidate(cache: InvalidatedCache, selection: CacheSelection): 
   }
   store?.invalidate((entry, key) => appliesLater(key, entry));
   return keys.length;
+}
+
+/** Another process deleted an answer of the store, or all: memory forgets it, and calls that run write nothing. */
+export function forgetDeleted(
+  { clock, memory, flights }: InvalidatedCache,
+  storeKey: string | undefined,
+): void {
+  const isMeant = (key: string) => storeKey === undefined || storeKeyOf(key) === storeKey;
+  const now = clock.now();
+  flights.fence(flights.all().filter(({ key }) => isMeant(key!)));
+  for (const [key] of memory.entries()) {
+    if (isMeant(key)) {
+      memory.delete(key, 'deleted', now);
+    }
+  }
 }
 
 function selectedKeys(memory: MemoryTier, rule: SelectionRule): string[] {

@@ -1,7 +1,7 @@
 import type { Cancel, Clock } from '../core/clock';
 import type { StoreBypassedEvent, StoreRestoredEvent } from '../core/events';
 import type { CacheEntry } from './cache-entry';
-import type { CacheStore } from './cache-store';
+import type { CacheStore, LeaseResult, StoreLease } from './cache-store';
 import { decodeEntry, encodeEntry, storeKeyOf } from './entry-text';
 import { StoreCalls, type StoreCounts, type StoreStatistics } from './store-calls';
 import { StoreHealth, type StoreOperation } from './store-health';
@@ -158,6 +158,13 @@ export class StoreTier {
         unwatch();
       }
     };
+  }
+
+  /** Asks for the right to make an answer that is not there; undefined if nobody else would make it, or can be asked. */
+  lease(key: string, settled: (result: LeaseResult) => void): StoreLease | undefined {
+    return this.#isClosed || this.isBypassed
+      ? undefined
+      : this.#settings.store.lease?.(storeKeyOf(key), settled);
   }
 
   /**

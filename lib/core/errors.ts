@@ -100,6 +100,18 @@ export class MissingOutcomeError extends RxllmError {
   }
 }
 
+/** The call that another process of the fleet made for this request failed. */
+export class FleetCallError extends RxllmError {
+  readonly code = 'fleet-call';
+  override readonly name = 'FleetCallError';
+  /** @param failure what it failed with, as the other process says */
+  constructor(readonly failure: string) {
+    super(
+      `The call that another process made for this request failed: ${failure} Ask again to make it here.`,
+    );
+  }
+}
+
 /** The optimizer, executor or limiter was closed before the request was answered, or before it was made. */
 export class ClosedError extends RxllmError {
   readonly code = 'closed';

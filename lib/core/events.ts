@@ -139,6 +139,16 @@ export interface ErrorUnknownEvent extends EventOf<'error-unknown'> {
   /** Where something stands that looks like an HTTP status: `details.httpCode`, or `message`. */
   readonly statusAt?: string;
 }
+/** The server of the fleet was slow or failed: this process goes on with its share of the limits. */
+export interface FleetBypassedEvent extends EventOf<'fleet-bypassed'> {
+  /** `deadline`: it did not answer in time. */
+  readonly reason: 'deadline' | 'failed';
+  /** The processes that the limits are divided by. */
+  readonly members: number;
+  readonly error?: unknown;
+}
+/** The server of the fleet answers again. */
+export type FleetRestoredEvent = EventOf<'fleet-restored'>;
 /** The request had to wait for a permit: for pace, a hold or a budget, not only for a slot. */
 export interface ThrottledEvent extends RequestEvent<'throttled'> {
   /** Milliseconds it waited for the permit while a slot was free. */
@@ -213,6 +223,8 @@ export type CallEvent =
   | RefusalsExplainedEvent
   | ModelUnpricedEvent
   | ErrorUnknownEvent
+  | FleetBypassedEvent
+  | FleetRestoredEvent
   | ThrottledEvent
   | StartedEvent
   | FirstChunkEvent

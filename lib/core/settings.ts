@@ -96,6 +96,15 @@ export function textSetting(field: string, value: string | undefined): string | 
   return value;
 }
 
+/** A text that a config must have. */
+export function requiredText(field: string, value: string | undefined): string {
+  const text = textSetting(field, value);
+  if (!text) {
+    throw new TypeError(`${field} must be a string that is not empty, but is ${shown(value)}.`);
+  }
+  return text;
+}
+
 /** A function from a config. */
 export function functionSetting<T>(field: string, value: T): T {
   if (value !== undefined && typeof value !== 'function') {
@@ -149,6 +158,14 @@ export function listenerSetting<T extends { next: unknown }>(
 ): T | undefined {
   if (value !== undefined && typeof (value as Partial<T> | null)?.next !== 'function') {
     throw new TypeError(`${field} must have a next() method, but is ${shown(value)}.`);
+  }
+  return value;
+}
+
+/** A fleet from a config. */
+export function fleetSetting<T extends { join: unknown }>(value: T | undefined): T | undefined {
+  if (value !== undefined && typeof (value as Partial<T> | null)?.join !== 'function') {
+    throw new TypeError(`fleet must be a fleet, as redisFleet() makes it, but is ${shown(value)}.`);
   }
   return value;
 }

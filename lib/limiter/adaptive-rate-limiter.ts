@@ -1,10 +1,20 @@
 import { Observable, type SchedulerLike } from 'rxjs';
 import type { ProviderFeedback } from '../core/call';
 import { ClosedError, QueueOverflowError } from '../core/errors';
-import type { CallEvent } from '../core/events';
+import type { CallEvent, CallEventListener } from '../core/events';
+import type { Fleet } from '../core/fleet';
+import { guarded } from '../core/listener';
 import { defaultRank, prioritiesByRank, rankOf, type CallPriority } from '../core/priority';
 import { clockFrom } from '../core/scheduler-clock';
-import { choiceSetting, configObject, functionSetting, numberSetting, switchSetting } from '../core/settings';
+import {
+  choiceSetting,
+  configObject,
+  fleetSetting,
+  functionSetting,
+  listenerSetting,
+  numberSetting,
+  switchSetting,
+} from '../core/settings';
 import { Ticket, type TicketOwner } from '../core/ticket';
 import { readTraits, type CallTraits } from '../core/traits';
 import type { ErrorClassifier } from '../provider/classify-error';
@@ -38,6 +48,10 @@ export interface RateLimiterConfig {
   readonly overflow?: OverflowPolicy | undefined;
   /** What an error of a call means. Default: `classifyError`. */
   readonly classifyError?: ErrorClassifier | undefined;
+  /** The processes that share the limits, as `redisFleet` of `rxllm/redis` makes them. Default: none. */
+  readonly fleet?: Fleet | undefined;
+  /** Hears when the fleet is bypassed and restored. */
+  readonly events?: CallEventListener | undefined;
   /** The scheduler whose time it lives by. Default `asyncScheduler`. */
   readonly scheduler?: SchedulerLike | undefined;
 }
@@ -84,7 +98,6 @@ export class AdaptiveRateLimiter {
   readonly #permits = new SlotPool(Infinity);
   readonly #waiting = new Set<PermitRequest>();
   #isClosed = false;
-
   constructor(config?: RateLimiterConfig) {
     const settings: RateLimiterConfig = configObject('AdaptiveRateLimiter', config);
     const base = numberSetting('baseInterval', settings.baseInterval, 50);
@@ -113,6 +126,8 @@ export class AdaptiveRateLimiter {
         adaptive,
         budgets: knownLimitsOf(settings.limits),
         classifyError: functionSetting('classifyError', settings.classifyError),
+        fleet: fleetSetting(settings.fleet),
+        events: guarded(listenerSetting('events', settings.events)),
       },
       clockFrom(settings.scheduler),
     );
@@ -218,6 +233,7 @@ export class AdaptiveRateLimiter {
   /** Fails whoever waits in `acquire()`, or asks it later, with `ClosedError`; pipelines of the operators go on. */
   close(): void {
     this.#isClosed = true;
+    this[engineOf].fleet?.leave();
     for (const request of [...this.#waiting]) {
       request.fail(new ClosedError('The AdaptiveRateLimiter'));
     }

@@ -82,6 +82,15 @@ export class AdmissionQueue {
     return this.#paid.waitingOf(rank) + this.#unpaid.waitingOf(rank);
   }
 
+  /** Requests that wait, by rank, and how many of them could start as far as slots go. */
+  get demand(): { waiting: number[]; startable: number } {
+    let startable = 0;
+    for (const { pool, waiting } of [...this.#paid.shares, ...this.#unpaid.shares]) {
+      startable += Math.min(waiting, Math.max(0, pool.limit - pool.active));
+    }
+    return { waiting: ([0, 1, 2, 3] as const).map((rank) => this.waitingOf(rank)), startable };
+  }
+
   /** The request that is next: what it asks for; or that no slot is free for any. */
   get head():
     { rank: PriorityRank; request: Sized; asks: Asks; id: number | undefined } | 'no-slot' | undefined {

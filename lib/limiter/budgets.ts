@@ -1,5 +1,6 @@
 import type { TokenUsage } from '../core/call';
 import { tokenCount, usedSoFar } from '../core/token-usage';
+import type { FleetCost, FleetMember } from '../core/fleet';
 import type { LimitedDimension, StatedLimit } from '../provider/stated-limit';
 import { Budget } from './budget';
 import type { BudgetState, LimitBudget } from './limit-budget';
@@ -65,6 +66,8 @@ export class Budgets {
   readonly #starts: StartLog;
   #binding: LimitBudget | undefined;
   readonly #usual = new UsualSize();
+  /** The fleet that shares the limits, and is told what calls take of them. */
+  fleet: FleetMember | undefined;
 
   /** @param starts takes note of every start */
   constructor(starts = new StartLog()) {
@@ -91,6 +94,11 @@ export class Budgets {
   /** The same for a call that has paid: what it had reserved may have left a window since. */
   paidOpensAt({ cost, number }: Receipt, now: number): number {
     return this.#latest((budget) => budget.paidOpensAt(counted(budget, cost), number, now));
+  }
+
+  /** When the fleet has room for a call; at once where there is none. */
+  fleetOpensAt(request: Sized, now: number): number {
+    return this.fleet?.opensAt(vectorOf(this.#estimate.expected(request)), now) ?? -Infinity;
   }
 
   /** What must be there of a budget before a call starts. */
@@ -160,6 +168,8 @@ export class Budgets {
         const first = Math.min(budget.syncedNumber, receipt?.number ?? 0);
         const starts = receipt ? this.#starts.since(first, (cost) => (cost ? counted(limit, cost) : 0)) : [];
         budget.sync(limit, startedAt, starts, now, receipt?.number);
+        const { depth, countsByWindows } = budget;
+        this.fleet?.stated({ ...limit, depth, countsByWindows }, receipt?.number, now);
       }
     }
     return isNews;
@@ -229,6 +239,7 @@ export class Budgets {
 
   #reserve(cost: TokenCost, now: number): number {
     const number = this.#starts.add(now, cost);
+    this.fleet?.take(number, vectorOf(cost), now);
     for (const budget of this.#all) {
       budget.take(counted(budget, cost), now, number);
     }
@@ -243,8 +254,18 @@ export class Budgets {
       budget.settle(counted(budget, receipt.cost), used, startedAt, number);
     }
     this.#starts.correct(number, cost);
+    if (this.fleet) {
+      const [, ...reserved] = vectorOf(receipt.cost);
+      const [, ...used] = vectorOf(cost ?? noTokens);
+      const [tokens, input, output] = used.map((amount, index) => amount - reserved[index]!);
+      this.fleet.correct(number, [cost ? 0 : -1, tokens!, input!, output!]);
+    }
     receipt.cost = cost ?? noTokens;
   }
+}
+
+function vectorOf({ total, input, output }: TokenCost): FleetCost {
+  return [1, total, input, output];
 }
 
 /** A cost above a limit counts as the limit, which is all that a window can hold: nobody pays for days. */

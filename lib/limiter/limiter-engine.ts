@@ -1,6 +1,7 @@
 import type { ProviderFeedback } from '../core/call';
 import type { Clock } from '../core/clock';
 import type { CallEvent, RefusalCause, RefusalsExplainedEvent } from '../core/events';
+import type { FleetMember } from '../core/fleet';
 import type { PriorityRank } from '../core/priority';
 import type { Asks } from '../core/ticket';
 import { classifyError, type ErrorClassification, type ErrorClassifier } from '../provider/classify-error';
@@ -8,26 +9,25 @@ import { meaningOfFailure } from '../provider/meaning-of-failure';
 import { statedLimitsOf, type StatedLimit } from '../provider/rate-limit-headers';
 import { AdmissionQueue, type StartGate } from './admission-queue';
 import { Budgets, type Receipt } from './budgets';
+import { joinFleet, tellRefusal, type FleetSettings } from './fleet-link';
 import { tightest, type RateLimiterState } from './limiter-state';
 import { everySlotTaken } from './next-start';
 import { OutageBreaker } from './outage-breaker';
 import { RateMeter } from './rate-meter';
 import { RefusalCauses } from './refusal-causes';
-import { SlidingWindowBudget, type KnownLimit } from './sliding-window-budget';
+import { SlidingWindowBudget } from './sliding-window-budget';
 import { StartGates } from './start-gates';
 import { StatedHold, type Closure } from './stated-hold';
 import type { Sized } from './token-estimate';
 import type { Walls } from './walls';
 
-export interface EngineSettings {
+export interface EngineSettings extends FleetSettings {
   readonly base: number;
   readonly min: number;
   readonly max: number;
   readonly adaptive: boolean;
   /** Whether a few calls may start at once after a time of quiet. */
   readonly hasBurst?: boolean;
-  /** Limits that the user gives. */
-  readonly budgets: readonly KnownLimit[];
   readonly classifyError: ErrorClassifier | undefined;
 }
 
@@ -72,6 +72,12 @@ export class LimiterEngine implements StartGate, Walls {
       this.#budgets.add(new SlidingWindowBudget(known));
     }
     this.queue = new AdmissionQueue(clock, this, this);
+    this.#budgets.fleet = joinFleet(settings, clock, this.queue, () => this.changed());
+  }
+
+  /** Its place among the processes that share the limits. */
+  get fleet(): FleetMember | undefined {
+    return this.#budgets.fleet;
   }
 
   set isPaused(paused: boolean) {
@@ -142,6 +148,7 @@ export class LimiterEngine implements StartGate, Walls {
       budgets,
       ...(requests && { requests }),
       ...(tokens && { tokens }),
+      ...(this.fleet && { fleet: this.fleet.state }),
     };
   }
 
@@ -212,6 +219,7 @@ export class LimiterEngine implements StartGate, Walls {
     this.#breaker.succeeded(id);
     this.#gates.isHeard = true;
     this.#causes.letThrough(id, startedAt, now);
+    this.fleet?.passed();
     // What it reserved is the best that is known of what it used, if it did not report that.
     this.#end(id);
   }
@@ -327,6 +335,9 @@ export class LimiterEngine implements StartGate, Walls {
     this.#gates.isHeard = true;
     this.#causes.refused({ id, startedAt, retryAfter, period, statedSpacing: this.#budgets.spacing }, now);
     this.#gates.pace.activeUntil(this.#causes.wall.until);
+    if (this.fleet) {
+      tellRefusal(this.fleet, this.#causes.wall, receipt, now);
+    }
   }
 
   #stated(

@@ -1,4 +1,5 @@
 import type { RefusalCause } from '../core/events';
+import type { FleetState } from '../core/fleet';
 import type { CallPriority } from '../core/priority';
 import type { LimitedDimension } from '../provider/stated-limit';
 import type { BudgetState } from './limit-budget';
@@ -36,6 +37,8 @@ export interface RateLimiterState {
   /** What is left of the tightest known or stated limit by the minute. */
   readonly requests?: { readonly perMinute: number; readonly remaining: number };
   readonly tokens?: { readonly perMinute: number; readonly remaining: number };
+  /** How this process stands in its fleet; absent without one. */
+  readonly fleet?: FleetState;
 }
 
 /** The tightest limit by the minute of what it counts. */

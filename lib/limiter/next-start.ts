@@ -9,9 +9,10 @@ import type { BudgetState } from './limit-budget';
  * - `outage`: most calls failed, and only a probe is let through now and then;
  * - `pace`: the last start is less than the interval times the priority's multiplier ago;
  * - `learned-rate`: refusals taught that the provider takes no more;
- * - `budget`: a known or stated limit is spent.
+ * - `budget`: a known or stated limit is spent;
+ * - `fleet`: the processes that share the limits have spent them, or it is the turn of another one.
  */
-export type GateName = 'slots' | 'pause' | 'hold' | 'outage' | 'pace' | 'learned-rate' | 'budget';
+export type GateName = 'slots' | 'pause' | 'hold' | 'outage' | 'pace' | 'learned-rate' | 'budget' | 'fleet';
 
 /** What the next request waits for. */
 export interface NextStart {
@@ -43,6 +44,8 @@ export interface GateFigures {
   readonly budget: BudgetState | undefined;
   /** What the next call may take of the budget. */
   readonly cost: number;
+  /** What the fleet says of itself. */
+  readonly fleet?: string | undefined;
 }
 
 /** Says in a sentence what a gate waits for. */
@@ -70,6 +73,8 @@ export function reasonOf(gate: GateName, figures: GateFigures): string {
         `Refusals taught that the provider takes about ${learnedRate.toFixed(2)} calls a second; ` +
         'more is tried from time to time.'
       );
+    case 'fleet':
+      return figures.fleet!;
     case 'budget': {
       const { name, limit, window, remaining, foreignPerMinute } = budget!;
       const others =

@@ -26,6 +26,10 @@ export class PoolShare {
     return this.#waiting === 0;
   }
 
+  get waiting(): number {
+    return this.#waiting;
+  }
+
   /** The ticket of a rank that came first; a retry comes before all others. */
   oldest(rank: PriorityRank): Ticket | undefined {
     return this.#tickets[rank]?.first;

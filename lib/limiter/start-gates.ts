@@ -30,6 +30,8 @@ export class StartGates {
   /** The last answer of `opensAt`, and the gate that it came from. */
   #opens = -Infinity;
   #gate: GateName | undefined;
+  /** What the fleet said last. */
+  #fleetOpens = -Infinity;
   /** What held the request that is next, and since when. */
   #heldBy: GateName | undefined;
   #isHeldByWindow = false;
@@ -47,7 +49,11 @@ export class StartGates {
     this.pace.wake(now);
     this.#lastToOpen(request, now);
     this.#causes.advance(now);
-    const opens = this.#orHeld();
+    const isFree = this.#orHeld() <= now;
+    this.#fleetOpens =
+      isFree && request.asks !== 'start' ? this.#budgets.fleetOpensAt(request.request, now) : -Infinity;
+    this.#consider('fleet', this.#fleetOpens);
+    const opens = this.#opens;
     if (opens > now) {
       this.#giveWay(now);
       this.#heldBy = this.#gate;
@@ -77,7 +83,9 @@ export class StartGates {
   /** Which gate holds a request, until when, and why; undefined if none does. */
   explain(start: StartRequest, now: number): NextStart | undefined {
     this.#lastToOpen(start, now);
-    const opensAt = this.#orHeld();
+    this.#orHeld();
+    this.#consider('fleet', this.#fleetOpens);
+    const opensAt = this.#opens;
     const gate = this.#gate;
     if (opensAt <= now || !gate) {
       return undefined;
@@ -92,6 +100,7 @@ export class StartGates {
       maxRunning: this.#causes.maxRunning,
       budget: budget?.state(now),
       cost: budget ? this.#budgets.costIn(budget, request) : 0,
+      fleet: this.#budgets.fleet?.reason,
     });
     return { gate, priority: prioritiesByRank[rank], ...(opensAt < Infinity && { opensAt }), reason };
   }
@@ -122,20 +131,26 @@ export class StartGates {
       return;
     }
     this.#opens = -Infinity;
+    // What was learned alone of a limit that others share tells little.
+    const isShared = this.#budgets.fleet?.state.connection === 'connected';
     const isBurst = this.pace.hasBurst(now);
     const wait = this.pace.interval(now) * waitMultipliers[rank];
     if (asks !== 'permit') {
       this.#consider('outage', this.#breaker.opensAt(now));
-      this.#consider('learned-rate', this.#causes.opensAt(this.#budgets.relativeSize(request), now));
+      if (!isShared) {
+        this.#consider('learned-rate', this.#causes.opensAt(this.#budgets.relativeSize(request), now));
+      }
       this.#consider('slots', this.#causes.slotOpensAt(now));
       this.#consider('pace', isBurst ? -Infinity : this.#lastStartAt + wait);
-      if (asks === 'start' && receipt) {
+      if (asks === 'start' && receipt && !isShared) {
         this.#consider('budget', this.#budgets.paidOpensAt(receipt, now));
       }
     }
     if (asks !== 'start') {
       this.#consider('pace', isBurst ? -Infinity : this.#lastPermitAt + wait);
-      this.#consider('budget', this.#budgets.opensAt(request, now));
+      if (!isShared) {
+        this.#consider('budget', this.#budgets.opensAt(request, now));
+      }
     }
   }
 

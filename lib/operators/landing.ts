@@ -41,6 +41,8 @@ export function land<R, V>(
   flight.cancelTimeout?.();
   flight.cancelTimeout = undefined;
   keep(flight, outcome, settings, now);
+  // Other processes that wait for it fail alike, unless it was our own limits that ended it.
+  flight.lease?.end(outcome.ok || outcome.error instanceof RxllmError ? undefined : outcome);
   const engine = engineOf(settings);
   engine?.flights.remove(flight);
   if (flight.waiting > 1) {

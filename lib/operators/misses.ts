@@ -4,7 +4,7 @@ import { scheduleAt } from '../core/clock';
 import { DeadlineExceededError } from '../core/errors';
 import { engineOf, type CacheRunSettings } from './cache-run-settings';
 import type { CacheWaiter, WaiterMisses, WaiterOwner } from './cache-waiter';
-import { standIn } from './landing';
+import { land, standIn } from './landing';
 import { MissesPipeline } from './misses-pipeline';
 import { MissesPipelines } from './misses-pipelines';
 import { failed } from './outcomes';
@@ -149,7 +149,9 @@ export class Misses<R, V> implements WaiterMisses<R, V> {
   #read(waiter: CacheWaiter<R, V>, key: string): void {
     const flight = this.#depart(waiter, key);
     this.#pipelines.setMayCall(waiter, true);
-    lookInStore(flight, this.#engine!);
+    lookInStore(flight, this.#engine!, (error) => {
+      land(flight, failed(flight.ticket, flight.request, error, this.#settings.clock), this.#settings);
+    });
     if (isReading(flight)) {
       this.#watchDeadline(waiter);
     }

@@ -3,6 +3,7 @@ import { LLMResultCache, type ResultCacheConfig } from '../cache/llm-result-cach
 import type { KeySpace } from '../cache/request-identity';
 import type { CallContext } from '../core/call';
 import type { CallEventListener } from '../core/events';
+import type { Fleet } from '../core/fleet';
 import { configObject, numberSetting, switchSetting } from '../core/settings';
 import type { CallTraits, TraitsReader } from '../core/traits';
 import { AdaptiveRateLimiter, type OverflowPolicy } from '../limiter/adaptive-rate-limiter';
@@ -27,6 +28,13 @@ export interface OptimizerConfig {
   readonly adaptive?: boolean | undefined;
   /** Limits known beforehand; those stated in headers are found by themselves. Default: none. */
   readonly limits?: KnownLimits | undefined;
+  /**
+   * The processes that share the limits, as `redisFleet` of `rxllm/redis` makes them. Default: none.
+   *
+   * @example
+   * new LLMCallOptimizer({ fleet: redisFleet(new Redis(), { pool: 'openai:gpt-4o-mini', processes: 4 }) });
+   */
+  readonly fleet?: Fleet | undefined;
   /**
    * A cache to share with others, which stays theirs to clear; or the config of one of its own: freshness, write
    * policy, bounds, a store beyond memory.
@@ -106,18 +114,24 @@ export interface BatchOptions extends CallOptions, SharedTraits {
 }
 
 /** The limiter that a config asks for; undefined with `enableRateLimit: false`. */
-export function limiterOf(settings: OptimizerConfig): AdaptiveRateLimiter | undefined {
+export function limiterOf(
+  settings: OptimizerConfig,
+  events: CallEventListener,
+): AdaptiveRateLimiter | undefined {
   if (!switchSetting('enableRateLimit', settings.enableRateLimit, true)) {
     return undefined;
   }
-  const { baseInterval, minInterval, maxInterval, adaptive, limits, classifyError, scheduler } = settings;
+  const { baseInterval, minInterval, maxInterval, adaptive, limits, fleet, classifyError, scheduler } =
+    settings;
   return new AdaptiveRateLimiter({
     baseInterval,
     minInterval,
     maxInterval,
     adaptive,
     limits,
+    fleet,
     classifyError,
+    events,
     scheduler,
   });
 }

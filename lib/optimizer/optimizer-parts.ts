@@ -40,7 +40,7 @@ export function partsOf(
   const { scheduler, maxConcurrent, prices, sampleInterval } = settings;
   const classify = functionSetting('classifyError', settings.classifyError);
   const overflow = choiceSetting('overflow', settings.overflow, 'reject', ['reject', 'drop-oldest']);
-  const limiter = limiterOf(settings);
+  const limiter = limiterOf(settings, listener);
   const optimizerCache = cacheOf(settings, listener);
   const { cache } = optimizerCache;
   const engine = limiter?.[engineOf];

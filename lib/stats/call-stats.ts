@@ -2,6 +2,7 @@ import { Observable, type SchedulerLike, type Subscriber } from 'rxjs';
 import type { Cancel, Clock } from '../core/clock';
 import type { CallEvent, CallEventListener } from '../core/events';
 import { guarded } from '../core/listener';
+import type { FleetState } from '../core/fleet';
 import type { CallPriority } from '../core/priority';
 import { clockFrom } from '../core/scheduler-clock';
 import { configObject, listenerSetting, numberSetting } from '../core/settings';
@@ -21,6 +22,8 @@ export interface RateLimiterGauges {
   /** When a hold ends, in milliseconds on the limiter's clock. */
   readonly heldUntil?: number;
   readonly holdReason?: string;
+  /** How the process stands in its fleet; absent without one. */
+  readonly fleet?: FleetState;
 }
 
 /** What a snapshot tells of a cache. */

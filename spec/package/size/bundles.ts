@@ -37,4 +37,5 @@ export const bundles: readonly Bundle[] = [
   { face: 'openai', budget: 1_700 },
   { face: 'testing', budget: 5_850 },
   { face: 'disk', budget: 4_400 },
+  { face: 'redis', budget: 13_000 },
 ];
