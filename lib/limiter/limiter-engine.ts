@@ -48,6 +48,8 @@ export interface FailureVerdict {
 export class LimiterEngine implements StartGate, Walls {
   readonly clock: Clock;
   readonly queue: AdmissionQueue;
+  /** Its place among the processes that share the limits. */
+  readonly fleet: FleetMember | undefined;
   readonly #gates: StartGates;
   readonly #causes: RefusalCauses;
   readonly #meter = new RateMeter();
@@ -72,12 +74,7 @@ export class LimiterEngine implements StartGate, Walls {
       this.#budgets.add(new SlidingWindowBudget(known));
     }
     this.queue = new AdmissionQueue(clock, this, this);
-    this.#budgets.fleet = joinFleet(settings, clock, this.queue, () => this.changed());
-  }
-
-  /** Its place among the processes that share the limits. */
-  get fleet(): FleetMember | undefined {
-    return this.#budgets.fleet;
+    this.fleet = this.#budgets.fleet = joinFleet(settings, clock, this.queue, () => this.changed());
   }
 
   set isPaused(paused: boolean) {
