@@ -122,8 +122,6 @@ export class LimiterEngine implements StartGate, Walls {
         ? everySlotTaken
         : head && this.#gates.explain({ ...head, receipt: this.#receiptOf(head.id) }, now);
     const budgets = this.#budgets.states(now);
-    const requests = tightest(budgets, 'requests');
-    const tokens = tightest(budgets, 'tokens');
     return {
       currentInterval: Math.max(pace.interval(now), learned.spacing),
       callRate: this.#meter.rate(now),
@@ -143,8 +141,7 @@ export class LimiterEngine implements StartGate, Walls {
       ...(learned.isKnown && { learnedRate: learned.perSecond }),
       ...(maxRunning < Infinity && { maxRunning }),
       budgets,
-      ...(requests && { requests }),
-      ...(tokens && { tokens }),
+      ...tightest(budgets),
       ...(this.fleet && { fleet: this.fleet.state }),
     };
   }

@@ -41,8 +41,14 @@ export interface RateLimiterState {
   readonly fleet?: FleetState;
 }
 
-/** The tightest limit by the minute of what it counts. */
-export function tightest(
+/** The tightest limits by the minute, of requests and of tokens. */
+export function tightest(budgets: readonly BudgetState[]): Pick<RateLimiterState, 'requests' | 'tokens'> {
+  const requests = tightestOf(budgets, 'requests');
+  const tokens = tightestOf(budgets, 'tokens');
+  return { ...(requests && { requests }), ...(tokens && { tokens }) };
+}
+
+function tightestOf(
   budgets: readonly BudgetState[],
   counted: LimitedDimension,
 ): { perMinute: number; remaining: number } | undefined {
