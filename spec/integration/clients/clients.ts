@@ -1,7 +1,10 @@
 /* eslint-disable rxjs-x/no-ignored-default-value -- an answer without a value fails as it should */
+import { createOpenAI } from '@ai-sdk/openai';
 import Anthropic from '@anthropic-ai/sdk';
 import { GoogleGenAI } from '@google/genai';
+import { ChatOpenAI } from '@langchain/openai';
 import { Mistral } from '@mistralai/mistralai';
+import { generateText } from 'ai';
 import axios from 'axios';
 import { CohereClientV2 } from 'cohere-ai';
 import Groq from 'groq-sdk';
@@ -53,7 +56,7 @@ export const clients: Readonly<Record<string, Client>> = {
       model,
       contents: 'question',
     }),
-  // It has no timeout.
+  // It has no timeout; neither has the AI SDK.
   ollama: (host) =>
     new Ollama({
       host,
@@ -71,4 +74,13 @@ export const clients: Readonly<Record<string, Client>> = {
       { model, messages },
       { maxRetries: 0, timeoutInSeconds: timeout / 1000 },
     ),
+  ai: (baseURL) =>
+    generateText({
+      model: createOpenAI({ apiKey, baseURL }).chat(model),
+      prompt: 'question',
+      maxRetries: 0,
+      abortSignal: AbortSignal.timeout(timeout),
+    }),
+  '@langchain/openai': (baseURL) =>
+    new ChatOpenAI({ apiKey, model, timeout, maxRetries: 0, configuration: { baseURL } }).invoke('question'),
 };
