@@ -8,12 +8,10 @@ export type {
   SimulatedProviderConfig,
   SimulatedRetryAfter,
   SimulatedSituation,
+  StreamingConfig,
 } from './testing/provider-config';
 export type { RequestTokens } from './testing/request-tokens';
+export type { SimulatedChunk } from './testing/simulated-stream';
 export { SimulatedProviderError } from './testing/simulated-error';
-export {
-  SimulatedProvider,
-  type SimulatedAnswer,
-  type SimulatedCallContext,
-  type SimulatedProviderStatistics,
-} from './testing/simulated-provider';
+export type { SimulatedAnswer, SimulatedCallContext } from './testing/simulated-answer';
+export { SimulatedProvider, type SimulatedProviderStatistics } from './testing/simulated-provider';

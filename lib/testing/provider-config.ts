@@ -90,6 +90,16 @@ export interface LatencyConfig {
   readonly knee?: number | undefined;
 }
 
+/** How answers are streamed. */
+export interface StreamingConfig {
+  /** Milliseconds from the call to its first token. Default: `latency.base`. */
+  readonly timeToFirstToken?: number | undefined;
+  /** Tokens a second after that; `Infinity` for all at once. Default: one each `latency.perOutputToken` milliseconds. */
+  readonly tokensPerSecond?: number | undefined;
+  /** The chance, from 0 to 1, that the connection breaks off after the first token and before the last. Default 0. */
+  readonly deathRate?: number | undefined;
+}
+
 /** What a provider knows when it decides whether to refuse a call. */
 export interface SimulatedSituation {
   /** Milliseconds since the provider was made. */
@@ -138,6 +148,8 @@ export interface SimulatedProviderConfig<R = unknown> {
   readonly tokensOf?: ((request: R) => RequestTokens) | undefined;
   /** How long answers take. */
   readonly latency?: LatencyConfig | undefined;
+  /** How answers are streamed. */
+  readonly streaming?: StreamingConfig | undefined;
   /** Times in which calls fail. Default: none. */
   readonly outages?: readonly SimulatedOutage[] | undefined;
   /**

@@ -15,6 +15,7 @@ import type {
   SimulatedOutage,
   SimulatedProviderConfig,
   SimulatedRetryAfter,
+  StreamingConfig,
 } from './provider-config';
 import type { RequestTokens } from './request-tokens';
 
@@ -45,6 +46,9 @@ export interface OutageSettings {
 /** A neighbour with all defaults filled in. */
 export type NeighbourSettings = Complete<SimulatedNeighbour>;
 
+/** How answers are streamed, with all defaults filled in. */
+export type StreamingSettings = Complete<StreamingConfig>;
+
 /** The whole config with all defaults filled in. */
 export interface ProviderSettings<R> {
   readonly limits: readonly LimitSettings[];
@@ -54,6 +58,7 @@ export interface ProviderSettings<R> {
   readonly refuse: SimulatedProviderConfig<R>['refuse'];
   readonly tokensOf: ((request: R) => RequestTokens) | undefined;
   readonly latency: Complete<LatencyConfig>;
+  readonly streaming: StreamingSettings;
   readonly outages: readonly OutageSettings[];
   readonly neighbours: readonly NeighbourSettings[];
   readonly seed: number;
@@ -73,6 +78,7 @@ export function settingsOf<R>(given: SimulatedProviderConfig<R> | undefined): Pr
     refuse: true,
     tokensOf: true,
     latency: true,
+    streaming: true,
     outages: true,
     neighbours: true,
     seed: true,
@@ -85,6 +91,7 @@ export function settingsOf<R>(given: SimulatedProviderConfig<R> | undefined): Pr
   ) {
     throw new TypeError('scheduler must be an RxJS scheduler.');
   }
+  const latency = latencySettings(config.latency);
   return {
     limits: list('limits', config.limits, limitSettings),
     headers: choiceSetting('headers', config.headers, 'openai', [
@@ -105,7 +112,8 @@ export function settingsOf<R>(given: SimulatedProviderConfig<R> | undefined): Pr
     refusedCallsCount: switchSetting('refusedCallsCount', config.refusedCallsCount, true),
     refuse: functionSetting('refuse', config.refuse),
     tokensOf: functionSetting('tokensOf', config.tokensOf),
-    latency: latencySettings(config.latency),
+    latency,
+    streaming: streamingSettings(config.streaming, latency),
     outages: list('outages', config.outages, outageSettings),
     neighbours: list('neighbours', config.neighbours, neighbourSettings),
     seed: numberSetting('seed', config.seed, 1, { whole: true }),
@@ -168,6 +176,23 @@ function latencySettings(latency: LatencyConfig | undefined): Complete<LatencyCo
   };
 }
 
+function streamingSettings(
+  streaming: StreamingConfig | undefined,
+  { base, perOutputToken }: Complete<LatencyConfig>,
+): StreamingSettings {
+  const config: StreamingConfig = configObject('streaming', streaming);
+  onlyFields('streaming', config, { timeToFirstToken: true, tokensPerSecond: true, deathRate: true });
+  const { timeToFirstToken, tokensPerSecond, deathRate } = config;
+  return {
+    timeToFirstToken: numberSetting('streaming.timeToFirstToken', timeToFirstToken, base),
+    tokensPerSecond: numberSetting('streaming.tokensPerSecond', tokensPerSecond, 1000 / perOutputToken, {
+      above: true,
+      infinite: true,
+    }),
+    deathRate: numberSetting('streaming.deathRate', deathRate, 0, { max: 1 }),
+  };
+}
+
 function outageSettings(field: string, outage: SimulatedOutage): OutageSettings {
   onlyFields(field, outage, { from: true, until: true, failureRate: true, status: true, retryAfter: true });
   const failureRate = requiredNumber(`${field}.failureRate`, outage.failureRate);
@@ -211,7 +236,7 @@ function neighbourSettings(field: string, neighbour: SimulatedNeighbour): Neighb
 function onlyFields<T extends object>(
   field: string,
   value: T,
-  known: Readonly<Record<keyof Required<T>, true>>,
+  known: Readonly<Record<keyof Complete<T>, true>>,
 ): void {
   if (typeof value !== 'object' || value === (null as unknown)) {
     throw new TypeError(`${field} must be an object.`);

@@ -1,8 +1,8 @@
 import { Observable, type Subscriber } from 'rxjs';
-import type { ProviderFeedback } from '../core/call';
-import type { Cancel, Clock } from '../core/clock';
+import type { Clock } from '../core/clock';
 import { clockFrom } from '../core/scheduler-clock';
 import { numberSetting } from '../core/settings';
+import type { StreamCall } from '../core/stream';
 import { failure, refusal, refusalOutsideLimits } from './error-answers';
 import { headerWriters } from './header-writers';
 import { Neighbours } from './neighbours';
@@ -12,23 +12,14 @@ import { seededRandom, type Random } from './random';
 import { checkedTokens, estimatedTokens, type RequestTokens } from './request-tokens';
 import type { SimulatedProviderError } from './simulated-error';
 import { costOf, limitFrom, type CallCost, type SimulatedLimit } from './simulated-limit';
+import {
+  wholeAnswers,
+  type AnswerForm,
+  type SimulatedAnswer,
+  type SimulatedCallContext,
+} from './simulated-answer';
+import { simulatedChunks, streamedAnswers, type SimulatedChunk } from './simulated-stream';
 import { Timetable } from './timetable';
-
-/** What a simulated provider answers. */
-export interface SimulatedAnswer {
-  /** `answer 1` to the first call that the provider was sent, `answer 2` to the second, and so on. */
-  readonly content: string;
-  /** The tokens that the call was billed. */
-  readonly usage: { readonly inputTokens: number; readonly outputTokens: number };
-}
-
-/** The part of rxllm's `CallContext` that a simulated call uses; calls outside rxllm's operators may leave it out. */
-export interface SimulatedCallContext {
-  /** Hears headers and usage just before the answer. */
-  readonly report?: ((feedback: ProviderFeedback) => void) | undefined;
-  /** Aborting it cancels the answer, which then errors with the signal's reason. */
-  readonly signal?: AbortSignal | undefined;
-}
 
 /** The calls of a simulated provider so far: `calls` is the sum of all others but `mostRunning`. */
 export interface SimulatedProviderStatistics {
@@ -38,11 +29,11 @@ export interface SimulatedProviderStatistics {
   readonly answered: number;
   /** Calls that heard a 429. */
   readonly refused: number;
-  /** Calls that heard a 5xx of an outage. */
+  /** Calls that heard a 5xx of an outage, or whose stream broke off. */
   readonly failed: number;
-  /** Calls whose caller left before hearing anything. */
+  /** Calls whose caller left before hearing anything, or before the end of a stream. */
   readonly aborted: number;
-  /** Calls that have not heard anything yet, those that will be refused included. */
+  /** Calls that have not heard anything yet, those that will be refused included, and streams that run. */
   readonly running: number;
   /** The most calls that ran at any time. */
   readonly mostRunning: number;
@@ -89,6 +80,8 @@ export class SimulatedProvider<R = unknown> {
   readonly #neighbours: Neighbours;
   readonly #outageRandom: Random;
   readonly #timetable: Timetable;
+  readonly #whole: AnswerForm<SimulatedAnswer>;
+  readonly #streamed: AnswerForm<SimulatedChunk>;
   #served = 0;
   #calls = 0;
   #running = 0;
@@ -104,6 +97,8 @@ export class SimulatedProvider<R = unknown> {
     this.#neighbours = new Neighbours(this.#settings.neighbours, this.#settings.seed);
     this.#outageRandom = seededRandom(this.#settings.seed);
     this.#timetable = new Timetable(this.#clock);
+    this.#whole = wholeAnswers(this.#settings.latency);
+    this.#streamed = streamedAnswers(this.#settings, this.#timetable);
   }
 
   /**
@@ -119,7 +114,21 @@ export class SimulatedProvider<R = unknown> {
    * @param context where to report to, as rxllm's operators pass it
    */
   readonly call = (request: R, context?: SimulatedCallContext): Observable<SimulatedAnswer> =>
-    new Observable((subscriber) => this.#start(request, context, subscriber));
+    new Observable((subscriber) => this.#start(request, context, subscriber, this.#whole));
+
+  /**
+   * The same call with its answer in chunks, a token each, for `optimizer.stream`, `optimizeStream` and
+   * `streamWithConcurrency`. Headers are reported just before the first token; the usage is on the last. A stream that
+   * dies errors as `fetch` does when a connection breaks off.
+   *
+   * @example
+   * optimizer.stream(provider.stream, 'Why is gold up?').subscribe(({ content }) => show(content));
+   */
+  readonly stream: StreamCall<R, SimulatedChunk, SimulatedAnswer> = {
+    open: (request, context?: SimulatedCallContext) =>
+      new Observable((subscriber) => this.#start(request, context, subscriber, this.#streamed)),
+    ...simulatedChunks,
+  };
 
   /**
    * When the books would admit this request if it came then and nothing else came before: now or later, in whole
@@ -160,10 +169,11 @@ export class SimulatedProvider<R = unknown> {
     return { calls: this.#calls, ...this.#ended, running: this.#running, mostRunning: this.#mostRunning };
   }
 
-  #start(
+  #start<T>(
     request: R,
     context: SimulatedCallContext | undefined,
-    subscriber: Subscriber<SimulatedAnswer>,
+    subscriber: Subscriber<T>,
+    form: AnswerForm<T>,
   ): void {
     const signal = context?.signal;
     if (signal?.aborted) {
@@ -177,18 +187,19 @@ export class SimulatedProvider<R = unknown> {
     this.#served += isServed ? 1 : 0;
     this.#running++;
     this.#mostRunning = Math.max(this.#mostRunning, this.#running);
+    let isOver = false;
     const end = (how: Verdict['kind'] | 'aborted') => {
+      isOver = true;
       this.#ended[how]++;
       this.#running--;
       this.#served -= isServed ? 1 : 0;
     };
 
-    let cancel: Cancel | undefined = this.#timetable.set(this.#latencyOf(verdict, tokens), () => {
-      cancel = undefined;
-      end(verdict.kind);
-      if (verdict.kind === 'answered') {
-        answer(number, tokens, verdict.headers, context, subscriber);
+    let cancel = this.#timetable.set(this.#latencyOf(verdict, form.latencyOf(tokens)), () => {
+      if (isServed) {
+        cancel = form.give({ number, tokens, headers: verdict.headers }, context, subscriber, end);
       } else {
+        end(verdict.kind);
         subscriber.error(verdict.error);
       }
     });
@@ -196,7 +207,7 @@ export class SimulatedProvider<R = unknown> {
     signal?.addEventListener('abort', onAbort, { once: true });
     subscriber.add(() => {
       signal?.removeEventListener('abort', onAbort);
-      if (cancel) {
+      if (!isOver) {
         cancel();
         end('aborted');
       }
@@ -292,31 +303,8 @@ export class SimulatedProvider<R = unknown> {
     return tokensOf ? checkedTokens(tokensOf(request)) : estimatedTokens(request);
   }
 
-  #latencyOf({ kind }: Verdict, { output }: RequestTokens): number {
-    const { base, perOutputToken, refusal: refusalLatency, knee } = this.#settings.latency;
-    return Math.round(
-      kind === 'answered'
-        ? (base + perOutputToken * output) * Math.max(1, this.#served / knee)
-        : refusalLatency,
-    );
+  #latencyOf({ kind }: Verdict, answered: number): number {
+    const { refusal: refusalLatency, knee } = this.#settings.latency;
+    return Math.round(kind === 'answered' ? answered * Math.max(1, this.#served / knee) : refusalLatency);
   }
-}
-
-function answer(
-  number: number,
-  { input, output }: RequestTokens,
-  headers: Record<string, string>,
-  context: SimulatedCallContext | undefined,
-  subscriber: Subscriber<SimulatedAnswer>,
-): void {
-  const usage = { inputTokens: input, outputTokens: output };
-  try {
-    context?.report?.({ headers, usage });
-  } catch (error) {
-    // One caller's mistake must not keep the others that are due now from their answers.
-    subscriber.error(error);
-    return;
-  }
-  subscriber.next({ content: `answer ${number}`, usage });
-  subscriber.complete();
 }

@@ -15,16 +15,12 @@ type Call = StreamCall<string, string, string>;
 /** Streams what is prepared, the last for all that follow, and notes what became of each. */
 class PreparedStreams {
   readonly signals: AbortSignal[] = [];
-  readonly #streams: readonly Observable<string>[];
+  readonly call: Call;
 
   constructor(...streams: readonly Observable<string>[]) {
-    this.#streams = streams;
-  }
-
-  get call(): Call {
-    return joining((_: string, { signal }: CallContext) => {
+    this.call = joining((_: string, { signal }: CallContext) => {
       this.signals.push(signal);
-      return this.#streams[Math.min(this.signals.length, this.#streams.length) - 1]!;
+      return streams[Math.min(this.signals.length, streams.length) - 1]!;
     });
   }
 }
@@ -33,11 +29,7 @@ class PreparedStreams {
 function told(
   marbles: string,
   subscribers: readonly { readonly at: number; readonly leavesAt?: number }[],
-  options: {
-    readonly config?: OptimizerConfig;
-    readonly call?: Partial<Call>;
-    readonly error?: unknown;
-  } = {},
+  options: { readonly config?: OptimizerConfig; readonly error?: unknown } = {},
 ): { heard: string[]; streams: PreparedStreams; events: HeardEvents } {
   return inVirtualTime((scheduler) => {
     const streams = new PreparedStreams(
@@ -47,12 +39,11 @@ function told(
     const optimizer = new LLMCallOptimizer({ scheduler, ...options.config });
     optimizer.events$.subscribe(events);
     const heard = subscribers.map(() => '');
-    const call = { ...streams.call, ...options.call };
     for (const [index, { at, leavesAt }] of subscribers.entries()) {
       const subscription = timer(at, scheduler)
         .pipe(
           map(() => 'q'),
-          optimizer.optimizeStream(call),
+          optimizer.optimizeStream(streams.call),
           showItems(),
         )
         .subscribe((item) => (heard[index] = `${heard[index]!}${scheduler.now()}${item} `));
@@ -119,12 +110,11 @@ describe('joining a running stream', () => {
         scheduler.createColdObservable('a-b|'),
       );
       const optimizer = new LLMCallOptimizer({ scheduler, retry: { random: () => 0, baseDelay: 1 } });
-      const { call } = prepared;
       for (const at of [0, 1]) {
         timer(at, scheduler)
           .pipe(
             map(() => 'q'),
-            optimizer.optimizeStream(call),
+            optimizer.optimizeStream(prepared.call),
             showItems(),
           )
           .subscribe((item) => streams.push(item));
@@ -371,7 +361,7 @@ describe('what is kept', () => {
           cacheTtl: 5,
           cache: config,
           retry: false,
-        } as OptimizerConfig);
+        });
         const heard: string[] = [];
         merge(...[0, 10, 20].map((at) => timer(at, scheduler)))
           .pipe(

@@ -73,6 +73,9 @@ const wrong: readonly [wrong: unknown, error: typeof TypeError | typeof RangeErr
   [{ neighbours: [{ requestsPerMinute: 1, from: -1 }] }, RangeError, 'neighbours[0].from'],
   [{ neighbours: [{ requestsPerMinute: 1, from: 2, until: 1 }] }, RangeError, 'neighbours[0].until'],
   [{ neighbours: [{ requestsPerMinute: 1, arrivals: 'bursts' }] }, TypeError, 'neighbours[0].arrivals'],
+  [{ streaming: { rate: 1 } }, TypeError, "streaming must not have a field 'rate'"],
+  [{ streaming: { tokensPerSecond: 0 } }, RangeError, 'streaming.tokensPerSecond'],
+  [{ streaming: { deathRate: 1.1 } }, RangeError, 'streaming.deathRate'],
   [{ seed: 1.5 }, RangeError, 'seed must be'],
   [{ scheduler: {} }, TypeError, 'scheduler must be an RxJS scheduler'],
 ];
