@@ -118,7 +118,7 @@ export class LimiterEngine implements StartGate, Walls {
       head === 'no-slot'
         ? everySlotTaken
         : head && this.#gates.explain({ ...head, receipt: this.#receiptOf(head.id) }, now);
-    const budgets = this.#budgets.states(now);
+    const budgets = this.#budgets.states(now, this.#running.values());
     const requests = tightest(budgets, 'requests');
     const tokens = tightest(budgets, 'tokens');
     return {
