@@ -58,6 +58,7 @@ export type { CallMetrics } from './stats/call-metrics';
 export type { ModelPrice, PriceTable } from './stats/prices';
 export type { ErrorKind } from './stats/error-kinds';
 export type { Distribution } from './stats/latency-histogram';
+export { prometheusText, type StatsSource } from './stats/prometheus-text';
 export type { CallTimes, ErrorCounts, OutcomeCounts } from './stats/request-fold';
 export { classifyError, type ErrorClassification, type ErrorClassifier } from './provider/classify-error';
 export type { StatedLimit } from './provider/rate-limit-headers';
