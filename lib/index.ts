@@ -56,7 +56,7 @@ export {
 export type { StreamMetrics } from './stats/stream-metrics';
 export type { CallMetrics } from './stats/call-metrics';
 export type { ModelPrice, PriceTable } from './stats/prices';
-export type { ErrorKind } from './stats/error-kinds';
+export { errorKindOf, type ErrorKind } from './stats/error-kinds';
 export type { Distribution } from './stats/latency-histogram';
 export { prometheusText, type StatsSource } from './stats/prometheus-text';
 export type { CallTimes, ErrorCounts, OutcomeCounts } from './stats/request-fold';
