@@ -1,10 +1,13 @@
-import type { Distribution, ErrorKind, StatsSnapshot } from '../index';
+import type { CallEvent, ErrorKind, StatsSnapshot } from '../index';
 import type { LivePoint } from './live-state';
 import type { LastMinute } from './verdict';
 
 /** Milliseconds between points at least, and how many are kept: ten minutes. */
 const spacing = 1000;
 const mostPoints = 600;
+
+/** Times that a point is made of at most. */
+const mostTimes = 5000;
 
 const minute = 60_000;
 
@@ -14,10 +17,21 @@ export class History {
   #last: StatsSnapshot | undefined;
   /** The snapshots of the last minute. */
   #recent: StatsSnapshot[] = [];
+  /** What calls took, and what starts waited, since the last point. */
+  #calls: number[] = [];
+  #waits: number[] = [];
 
   /** The points after a time. */
   since(time: number): LivePoint[] {
     return this.#points.filter(({ at }) => at > time);
+  }
+
+  next(event: CallEvent): void {
+    if (event.type === 'finished' && event.result !== 'aborted' && this.#calls.length < mostTimes) {
+      this.#calls.push(event.latency);
+    } else if (event.type === 'started' && this.#waits.length < mostTimes) {
+      this.#waits.push(event.waited);
+    }
   }
 
   add(snapshot: StatsSnapshot): void {
@@ -26,7 +40,16 @@ export class History {
       return;
     }
     if (last) {
-      this.#points.push(pointBetween(last, snapshot));
+      this.#points.push({
+        ...ratesBetween(last, snapshot),
+        ...(this.#calls.length > 0 && {
+          callP50: quantile(this.#calls, 0.5),
+          callP95: quantile(this.#calls, 0.95),
+        }),
+        ...(this.#waits.length > 0 && { waitP95: quantile(this.#waits, 0.95) }),
+      });
+      this.#calls = [];
+      this.#waits = [];
       if (this.#points.length > mostPoints) {
         this.#points.shift();
       }
@@ -52,41 +75,19 @@ export class History {
   }
 }
 
-function pointBetween(before: StatsSnapshot, now: StatsSnapshot): LivePoint {
+function ratesBetween(before: StatsSnapshot, now: StatsSnapshot): LivePoint {
   const seconds = (now.at - before.at) / 1000;
-  const perSecond = (count: (snapshot: StatsSnapshot) => number) => (count(now) - count(before)) / seconds;
-  const callP50 = quantile(before.times.call, now.times.call, 0.5);
-  const callP95 = quantile(before.times.call, now.times.call, 0.95);
-  const waitP95 = quantile(before.times.wait, now.times.wait, 0.95);
   return {
     at: now.at,
-    received: perSecond(({ metrics }) => metrics.totalCalls),
-    settled: perSecond(({ outcomes }) => sumOf(outcomes)),
-    failed: perSecond(({ outcomes }) => outcomes.failed),
+    received: (now.metrics.totalCalls - before.metrics.totalCalls) / seconds,
+    settled: (sumOf(now.outcomes) - sumOf(before.outcomes)) / seconds,
+    failed: (now.outcomes.failed - before.outcomes.failed) / seconds,
     oldestWait: now.executor.oldestWait,
-    ...(callP50 !== undefined && { callP50 }),
-    ...(callP95 !== undefined && { callP95 }),
-    ...(waitP95 !== undefined && { waitP95 }),
   };
 }
 
-/** The quantile of what was measured in between, from the bounds of its bucket; undefined if nothing was. */
-function quantile(before: Distribution, now: Distribution, share: number): number | undefined {
-  const rank = share * (now.count - before.count);
-  if (rank === 0) {
-    return undefined;
-  }
-  let lower = 1;
-  let below = 0;
-  for (const [index, { upTo, count }] of now.buckets.entries()) {
-    const within = count - (before.buckets[index]?.count ?? 0);
-    if (within >= rank) {
-      return lower * (upTo / lower) ** ((rank - below) / (within - below));
-    }
-    lower = upTo;
-    below = within;
-  }
-  return lower;
+function quantile(times: number[], share: number): number {
+  return times.sort((one, other) => one - other)[Math.ceil(times.length * share) - 1]!;
 }
 
 function sumOf(counts: Readonly<Record<string, number>>): number {

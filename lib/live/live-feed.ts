@@ -1,5 +1,5 @@
 import { clearInterval, setInterval } from 'node:timers';
-import type { ErrorKind, LLMCallOptimizer } from '../index';
+import type { CallEvent, ErrorKind, LLMCallOptimizer } from '../index';
 import { errorHints } from './hints';
 import { History } from './history';
 import { LaneWaits } from './lane-waits';
@@ -38,9 +38,13 @@ export class LiveFeed {
       error: end,
       complete: end,
     });
-    if (settings.lanes > 0) {
-      watching.add(optimizer.events$.subscribe({ next: (event) => this.#lanes.next(event), error: end }));
-    }
+    const next = (event: CallEvent) => {
+      this.#history.next(event);
+      if (settings.lanes > 0) {
+        this.#lanes.next(event);
+      }
+    };
+    watching.add(optimizer.events$.subscribe({ next, error: end }));
     this.#stop = () => watching.unsubscribe();
   }
 

@@ -2,8 +2,9 @@ import type { ErrorKind, StatsSnapshot } from '../index';
 import { errorHints, gateAdvice } from './hints';
 import type { Verdict } from './live-state';
 
-/** Milliseconds: when somebody has waited for longer, it is worth a look. */
+/** Milliseconds: when somebody has waited for longer, it is worth a look; when nobody starts for longer, it is bad. */
 const longWait = 30_000;
+const longHold = 60_000;
 
 /** What happened in the last minute. */
 export interface LastMinute {
@@ -11,6 +12,15 @@ export interface LastMinute {
   /** Calls that ended. */
   readonly calls: number;
 }
+
+/** Kinds that say only that requests are held; the gate that holds them says why. */
+const ofWaiting: ReadonlySet<ErrorKind> = new Set<ErrorKind>([
+  'deadline-exceeded',
+  'queue-overflow',
+  'quota-spent',
+]);
+/** Kinds that say nothing of what is wrong: refusals are tried again. */
+const harmless: ReadonlySet<ErrorKind> = new Set<ErrorKind>(['rate-limited', 'closed']);
 
 /** Says what holds the next request, until when, and what to do. */
 export function verdictOf(
@@ -30,23 +40,26 @@ export function verdictOf(
       advice: 'Send one: it shows here within a second.',
     };
   }
-  const [kind, count] = worstOf(errors);
-  if (kind && count * 2 > calls && next?.gate !== 'hold' && next?.gate !== 'outage') {
-    const text = `${count} of ${Math.max(calls, count)} calls of the last minute failed: ${kind}.`;
-    return { tone: 'bad', text, ...(heldUntil && { until: heldUntil }), advice: errorHints[kind] };
+  const all = (Object.entries(errors) as [ErrorKind, number][]).sort(([, one], [, other]) => other - one);
+  const [failure, failures = 0] = all.find(([kind]) => !ofWaiting.has(kind) && !harmless.has(kind)) ?? [];
+  const [waited, givenUp = 0] = all.find(([kind]) => ofWaiting.has(kind)) ?? [];
+  const vain = givenUp > 0 ? ` Requests fail for it: ${givenUp} in the last minute (${waited!}).` : '';
+  if (failure && failures * 2 > calls && next?.gate !== 'hold' && next?.gate !== 'outage') {
+    const text = `${failures} of ${Math.max(calls, failures)} calls of the last minute failed (${failure}).`;
+    return { tone: 'bad', text, advice: errorHints[failure] };
   }
   if (next) {
-    const isStuck = next.gate === 'hold' || next.gate === 'outage';
+    const { gate, reason, opensAt } = next;
+    const isStuck = gate === 'hold' || gate === 'outage' || (opensAt ?? at) - at > longHold;
     return {
-      tone: isStuck ? 'bad' : next.gate === 'pause' || executor.oldestWait > longWait ? 'warning' : 'good',
-      text: next.reason,
-      ...(next.opensAt !== undefined && { until: next.opensAt }),
-      advice: gateAdvice[next.gate],
+      tone: isStuck || vain ? 'bad' : gate === 'pause' || executor.oldestWait > longWait ? 'warning' : 'good',
+      text: reason + vain,
+      ...(opensAt !== undefined && { until: opensAt }),
+      advice: gateAdvice[gate],
     };
   }
   if (heldUntil !== undefined && heldUntil > at) {
-    const text =
-      'The provider lets nothing through, and nobody waits for it: who may not wait so long fails at once.';
+    const text = `The provider serves nothing for now.${vain}`;
     return { tone: 'bad', text, until: heldUntil, advice: errorHints['quota-spent'] };
   }
   if (executor.queued > 0) {
@@ -56,15 +69,6 @@ export function verdictOf(
   return executor.active > 0
     ? { tone: 'good', text: `Nothing waits; ${counted(executor.active, 'call')} running.`, advice: '' }
     : { tone: 'idle', text: 'Nothing waits and nothing runs.', advice: '' };
-}
-
-function worstOf(errors: LastMinute['errors']): [kind: ErrorKind | undefined, count: number] {
-  // What is refused is tried again, and says nothing of what is wrong.
-  const failures = Object.entries(errors).filter(([kind]) => kind !== 'rate-limited') as [
-    ErrorKind,
-    number,
-  ][];
-  return failures.sort(([, one], [, other]) => other - one)[0] ?? [undefined, 0];
 }
 
 function counted(count: number, noun: string): string {

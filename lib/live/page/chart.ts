@@ -41,6 +41,11 @@ function dataOf({ points, lines, isLogarithmic }: ChartProps): uPlot.AlignedData
   ];
 }
 
+/** The marks of a logarithmic axis. */
+function decades(most: number): number[] {
+  return Array.from({ length: Math.round(Math.log10(most)) + 1 }, (_, index) => 10 ** index);
+}
+
 /** The last ten minutes, a point a second. */
 export function Chart(props: ChartProps) {
   const { label, lines, shown, isLogarithmic, points, theme } = props;
@@ -64,9 +69,9 @@ export function Chart(props: ChartProps) {
         legend: { show: false },
         cursor: { drag: { x: false, y: false } },
         scales: {
+          // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- the types alone have the enum of uPlot
           y: isLogarithmic
             ? {
-                // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- uPlot's enum has no values to import
                 distr: 3,
                 range: (_plot, _least, most) => [
                   floor,
@@ -76,10 +81,13 @@ export function Chart(props: ChartProps) {
             : { range: (_plot, _least, most) => [0, Math.max(1, (most || 0) * 1.1)] },
         },
         axes: [
-          { ...axis, values: '{HH}:{mm}:{ss}', space: 90 },
+          { ...axis, values: '{HH}:{mm}:{ss}', space: 90, size: 28 },
           {
             ...axis,
             size: 62,
+            ...(isLogarithmic && {
+              splits: (_plot: uPlot, _axis: number, _least: number, most: number) => decades(most),
+            }),
             values: (_plot, values: (number | null)[]) =>
               values.map((value) => (value === null ? '' : shown(value))),
           },

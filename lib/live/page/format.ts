@@ -27,9 +27,16 @@ export function time(milliseconds: number): string {
   return minutes < 100 ? `${minutes} min` : `${(minutes / 60).toFixed(0)} h`;
 }
 
-/** The time of day of a moment. */
-export function clock(moment: number): string {
-  return new Date(moment).toLocaleTimeString('en-GB');
+/**
+ * A moment: the time of day, and the day if it is not soon.
+ *
+ * @param left milliseconds until then
+ */
+export function moment(at: number, left: number): string {
+  return new Date(at).toLocaleString('en-GB', {
+    timeStyle: 'medium',
+    ...(left > 12 * 3_600_000 && { dateStyle: 'medium' }),
+  });
 }
 
 export function percent(share: number): string {

@@ -2,7 +2,7 @@ import htm from 'htm';
 import { h, type ComponentChildren } from 'preact';
 import type { LivePoint, LiveState } from '../live-state';
 import { Chart, type Line } from './chart';
-import { clock, count, money, percent, rate, time } from './format';
+import { count, moment, money, percent, rate, time } from './format';
 
 const html = htm.bind(h);
 
@@ -43,7 +43,7 @@ export function VerdictBanner({ state: { verdict, snapshot } }: View) {
   const left = until === undefined ? 0 : until - snapshot.at;
   return html`<section class=${`verdict ${tone}`} role="status" aria-label="What holds the next request">
     <p class="text">
-      ${text}${left > 500 && html` <span class="until">Until ${clock(until!)}, another ${time(left)}.</span>`}
+      ${text}${left > 500 && html` <span class="until">Until ${moment(until!, left)} (${time(left)}).</span>`}
     </p>
     <p class="advice">${advice}</p>
   </section>`;
@@ -144,8 +144,8 @@ export function Budgets({ state: { snapshot } }: View) {
     }
     ${budgets.map(
       ({ name, dimension, source, limit, window, remaining, inFlight, fullAt, foreignPerMinute }) => {
-        const open = Math.min(limit, Math.max(0, inFlight));
-        const used = Math.min(limit, Math.max(0, limit - remaining - open));
+        const used = Math.min(limit, Math.max(0, limit - remaining));
+        const open = Math.min(used, inFlight);
         const full = fullAt - snapshot.at;
         return html`<div class="budget">
           <p>
@@ -160,15 +160,17 @@ export function Budgets({ state: { snapshot } }: View) {
             aria-valuemax=${limit}
             aria-valuenow=${Math.round(limit - Math.max(0, remaining))}
           >
-            <span class="used" style=${{ width: `${(used / limit) * 100}%` }}></span
+            <span class="used" style=${{ width: `${((used - open) / limit) * 100}%` }}></span
             ><span class="open" style=${{ width: `${(open / limit) * 100}%` }}></span>
           </div>
           <p class="note">
-            ${count(used)} used, ${count(open)} in flight,
-            ${full > 1000 ? `all there again in ${time(full)}` : 'all there'},
-            ${source === 'given' ? 'given by you' : 'stated by the provider'}${
-              foreignPerMinute >= 1 && `, others take ${count(foreignPerMinute)} a minute`
-            }
+            ${[
+              `${count(used)} used`,
+              `${count(inFlight)} in flight`,
+              full > 1000 ? `all there again in ${time(full)}` : 'all there',
+              source === 'given' ? 'given by you' : 'stated by the provider',
+              ...(foreignPerMinute >= 1 ? [`others take ${count(foreignPerMinute)} a minute`] : []),
+            ].join(', ')}
           </p>
         </div>`;
       },
@@ -288,8 +290,8 @@ export function Errors({ state: { errors } }: View) {
                 ({ kind, count: all, recent, hint }) =>
                   html`<tr class=${recent > 0 ? 'recent' : ''}>
                     <th scope="row">${kind}</th>
-                    <td>${count(recent)}</td>
-                    <td>${count(all)}</td>
+                    <td data-name="last minute">${count(recent)}</td>
+                    <td data-name="in all">${count(all)}</td>
                     <td class="text">${hint}</td>
                   </tr>`,
               )}
