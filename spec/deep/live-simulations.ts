@@ -49,13 +49,13 @@ export const simulations = {
   thousand: {
     provider: {
       limits: [
-        { of: 'requests', limit: 600 },
-        { of: 'tokens', limit: 150_000 },
+        { of: 'requests', limit: 600, depth: 60 },
+        { of: 'tokens', limit: 100_000 },
       ],
     },
     config: { maxConcurrent: 20 },
-    requests: steadily(12, 1000),
-    until: 70_000,
+    requests: steadily(15, 1000),
+    until: 66_000,
   },
   hundredThousand: {
     provider: { limits: [{ of: 'requests', limit: 30_000 }], latency: { base: 400 } },
