@@ -1,4 +1,4 @@
-import type { ErrorKind, GateName } from '../index';
+import type { ErrorKind, GateName } from 'rxllm';
 
 /** What to do about errors. */
 export const errorHints: Readonly<Record<ErrorKind, string>> = {

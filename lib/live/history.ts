@@ -1,4 +1,4 @@
-import type { CallEvent, ErrorKind, StatsSnapshot } from '../index';
+import type { CallEvent, ErrorKind, StatsSnapshot } from 'rxllm';
 import type { LivePoint } from './live-state';
 import type { LastMinute } from './verdict';
 

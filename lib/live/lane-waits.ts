@@ -1,4 +1,4 @@
-import type { CallEvent } from '../index';
+import type { CallEvent } from 'rxllm';
 import type { LiveLane } from './live-state';
 
 type Lane = { -readonly [Field in keyof LiveLane]: LiveLane[Field] };

@@ -1,5 +1,5 @@
 import { clearInterval, setInterval } from 'node:timers';
-import type { CallEvent, ErrorKind, LLMCallOptimizer } from '../index';
+import type { CallEvent, ErrorKind, LLMCallOptimizer } from 'rxllm';
 import { errorHints } from './hints';
 import { History } from './history';
 import { LaneWaits } from './lane-waits';

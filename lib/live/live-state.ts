@@ -1,4 +1,4 @@
-import type { ErrorKind, StatsSnapshot } from '../index';
+import type { ErrorKind, StatsSnapshot } from 'rxllm';
 
 /** One second of the charts. Rates are per second, times milliseconds. */
 export interface LivePoint {

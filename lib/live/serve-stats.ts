@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { LLMCallOptimizer } from '../index';
+import type { LLMCallOptimizer } from 'rxllm';
 import { statsHandler, type StatsHandlerOptions } from './stats-handler';
 
 /** The config of {@link serveStats}. */

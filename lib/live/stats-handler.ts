@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { prometheusText, type LLMCallOptimizer } from '../index';
+import { prometheusText, type LLMCallOptimizer } from 'rxllm';
 import { LiveFeed } from './live-feed';
 import { page } from './page-text';
 

@@ -1,4 +1,4 @@
-import type { ErrorKind, StatsSnapshot } from '../index';
+import type { ErrorKind, StatsSnapshot } from 'rxllm';
 import { errorHints, gateAdvice } from './hints';
 import type { Verdict } from './live-state';
 

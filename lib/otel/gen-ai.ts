@@ -1,4 +1,4 @@
-import type { TokenUsage } from '../index';
+import type { TokenUsage } from 'rxllm';
 
 /**
  * Names of the GenAI semantic conventions (open-telemetry/semantic-conventions-genai, v0.1.0). All that rxllm uses stand

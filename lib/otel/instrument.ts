@@ -1,7 +1,7 @@
 import { context, metrics, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import type { Context, Meter, Span, Tracer } from '@opentelemetry/api';
 import { from, Observable, type ObservableInput, type ObservedValueOf } from 'rxjs';
-import { errorKindOf, type CallContext, type CallEvent, type LLMCallOptimizer } from '../index';
+import { errorKindOf, type CallContext, type CallEvent, type LLMCallOptimizer } from 'rxllm';
 import { commonAttributes, usageAttributes, type GenAIOptions } from './gen-ai';
 import { Instruments, observeSnapshots } from './instruments';
 

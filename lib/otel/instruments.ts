@@ -1,5 +1,5 @@
 import type { BatchObservableCallback, Meter } from '@opentelemetry/api';
-import { errorKindOf, type CallEvent, type StatsSnapshot, type TokenUsage } from '../index';
+import { errorKindOf, type CallEvent, type StatsSnapshot, type TokenUsage } from 'rxllm';
 import { commonAttributes, genAI, type GenAIOptions } from './gen-ai';
 
 /** The metrics that are counted from events, in seconds, requests, calls and tokens. */

@@ -9,6 +9,9 @@ export interface Known {
   readonly points: readonly LivePoint[];
 }
 
+/** The path that the page was mounted under. */
+export const base = location.pathname.replace(/\/?$/, '/');
+
 const pollEvery = 2000;
 /** Milliseconds after which another stream is tried when one has failed. */
 const retryStream = 30_000;
@@ -21,7 +24,6 @@ const mostPoints = 600;
 export function connect(told: (known: Known | undefined, link: Link) => void): {
   setPaused(isPaused: boolean): void;
 } {
-  const base = location.pathname.replace(/\/?$/, '/');
   let points: LivePoint[] = [];
   let known: Known | undefined;
   let stream: EventSource | undefined;

@@ -2,7 +2,7 @@ import htm from 'htm';
 import { h, render } from 'preact';
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import 'uplot/dist/uPlot.min.css';
-import { connect, type Known, type Link } from './connection';
+import { base, connect, type Known, type Link } from './connection';
 import { Budgets, Errors, Flow, Savings, Slots, Times, VerdictBanner, Waits } from './sections';
 import './style.css';
 
@@ -82,7 +82,7 @@ function App() {
           : html`<p class="empty">Waiting for the first figures.</p>`
       }
     </main>
-    <footer><a href="./state.json">state.json</a> <a href="./metrics">metrics</a></footer>
+    <footer><a href=${`${base}state.json`}>state.json</a> <a href=${`${base}metrics`}>metrics</a></footer>
   `;
 }
 

@@ -25,7 +25,9 @@ export const bundles: readonly Bundle[] = [
   alone('unwrapOutcomes', 250),
   alone('AdaptiveRateLimiter', 27_500),
   alone('LLMResultCache', 17_200),
-  alone('CallStats', 3_550),
+  alone('CallStats', 4_600),
+  alone('prometheusText', 1_950),
+  alone('errorKindOf', 1_190),
   alone('AsyncLLMExecutor', 57_500),
   alone('LLMCallOptimizer', 57_500),
   alone('classifyError', 7_000),
@@ -37,4 +39,6 @@ export const bundles: readonly Bundle[] = [
   { face: 'openai', budget: 1_700 },
   { face: 'testing', budget: 5_850 },
   { face: 'disk', budget: 4_400 },
+  { face: 'live', budget: 45_000 },
+  { face: 'otel', budget: 2_000 },
 ];
