@@ -38,6 +38,7 @@ describe('examples', () => {
     ['README.md', 3],
     ['docs/caching.md', 3],
     ['docs/errors.md', 0],
+    ['docs/live.md', 2],
   ])(
     'of %s all compile against the library',
     (page, atLeast) => {
