@@ -60,6 +60,13 @@ module.exports = {
       from: { path: '^lib/', pathNot: '^lib/redis(\\.ts$|/)' },
       to: { path: '^lib/redis(\\.ts$|/)' },
     },
+    upward('annexes-stand-on-public-names', '^lib/(live|otel)/', '^lib/(?!$1/|index\\.ts$)'),
+    {
+      name: 'annexes-are-for-those-who-ask',
+      severity: 'error',
+      from: { path: '^lib/', pathNot: '^lib/(live|otel)(\\.ts$|/)' },
+      to: { path: '(^lib/(live|otel)(\\.ts$|/)|(^|/)@opentelemetry(/|$))' },
+    },
     { name: 'no-circles', severity: 'error', from: {}, to: { circular: true } },
     {
       name: 'rxjs-only-on-top',
@@ -74,7 +81,7 @@ module.exports = {
     {
       name: 'nothing-of-node',
       severity: 'error',
-      from: { path: '^lib/', pathNot: '^lib/disk/' },
+      from: { path: '^lib/', pathNot: '^lib/(disk|live)/' },
       to: { dependencyTypes: ['core'] },
     },
     {

@@ -22,8 +22,10 @@ const config: Config = {
     '^rxllm$': '<rootDir>/lib/index.ts',
     '^rxllm/disk$': '<rootDir>/lib/disk.ts',
     '^rxllm/(ai|anthropic|fetch|google)$': '<rootDir>/lib/$1.ts',
+    '^rxllm/live$': '<rootDir>/lib/live.ts',
     '^rxllm/openai$': '<rootDir>/lib/openai.ts',
     '^rxllm/redis$': '<rootDir>/lib/redis.ts',
+    '^rxllm/otel$': '<rootDir>/lib/otel.ts',
     '^rxllm/testing$': '<rootDir>/lib/testing.ts',
   },
 };

@@ -28,9 +28,9 @@ export {
   type RateLimiterConfig,
 } from './limiter/adaptive-rate-limiter';
 export type { KnownLimits } from './limiter/known-limits';
-export type { BudgetState } from './limiter/limit-budget';
+export type { BudgetState, LimitedDimension } from './core/budget-state';
 export type { HoldReason, RateLimiterState } from './limiter/limiter-state';
-export type { GateName, NextStart } from './limiter/next-start';
+export type { GateName, NextStart } from './core/gates';
 export {
   LLMResultCache,
   type CacheStatistics,
@@ -56,8 +56,12 @@ export {
 export type { StreamMetrics } from './stats/stream-metrics';
 export type { CallMetrics } from './stats/call-metrics';
 export type { ModelPrice, PriceTable } from './stats/prices';
+export { errorKindOf, type ErrorKind } from './stats/error-kinds';
+export type { Distribution } from './stats/latency-histogram';
+export { prometheusText, type StatsSource } from './stats/prometheus-text';
+export type { CallTimes, ErrorCounts, OutcomeCounts } from './stats/request-fold';
 export { classifyError, type ErrorClassification, type ErrorClassifier } from './provider/classify-error';
-export type { LimitedDimension, StatedLimit } from './provider/rate-limit-headers';
+export type { StatedLimit } from './provider/rate-limit-headers';
 export type { RetryConfig } from './provider/retry-policy';
 
 export type {

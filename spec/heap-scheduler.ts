@@ -30,11 +30,16 @@ class HeapAction<T> extends Subscription implements SchedulerAction<T>, HeapItem
 
 /** Virtual time on a heap, for programs of many thousands of timers. */
 export class HeapScheduler implements SchedulerLike {
-  #time = 0;
+  #time: number;
   #order = 0;
   readonly #actions = new Heap<HeapAction<unknown>>((one, other) =>
     one.time === other.time ? one.order < other.order : one.time < other.time,
   );
+
+  /** @param start when it begins, in milliseconds */
+  constructor(start = 0) {
+    this.#time = start;
+  }
 
   readonly now = () => this.#time;
 
@@ -52,9 +57,9 @@ export class HeapScheduler implements SchedulerLike {
     this.#actions.delete(action);
   }
 
-  /** Runs everything that is scheduled. */
-  flush(): void {
-    for (let action = this.#actions.first; action; action = this.#actions.first) {
+  /** Runs everything that is scheduled, up to a time. */
+  flush(until = Infinity): void {
+    for (let action = this.#actions.first; action && action.time <= until; action = this.#actions.first) {
       this.#actions.delete(action);
       this.#time = action.time;
       action.work.call(action, action.state);

@@ -39,6 +39,7 @@ describe('examples', () => {
     ['docs/caching.md', 3],
     ['docs/errors.md', 0],
     ['docs/fleet.md', 2],
+    ['docs/live.md', 2],
   ])(
     'of %s all compile against the library',
     (page, atLeast) => {

@@ -16,6 +16,8 @@ export interface Arguments {
   readonly output: string | undefined;
   /** The directory where answers stay from one run to the next. */
   readonly cache: string | undefined;
+  /** Whether the run is shown in a browser, too. */
+  readonly ui: boolean;
   readonly quiet: boolean;
   readonly json: boolean;
 }
@@ -57,6 +59,7 @@ Cache
 
 Output
   --output FILE.jsonl   write every outcome, failures included
+  --ui                  show the run live in a browser, at an address that it prints
   --quiet               only the final figures, and errors
   --json                figures as lines of JSON on standard output, and nothing else there; npm adds lines of its
                         own unless it is told not to: npm start -s -- --json
@@ -94,6 +97,7 @@ export function readArguments(argumentsGiven: readonly string[]): Arguments | un
     maxConcurrent: wholeNumber('max-concurrent', values['max-concurrent']) ?? 8,
     output,
     cache,
+    ui: values.ui ?? false,
     quiet: values.quiet ?? false,
     json: values.json ?? false,
   };
@@ -109,6 +113,7 @@ function parse(argumentsGiven: readonly string[]) {
     'max-concurrent': { type: 'string' },
     output: { type: 'string' },
     cache: { type: 'string' },
+    ui: { type: 'boolean' },
     quiet: { type: 'boolean' },
     json: { type: 'boolean' },
     help: { type: 'boolean', short: 'h' },

@@ -8,6 +8,7 @@ import {
   type CallPriority,
   type StatsSnapshot,
 } from '../../lib/index';
+import type { StatsServer } from '../../lib/live';
 import { openaiCall } from '../../lib/openai';
 import { DemoError, reasonOf } from '../shared/demo-error';
 import { fatalReason, likelyReason, mostFailures, reasonInVain } from '../shared/failures';
@@ -98,6 +99,13 @@ export class Desk {
   /** Snapshots of rxllm's figures: the latest at once, then each change. */
   get stats$(): Observable<StatsSnapshot> {
     return this.#optimizer.stats$;
+  }
+
+  /** Shows the run live, until the server is closed. */
+  async serve(): Promise<StatsServer> {
+    // Only now, because it bundles the page first.
+    const { serveStats } = await import('../../lib/live');
+    return serveStats(this.#optimizer, { port: 0, title: 'News desk', currency: '$' });
   }
 
   /** The figures as they are now. */

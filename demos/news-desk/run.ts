@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { auditTime } from 'rxjs';
+import type { StatsServer } from '../../lib/live';
 import { DemoError } from '../shared/demo-error';
 import { connectModel, type ModelConnection } from '../shared/model-connection';
 import type { Arguments } from './arguments';
@@ -48,6 +49,7 @@ export async function runDesk(choices: Arguments, stop: AbortController, onView:
   const view = await viewFor(choices, connection, input.name);
   onView();
   let failure: unknown;
+  let live: StatsServer | undefined;
   try {
     const desk = new Desk({
       input,
@@ -61,6 +63,8 @@ export async function runDesk(choices: Arguments, stop: AbortController, onView:
       onBroken: (place, problem) => view.note(`${input.name}: ${place} ${problem}; skipped.`),
       onEvent: (event) => plain?.next(event),
     });
+    live = choices.ui ? await desk.serve() : undefined;
+    if (live) view.note(`Look at ${live.url}`);
     const shown = desk.stats$.pipe(auditTime(100)).forEach((snapshot) => view.show(desk, snapshot));
     try {
       await desk.run();
@@ -79,6 +83,7 @@ export async function runDesk(choices: Arguments, stop: AbortController, onView:
       view.abandon();
     }
   } finally {
+    await live?.close();
     await plain?.close();
     await connection.close();
     await answers?.close();

@@ -39,6 +39,8 @@ export interface CallContext {
    * timed out, and never by success. Made when it is first read: destructure it only if you pass it on.
    */
   readonly signal: AbortSignal;
+  /** The number of the request, as in its events; absent if the call is not made by an operator. */
+  readonly id?: number;
   /** 1 for the first attempt, 2 for its first retry. */
   readonly attempt: number;
   /**

@@ -158,6 +158,8 @@ export interface ThrottledEvent extends RequestEvent<'throttled'> {
 export interface StartedEvent extends RequestEvent<'started'> {
   readonly attempt: number;
   readonly priority: CallPriority;
+  /** Milliseconds that it waited for this start: since the request arrived, or since the back-off of a retry was over. */
+  readonly waited: number;
 }
 /** The first chunk of a stream call came; told once a call. */
 export interface FirstChunkEvent extends RequestEvent<'first-chunk'> {

@@ -68,6 +68,17 @@ export class AdmissionQueue {
     return this.#paid.waiting + this.#unpaid.waiting;
   }
 
+  /** Since when the request stands that has stood longest, those in back-off left out; `Infinity` if none waits. */
+  get oldestSince(): number {
+    let since = Infinity;
+    for (const { shares } of [this.#paid, this.#unpaid]) {
+      for (const { standsSince } of shares) {
+        since = Math.min(since, standsSince);
+      }
+    }
+    return since;
+  }
+
   /** Requests that stand in the queue again when their back-off is over. */
   get backingOff(): number {
     return this.#backingOff.size;

@@ -1,5 +1,6 @@
-import type { LimitedDimension, StatedLimit } from '../provider/stated-limit';
-import type { BudgetState, LimitBudget } from './limit-budget';
+import type { BudgetState, LimitedDimension } from '../core/budget-state';
+import type { StatedLimit } from '../provider/stated-limit';
+import type { LimitBudget } from './limit-budget';
 import type { Spending } from './start-log';
 
 /** Milliseconds of refill that are never spent: what the books cannot know is paid from them. */
@@ -99,10 +100,13 @@ export class Budget implements LimitBudget {
     return this.#windowEnd !== undefined;
   }
 
-  state(now: number): BudgetState {
+  state(now: number, inFlight = 0): BudgetState {
     const { name, dimension, limit, window } = this;
     const remaining = this.remaining(now);
-    return { name, dimension, limit, window, remaining, foreignPerMinute: this.#foreign * 60_000 };
+    const fullAt = this.#windowEnd ?? now + Math.max(0, this.depth - remaining) / this.#rate;
+    const foreignPerMinute = this.#foreign * 60_000;
+    const source = 'stated';
+    return { name, dimension, source, limit, window, remaining, inFlight, fullAt, foreignPerMinute };
   }
 
   remaining(now: number): number {

@@ -1,9 +1,10 @@
+import type { BudgetState, LimitedDimension } from '../core/budget-state';
 import type { TokenUsage } from '../core/call';
 import { tokenCount, usedSoFar } from '../core/token-usage';
 import type { FleetCost, FleetMember } from '../core/fleet';
-import type { LimitedDimension, StatedLimit } from '../provider/stated-limit';
+import type { StatedLimit } from '../provider/stated-limit';
 import { Budget } from './budget';
-import type { BudgetState, LimitBudget } from './limit-budget';
+import type { LimitBudget } from './limit-budget';
 import { StartLog } from './start-log';
 import { costIn, noTokens, TokenEstimate, type Sized, type TokenCost } from './token-estimate';
 
@@ -219,8 +220,15 @@ export class Budgets {
     return this.#all.find((budget) => budget.name === name);
   }
 
-  states(now: number): BudgetState[] {
-    return this.#all.map((budget) => budget.state(now));
+  /** @param running what the calls that run have taken */
+  states(now: number, running: Iterable<Receipt> = []): BudgetState[] {
+    const open = [...running].filter(({ isSettled }) => !isSettled);
+    return this.#all.map((budget) =>
+      budget.state(
+        now,
+        open.reduce((sum, { cost }) => sum + counted(budget, cost), 0),
+      ),
+    );
   }
 
   /** The latest of the times that budgets tell; the one that told it is binding. */

@@ -1,18 +1,4 @@
-import type { LimitedDimension } from '../provider/stated-limit';
-
-/** What can be told of a budget. */
-export interface BudgetState {
-  readonly name: string;
-  readonly dimension: LimitedDimension;
-  /** Per window. */
-  readonly limit: number;
-  /** Milliseconds. */
-  readonly window: number;
-  /** What may be spent now; negative where more was spent than there was. */
-  readonly remaining: number;
-  /** Per minute: what others spend of the same limit, as far as it was noticed. */
-  readonly foreignPerMinute: number;
-}
+import type { BudgetState, LimitedDimension } from '../core/budget-state';
 
 /** The books of one limit. Costs are requests or tokens, and each start has a number that grows from start to start. */
 export interface LimitBudget {
@@ -35,5 +21,6 @@ export interface LimitBudget {
   /** Puts what a start has used in place of what was reserved for it. */
   settle(reserved: number, used: number, startedAt: number, startNumber: number): void;
   remaining(now: number): number;
-  state(now: number): BudgetState;
+  /** @param inFlight what running calls have reserved of it, which its books do not tell apart */
+  state(now: number, inFlight?: number): BudgetState;
 }

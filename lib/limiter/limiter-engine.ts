@@ -121,7 +121,7 @@ export class LimiterEngine implements StartGate, Walls {
       head === 'no-slot'
         ? everySlotTaken
         : head && this.#gates.explain({ ...head, receipt: this.#receiptOf(head.id) }, now);
-    const budgets = this.#budgets.states(now);
+    const budgets = this.#budgets.states(now, this.#running.values());
     return {
       currentInterval: Math.max(pace.interval(now), learned.spacing),
       callRate: this.#meter.rate(now),

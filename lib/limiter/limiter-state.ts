@@ -1,9 +1,8 @@
+import type { BudgetState, LimitedDimension } from '../core/budget-state';
 import type { RefusalCause } from '../core/events';
 import type { FleetState } from '../core/fleet';
+import type { NextStart } from '../core/gates';
 import type { CallPriority } from '../core/priority';
-import type { LimitedDimension } from '../provider/stated-limit';
-import type { BudgetState } from './limit-budget';
-import type { NextStart } from './next-start';
 
 /** Why nothing may start at the moment. */
 export type HoldReason = 'rate-limited' | 'overloaded';

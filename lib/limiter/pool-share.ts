@@ -80,6 +80,23 @@ export class PoolShare {
     }
   }
 
+  /**
+   * Since when the one stands that has stood longest: a retry, of which there are few in front, or the first of the
+   * others. `Infinity` for none.
+   */
+  get standsSince(): number {
+    let since = Infinity;
+    for (const tickets of this.#tickets) {
+      for (const { standsSince, attempts } of tickets ?? []) {
+        since = Math.min(since, standsSince);
+        if (attempts === 0) {
+          break;
+        }
+      }
+    }
+    return since;
+  }
+
   /** All tickets that wait. */
   *[Symbol.iterator](): Iterator<Ticket> {
     for (const tickets of this.#tickets) {

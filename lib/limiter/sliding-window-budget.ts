@@ -1,5 +1,5 @@
-import type { LimitedDimension } from '../provider/stated-limit';
-import type { BudgetState, LimitBudget } from './limit-budget';
+import type { BudgetState, LimitedDimension } from '../core/budget-state';
+import type { LimitBudget } from './limit-budget';
 
 /**
  * Starts that are remembered one by one. If there are more in a window, those that come within a thousandth of it count
@@ -105,9 +105,13 @@ export class SlidingWindowBudget implements LimitBudget {
     return this.limit - this.#spent;
   }
 
-  state(now: number): BudgetState {
+  state(now: number, inFlight = 0): BudgetState {
     const { name, dimension, limit, window } = this;
-    return { name, dimension, limit, window, remaining: this.remaining(now), foreignPerMinute: 0 };
+    const remaining = this.remaining(now);
+    const last = this.#entries.at(-1);
+    const fullAt = last ? this.#leavesAt(last) : now;
+    const source = 'given';
+    return { name, dimension, source, limit, window, remaining, inFlight, fullAt, foreignPerMinute: 0 };
   }
 
   /** Forgets what has left the window that ends now. */

@@ -1,7 +1,8 @@
 import { prioritiesByRank, waitMultipliers, type PriorityRank } from '../core/priority';
+import type { GateName, NextStart } from '../core/gates';
 import type { Asks } from '../core/ticket';
 import type { Budgets, Receipt } from './budgets';
-import { reasonOf, type GateName, type NextStart } from './next-start';
+import { reasonOf } from './next-start';
 import type { OutageBreaker } from './outage-breaker';
 import { Pace, type PaceSettings } from './pace';
 import type { RefusalCauses } from './refusal-causes';

@@ -67,8 +67,9 @@ export function hit(
 }
 
 /** The event of an attempt that begins. */
-export function started({ id, rank, attempts }: Ticket, at: number): StartedEvent {
-  return { type: 'started', at, id, attempt: attempts, priority: prioritiesByRank[rank] };
+export function started({ id, rank, attempts, arrivedAt, queuedAt }: Ticket, at: number): StartedEvent {
+  const waited = at - (attempts > 1 ? queuedAt : arrivedAt);
+  return { type: 'started', at, id, attempt: attempts, priority: prioritiesByRank[rank], waited };
 }
 
 /** An attempt that has ended. */

@@ -23,6 +23,7 @@ export interface CallOwner {
 
 /** One attempt while it runs, which is also the context that the call is given. */
 export class RunningCall implements CallContext {
+  readonly id: number;
   readonly attempt: number;
   /** The owner says when it is over; then nothing that it reports is heard any more. */
   state: 'running' | 'over' = 'running';
@@ -40,6 +41,7 @@ export class RunningCall implements CallContext {
     /** Takes in the chunks of a stream call. */
     readonly answer?: AnswerInChunks,
   ) {
+    this.id = ticket.id;
     this.attempt = ticket.attempts;
     this.#owner = owner;
   }

@@ -89,6 +89,7 @@ export function partsOf(
       active: pool.active,
       queued: queue.waiting + queue.backingOff,
       maxConcurrent: pool.limit,
+      oldestWait: Math.max(0, clock.now() - queue.oldestSince),
     }),
     events: listener,
     scheduler,

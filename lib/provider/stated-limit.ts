@@ -1,5 +1,6 @@
-/** What a limit counts; `tokens` are those of prompt and answer together. */
-export type LimitedDimension = 'requests' | 'tokens' | 'input-tokens' | 'output-tokens';
+import type { LimitedDimension } from '../core/budget-state';
+
+export type { LimitedDimension } from '../core/budget-state';
 
 /**
  * One limit as a provider states it in its headers, or in the body of a refusal.

@@ -1,7 +1,7 @@
 import type { TokenUsage } from '../core/call';
 import type { CallEvent, EvictionReason, ModelUnpricedEvent, SettledEvent } from '../core/events';
 import { tokenCount, totalTokens } from '../core/token-usage';
-import { LatencyHistogram } from './latency-histogram';
+import { LatencyHistogram, type Distribution } from './latency-histogram';
 import type { Prices } from './prices';
 
 /** The figures that are folded from events. */
@@ -177,6 +177,10 @@ export class MetricsFold {
         this.#leftCalls++;
         break;
     }
+  }
+
+  get latencies(): Distribution {
+    return this.#latencies.distribution();
   }
 
   metrics(): CallMetrics {

@@ -1,6 +1,8 @@
 import { Observable, type SchedulerLike, type Subscriber } from 'rxjs';
+import type { BudgetState } from '../core/budget-state';
 import type { Cancel, Clock } from '../core/clock';
-import type { CallEvent, CallEventListener } from '../core/events';
+import type { CallEvent, CallEventListener, RefusalCause } from '../core/events';
+import type { NextStart } from '../core/gates';
 import { guarded } from '../core/listener';
 import type { FleetState } from '../core/fleet';
 import type { CallPriority } from '../core/priority';
@@ -8,6 +10,7 @@ import { clockFrom } from '../core/scheduler-clock';
 import { configObject, listenerSetting, numberSetting } from '../core/settings';
 import { MetricsFold, type CallMetrics } from './call-metrics';
 import { Prices, type PriceTable } from './prices';
+import { RequestFold, type CallTimes, type ErrorCounts, type OutcomeCounts } from './request-fold';
 import { StreamFold, type StreamMetrics } from './stream-metrics';
 
 /** What a snapshot tells of a limiter. */
@@ -24,6 +27,18 @@ export interface RateLimiterGauges {
   readonly holdReason?: string;
   /** How the process stands in its fleet; absent without one. */
   readonly fleet?: FleetState;
+  /** Which gate holds the next request, until when, and why; absent where nothing waits. */
+  readonly next?: NextStart;
+  /** Every limit that is known or was stated. */
+  readonly budgets: readonly BudgetState[];
+  /** What the last refusals were put down to; absent while there were too few of them. */
+  readonly refusalCause?: RefusalCause;
+  /** Share of calls, 0 to 1, that is refused whatever the pace. */
+  readonly refusedShare: number;
+  /** Calls per second that refusals taught the provider lets through. */
+  readonly learnedRate?: number;
+  /** Calls that refusals taught the provider takes at once. */
+  readonly maxRunning?: number;
 }
 
 /** What a snapshot tells of a cache. */
@@ -48,9 +63,14 @@ export interface ExecutorGauges {
   /** Requests that wait for their start. */
   readonly queued: number;
   readonly maxConcurrent: number;
+  /**
+   * Milliseconds that the request has waited which has waited longest; 0 where none does. Those in back-off are left out:
+   * this one may start as soon as the gates agree.
+   */
+  readonly oldestWait: number;
 }
 
-/** The figures at one moment: `metrics` are a fold of events, the rest is read when the snapshot is made. */
+/** The figures at one moment: gauges are read when the snapshot is made, the rest is a fold of events. */
 export interface StatsSnapshot {
   /** Milliseconds on the clock of the statistics. */
   readonly at: number;
@@ -60,6 +80,9 @@ export interface StatsSnapshot {
   readonly rateLimiter: RateLimiterGauges;
   readonly cache: CacheGauges;
   readonly executor: ExecutorGauges;
+  readonly times: CallTimes;
+  readonly outcomes: OutcomeCounts;
+  readonly errors: ErrorCounts;
 }
 
 /** The config of {@link CallStats}. */
@@ -86,6 +109,8 @@ const noLimiter: RateLimiterGauges = {
   queued: 0,
   queuedByPriority: { low: 0, medium: 0, high: 0, critical: 0 },
   isPaused: false,
+  budgets: [],
+  refusedShare: 0,
 };
 
 const noCache: CacheGauges = {
@@ -119,6 +144,7 @@ export class CallStats implements CallEventListener {
   readonly #clock: Clock;
   readonly #fold: MetricsFold;
   readonly #streams = new StreamFold();
+  readonly #requests = new RequestFold();
   readonly #sampleInterval: number;
   readonly #limiter: { readonly state: RateLimiterGauges } | undefined;
   readonly #cache: { readonly stats: CacheGauges } | undefined;
@@ -160,6 +186,7 @@ export class CallStats implements CallEventListener {
   next(event: CallEvent): void {
     this.#fold.next(event);
     this.#streams.next(event);
+    this.#requests.next(event);
     if (this.#subscribers.size > 0) {
       this.#sampleWhenDue();
     }
@@ -179,7 +206,11 @@ export class CallStats implements CallEventListener {
         active: metrics.inFlight,
         queued: rateLimiter.queued,
         maxConcurrent: 0,
+        oldestWait: 0,
       },
+      times: { ...this.#requests.times, call: this.#fold.latencies },
+      outcomes: this.#requests.outcomes,
+      errors: this.#requests.errors,
     };
   }
 

@@ -5,6 +5,24 @@ const least = 1 / 16;
 const doublings = 30;
 const lastBucket = bucketsPerDoubling * doublings;
 
+/** Milliseconds: the bounds at which a {@link Distribution} is counted. */
+const bounds = [
+  5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 25_000, 60_000, 120_000, 300_000, 600_000,
+];
+
+/** How long something took, over all times that it was measured. Times are milliseconds. */
+export interface Distribution {
+  /** How often it was measured. */
+  readonly count: number;
+  readonly sum: number;
+  /** What half of them did not exceed. */
+  readonly p50: number;
+  readonly p95: number;
+  readonly p99: number;
+  /** How many did not exceed a bound, exact to about a hundredth of it. */
+  readonly buckets: readonly { readonly upTo: number; readonly count: number }[];
+}
+
 /** Counts latencies in buckets whose bounds grow geometrically, so that percentiles cost no memory per call. */
 export class LatencyHistogram {
   readonly #counts = new Float64Array(lastBucket + 1);
@@ -18,7 +36,7 @@ export class LatencyHistogram {
   add(latency: number): void {
     this.#count++;
     this.#sum += latency;
-    this.#counts[latency <= least ? 0 : bucketOf(latency)]!++;
+    this.#counts[bucketOf(latency)]!++;
   }
 
   /** The latency that a share (0 to 1) of the calls did not exceed; 0 while there are none. */
@@ -35,8 +53,29 @@ export class LatencyHistogram {
     }
     return 0;
   }
+
+  distribution(): Distribution {
+    let bucket = 0;
+    let count = 0;
+    const buckets = bounds.map((upTo) => {
+      for (const last = bucketOf(upTo); bucket <= last; bucket++) {
+        count += this.#counts[bucket]!;
+      }
+      return { upTo, count };
+    });
+    return {
+      count: this.#count,
+      sum: this.#sum,
+      p50: this.percentile(0.5),
+      p95: this.percentile(0.95),
+      p99: this.percentile(0.99),
+      buckets,
+    };
+  }
 }
 
 function bucketOf(latency: number): number {
-  return Math.min(lastBucket, Math.ceil(Math.log2(latency / least) * bucketsPerDoubling));
+  return latency <= least
+    ? 0
+    : Math.min(lastBucket, Math.ceil(Math.log2(latency / least) * bucketsPerDoubling));
 }

@@ -63,7 +63,9 @@ describe('the package, packed and installed', () => {
   }
 
   itInstalled('gives every face to import and require, without the optional peers', async () => {
-    const names = JSON.stringify(faces.map(specifierOf));
+    // rxllm/otel is nothing without its peer.
+    const alone = faces.filter((face) => face !== 'otel');
+    const names = JSON.stringify(alone.map(specifierOf));
     const keys = 'console.log(JSON.stringify(all.map((face) => Object.keys(face).sort())));';
     const imported = `const all = await Promise.all(${names}.map((name) => import(name))); ${keys}`;
     const required = `const all = ${names}.map((name) => require(name)); ${keys}`;
@@ -71,7 +73,7 @@ describe('the package, packed and installed', () => {
     const byRequire = await run(process.execPath, ['--input-type=commonjs', '-e', required], home);
     expect(JSON.parse(byRequire)).toEqual(JSON.parse(byImport));
     expect(JSON.parse(byImport)).toEqual(
-      faces.map(() => expect.arrayContaining([expect.any(String)]) as unknown),
+      alone.map(() => expect.arrayContaining([expect.any(String)]) as unknown),
     );
   });
 

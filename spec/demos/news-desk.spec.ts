@@ -22,6 +22,7 @@ describe('arguments', () => {
       maxConcurrent: 8,
       output: undefined,
       quiet: false,
+      ui: false,
       json: false,
     });
     expect(readArguments(['--help'])).toBeUndefined();

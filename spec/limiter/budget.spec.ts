@@ -91,9 +91,12 @@ describe('Budget', () => {
       expect(budget.state(0)).toEqual({
         name: 'tokens',
         dimension: 'tokens',
+        source: 'stated',
         limit: 600,
         window: minute,
         remaining: 7,
+        inFlight: 0,
+        fullAt: 300,
         foreignPerMinute: 0,
       });
       expect(budget.perMinute).toBe(600);

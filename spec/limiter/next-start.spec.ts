@@ -231,8 +231,11 @@ describe('what the next request waits for', () => {
       name: 'requests',
       dimension: 'requests' as const,
       limit: 600,
+      source: 'stated' as const,
       window: 60_000,
       remaining: -2.5,
+      inFlight: 0,
+      fullAt: 0,
       foreignPerMinute: 239.7,
     };
     const figures = {

@@ -1182,11 +1182,11 @@ describe('mergeWithConcurrency', () => {
       expect(new Set(told.map((event) => (event as { id: number }).id)).size).toBe(1);
       expect(told).toMatchObject([
         { type: 'received', at: 0, priority: 'medium' },
-        { type: 'started', at: 0, attempt: 1 },
+        { type: 'started', at: 0, attempt: 1, waited: 0 },
         { type: 'feedback', at: 0, startedAt: 0, feedback: { usage: { inputTokens: 3 } } },
         { type: 'finished', at: 2, attempt: 1, result: 'failed', latency: 2 },
         { type: 'retrying', at: 2, attempt: 2, delay: 3 },
-        { type: 'started', at: 5, attempt: 2 },
+        { type: 'started', at: 5, attempt: 2, waited: 0 },
         { type: 'feedback', at: 5, startedAt: 5 },
         { type: 'finished', at: 7, attempt: 2, result: 'succeeded', latency: 2 },
         { type: 'settled', at: 7, ok: true, source: 'call', latency: 2, waited: 5, attempts: 2 },

@@ -140,11 +140,11 @@ describe('LLMCallOptimizer', () => {
       .pipe(optimizer.optimize(() => NEVER))
       .subscribe();
     const active = () => optimizer.getStats().executor;
-    expect(active()).toEqual({ active: 3, queued: 3, maxConcurrent: 3 });
+    expect(active()).toMatchObject({ active: 3, queued: 3, maxConcurrent: 3 });
     maxConcurrent$.next(5);
-    expect(active()).toEqual({ active: 5, queued: 1, maxConcurrent: 5 });
+    expect(active()).toMatchObject({ active: 5, queued: 1, maxConcurrent: 5 });
     subscription.unsubscribe();
-    expect(active()).toEqual({ active: 0, queued: 0, maxConcurrent: 5 });
+    expect(active()).toMatchObject({ active: 0, queued: 0, maxConcurrent: 5 });
   });
 
   it('has neither cache nor limiter where these are switched off', async () => {

@@ -5,7 +5,19 @@ import { join } from 'node:path';
 export const root = process.cwd();
 
 /** The names of the entry points, as the files in `lib/` and `dist/` are called. */
-export const faces = ['index', 'openai', 'testing', 'disk', 'redis'] as const;
+export const faces = [
+  'index',
+  'ai',
+  'anthropic',
+  'fetch',
+  'google',
+  'openai',
+  'testing',
+  'disk',
+  'live',
+  'otel',
+  'redis',
+] as const;
 export type Face = (typeof faces)[number];
 
 /** How a face is imported. */

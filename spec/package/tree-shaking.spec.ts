@@ -20,6 +20,8 @@ const foreign: Readonly<Record<string, RegExp>> = {
   classifyError: /^(?:cache|limiter|operators|optimizer|stats|testing|disk)\//,
   isCacheable: /^(?!cache\/(?:cacheable-answer|answer-content)|core\/)/,
   errorInAnswer: /^(?!core\/(?:answer-error|errors))/,
+  prometheusText: /^(?!stats\/prometheus-text|core\/)/,
+  errorKindOf: /^(?!stats\/error-kinds|core\/)/,
   CallPriority: /^(?!core\/priority)/,
   ClosedError: /^(?!core\/errors)/,
 };

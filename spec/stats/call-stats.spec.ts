@@ -74,7 +74,11 @@ describe('CallStats', () => {
       { bypassedCalls: 0, totalCalls: 0 },
     ],
     ['a throttled request', { ...step, type: 'throttled', waited: 5 }, { throttledCalls: 1 }],
-    ['a start', { ...step, type: 'started', attempt: 1, priority: 'low' }, { startedCalls: 1, inFlight: 1 }],
+    [
+      'a start',
+      { ...step, type: 'started', attempt: 1, priority: 'low', waited: 0 },
+      { startedCalls: 1, inFlight: 1 },
+    ],
     ['a successful call', { ...finished, result: 'succeeded', latency: 10 }, { avgLatency: 10 }],
     ['a failed call', { ...finished, result: 'failed', latency: 10 }, { avgLatency: 10 }],
     ['an aborted call', { ...finished, result: 'aborted', latency: 10 }, { avgLatency: 0, inFlight: -1 }],

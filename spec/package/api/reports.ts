@@ -22,7 +22,7 @@ export async function extractReport(face: Face, dist = join(root, 'dist')): Prom
   try {
     const forgotten: string[] = [];
     const config = ExtractorConfig.prepare({
-      configObject: configOf(join(dist, `${face}.d.mts`), folder),
+      configObject: configOf(join(dist, `${face}.d.mts`), folder, face),
       configObjectFullPath: undefined,
       packageJsonFullPath: join(root, 'package.json'),
     });
@@ -47,7 +47,10 @@ export async function extractReport(face: Face, dist = join(root, 'dist')): Prom
   }
 }
 
-function configOf(types: string, folder: string): IConfigFile {
+/** What stands on the public names alone: their own report has them. */
+const annexes: readonly Face[] = ['live', 'otel'];
+
+function configOf(types: string, folder: string, face: Face): IConfigFile {
   return {
     projectFolder: root,
     mainEntryPointFilePath: types,
@@ -72,7 +75,7 @@ function configOf(types: string, folder: string): IConfigFile {
       reportTempFolder: join(folder, 'temp'),
       reportFileName: 'report.api.md',
       // What changes in a type that has no public name changes those that have one.
-      includeForgottenExports: true,
+      includeForgottenExports: !annexes.includes(face),
     },
     docModel: { enabled: false },
     dtsRollup: { enabled: false },

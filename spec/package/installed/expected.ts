@@ -10,4 +10,4 @@ export const expected = {
 };
 
 /** What peers-program.ts prints. */
-export const expectedWithPeers = { content: 'Up.', kept: 'on disk' };
+export const expectedWithPeers = { content: 'Up.', kept: 'on disk', page: 200 };

@@ -23,10 +23,19 @@ const ages = [
     rxjs: '7.8.0',
     openai: '6.0.0',
     lmdb: '3.0.0',
+    otel: '1.9.0',
     compilers: ['4.7.4', '5.0.4'],
     withNode: '5.9.3',
   },
-  { age: 'newest', rxjs: '7', openai: '7', lmdb: '3', compilers: ['6.0.3', '7.0.2'], withNode: '6.0.3' },
+  {
+    age: 'newest',
+    rxjs: '7',
+    openai: '7',
+    lmdb: '3',
+    otel: '1',
+    compilers: ['6.0.3', '7.0.2'],
+    withNode: '6.0.3',
+  },
 ] as const;
 
 const compilers = [...new Set(ages.flatMap(({ compilers, withNode }) => [...compilers, withNode]))];
@@ -46,7 +55,7 @@ async function main(): Promise<void> {
       typescripts,
       compilers.map((version) => `${aliasOf(version)}@npm:typescript@${version}`),
     );
-    for (const { age, rxjs, openai, lmdb, compilers, withNode } of ages) {
+    for (const { age, rxjs, openai, lmdb, otel, compilers, withNode } of ages) {
       const bare = join(home, age);
       await install(bare, [tarball, `rxjs@${rxjs}`]);
       await runEverywhere(`rxjs ${rxjs}`, bare, oldNode);
@@ -56,7 +65,14 @@ async function main(): Promise<void> {
       }
 
       const full = join(home, `${age}-peers`);
-      await install(full, [tarball, `rxjs@${rxjs}`, `openai@${openai}`, `lmdb@${lmdb}`, '@types/node@20']);
+      await install(full, [
+        tarball,
+        `rxjs@${rxjs}`,
+        `openai@${openai}`,
+        `lmdb@${lmdb}`,
+        `@opentelemetry/api@${otel}`,
+        '@types/node@20',
+      ]);
       const compiler = { typescript: typescriptOf(withNode), lib: ['ES2022'], types: ['node'] };
       const title = `rxjs ${rxjs}, TypeScript ${withNode} with the types of Node, openai ${openai}, lmdb ${lmdb}`;
       await compileAndRun(title, full, compiler, 'peers-program.ts', expectedWithPeers);

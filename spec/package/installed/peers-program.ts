@@ -1,11 +1,16 @@
-/** As program.ts, where the optional peers are installed too: a call by the official client, and answers on disk. */
+/**
+ * As program.ts, where the optional peers are installed too: a call by the official client in a span, answers on disk, and
+ * the live view.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import OpenAI from 'openai';
 import { LLMCallOptimizer } from 'rxllm';
 import { diskStore } from 'rxllm/disk';
+import { serveStats } from 'rxllm/live';
 import { openaiCall } from 'rxllm/openai';
+import { instrument } from 'rxllm/otel';
 
 const answer = {
   id: 'chatcmpl-1',
@@ -33,10 +38,17 @@ async function main(): Promise<void> {
     messages: [{ role: 'user', content: question }],
   }));
   const optimizer = new LLMCallOptimizer({ cache: { store } });
-  const completion = await optimizer.call(ask, 'Why is gold up?');
+  const live = await serveStats(optimizer, { port: 0 });
+  const completion = await optimizer.call(instrument(optimizer)(ask), 'Why is gold up?');
+  const page = await fetch(live.url);
+  await live.close();
   optimizer.close();
   await store.set('kept', 'on disk');
-  const found = { content: completion.choices[0]?.message.content, kept: store.get('kept') };
+  const found = {
+    content: completion.choices[0]?.message.content,
+    kept: store.get('kept'),
+    page: page.status,
+  };
   await store.close();
   rmSync(directory, { recursive: true, force: true });
   console.log(JSON.stringify(found));

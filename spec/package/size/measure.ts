@@ -4,7 +4,8 @@ import { build, type Metafile } from 'esbuild';
 import { root } from '../built';
 import type { Bundle } from './bundles';
 
-const peers = ['rxjs', 'openai', 'lmdb'];
+/** With the package itself, which the annexes import by its name. */
+const peers = ['rxjs', 'openai', 'lmdb', '@opentelemetry/api', 'rxllm'];
 const dependencies = ['@noble/hashes', 'fast-json-stable-stringify', 'lru-cache'];
 
 /** Bytes of a bundle. */
@@ -61,7 +62,7 @@ async function bundled(
     minify: true,
     format: 'esm',
     target: 'es2022',
-    platform: face === 'disk' ? 'node' : 'browser',
+    platform: face === 'disk' || face === 'live' ? 'node' : 'browser',
     // Or esbuild would read the tsconfig of this repository, which no user has.
     tsconfigRaw: {},
     external,

@@ -1,0 +1,91 @@
+import type { OutcomeSource } from '../core/call';
+import type { CallEvent } from '../core/events';
+import { prioritiesByRank, type CallPriority } from '../core/priority';
+import { errorKindOf, kindWithoutCall, type ErrorKind } from './error-kinds';
+import { LatencyHistogram, type Distribution } from './latency-histogram';
+
+/** How long starts waited, and how long calls took. */
+export interface CallTimes {
+  /** From the arrival of a request, or from the end of a back-off, to the start of its call. */
+  readonly wait: Distribution;
+  /** The same by priority; what a cache answered has not waited. */
+  readonly waitByPriority: Readonly<Record<CallPriority, Distribution>>;
+  /** The calls that ran to their end. */
+  readonly call: Distribution;
+}
+
+/** What became of requests: where the answer came from, or that they failed, or that nobody waited any more. */
+export type OutcomeCounts = Readonly<Record<OutcomeSource | 'failed' | 'left', number>>;
+
+/** Failures by their kind: calls that failed, and requests that failed without one. */
+export type ErrorCounts = Readonly<Partial<Record<ErrorKind, number>>>;
+
+/** Folds events into what requests have met with. */
+export class RequestFold {
+  readonly #wait = new LatencyHistogram();
+  readonly #waitByPriority = new Map<CallPriority, LatencyHistogram>();
+  readonly #outcomes = { call: 0, cache: 0, shared: 0, stale: 0, failed: 0, left: 0 };
+  readonly #errors: Partial<Record<ErrorKind, number>> = {};
+
+  next(event: CallEvent): void {
+    switch (event.type) {
+      case 'started':
+        this.#wait.add(event.waited);
+        this.#waitOf(event.priority).add(event.waited);
+        break;
+      case 'finished':
+        if (event.result === 'failed') {
+          this.#failed(errorKindOf(event.error));
+        }
+        break;
+      case 'settled':
+        this.#outcomes[event.ok ? (event.source ?? 'call') : 'failed']++;
+        if (!event.ok) {
+          this.#failed(kindWithoutCall(event.error));
+        }
+        break;
+      case 'left':
+        this.#outcomes.left++;
+        break;
+      default:
+    }
+  }
+
+  get times(): Omit<CallTimes, 'call'> {
+    return {
+      wait: this.#wait.distribution(),
+      waitByPriority: Object.fromEntries(
+        prioritiesByRank.map((priority) => [
+          priority,
+          (this.#waitByPriority.get(priority) ?? nothing).distribution(),
+        ]),
+      ) as Record<CallPriority, Distribution>,
+    };
+  }
+
+  get outcomes(): OutcomeCounts {
+    return { ...this.#outcomes };
+  }
+
+  get errors(): ErrorCounts {
+    return { ...this.#errors };
+  }
+
+  #waitOf(priority: CallPriority): LatencyHistogram {
+    let histogram = this.#waitByPriority.get(priority);
+    if (!histogram) {
+      histogram = new LatencyHistogram();
+      this.#waitByPriority.set(priority, histogram);
+    }
+    return histogram;
+  }
+
+  #failed(kind: ErrorKind | undefined): void {
+    if (kind) {
+      this.#errors[kind] = (this.#errors[kind] ?? 0) + 1;
+    }
+  }
+}
+
+/** For a priority that nothing was started with. */
+const nothing = new LatencyHistogram();
