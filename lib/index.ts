@@ -41,7 +41,7 @@ export {
 export type { CacheExplanation, CacheExplanationReason } from './cache/explanation';
 export type { DepartureReason } from './cache/departures';
 export type { CacheSelection, CachedAnswer } from './cache/selection';
-export type { CacheStore } from './cache/cache-store';
+export type { CacheStore, LeaseResult, StoreLease } from './cache/cache-store';
 export type { KeySpace } from './cache/request-identity';
 export type { StoreStatistics } from './cache/store-tier';
 export { isCacheable } from './cache/cacheable-answer';

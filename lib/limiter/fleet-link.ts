@@ -35,13 +35,18 @@ export function joinFleet(
   });
 }
 
-/** Tells the fleet of a refusal. That nothing is let through here says little of the others, unless the provider says so. */
-export function tellRefusal(fleet: FleetMember, wall: Wall, receipt: Receipt | undefined, now: number): void {
+/** Tells the fleet, if there is one, of a refusal. That nothing is let through here says little of the others, unless the provider says so. */
+export function tellRefusal(
+  fleet: FleetMember | undefined,
+  wall: Wall,
+  receipt: Receipt | undefined,
+  now: number,
+): void {
   const hold = wall.isStated ? wall.until - now : 0;
   if (hold > 0) {
-    fleet.hold(hold);
+    fleet?.hold(hold);
   }
   if (hold < longHold && receipt) {
-    fleet.refused(receipt.number);
+    fleet?.refused(receipt.number);
   }
 }

@@ -329,9 +329,7 @@ export class LimiterEngine implements StartGate, Walls {
     this.#gates.isHeard = true;
     this.#causes.refused({ id, startedAt, retryAfter, period, statedSpacing: this.#budgets.spacing }, now);
     this.#gates.pace.activeUntil(this.#causes.wall.until);
-    if (this.fleet) {
-      tellRefusal(this.fleet, this.#causes.wall, receipt, now);
-    }
+    tellRefusal(this.fleet, this.#causes.wall, receipt, now);
   }
 
   #stated(
