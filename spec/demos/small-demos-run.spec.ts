@@ -15,7 +15,7 @@ jest.setTimeout(30_000);
 
 /** Runs a demo as a user would, and waits for its end. */
 function runDemo(
-  name: (typeof names)[number],
+  name: (typeof names)[number] | 'chat',
   flags: readonly string[] = [],
   environment: Readonly<Record<string, string>> = {},
 ): Promise<Ended> {
@@ -60,6 +60,18 @@ describe('the demo batch-analysis', () => {
     expect(stdout).toContain('failed after 1 attempt: The article is empty.');
     expect(stdout).toMatch(/failed after \d attempts: The endpoint answered 50\d/);
     expect(stdout).toMatch(/[56] answered and [23] failed/);
+  });
+});
+
+describe('the demo chat', () => {
+  it('shows how one stream serves those who join it, and the answer that it leaves those who come later', async () => {
+    const { code, stdout } = await runDemo('chat');
+    expect(code).toBe(0);
+    const words = stdout.split('\n').map((line) => line.trim());
+    expect(words.filter((word) => word === 'yields')).toHaveLength(3);
+    // Bob has caught up before the answer is over.
+    expect(words.indexOf('Bob asks')).toBeLessThan(words.indexOf('buy.'));
+    expect(words.slice(-2)).toEqual(['1 call for three readers', '']);
   });
 });
 
