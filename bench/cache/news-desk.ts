@@ -138,13 +138,15 @@ function runDesk(
         const request = requestOf(event, arrival);
         return arrival > 0 ? timer(arrival, scheduler).pipe(map(() => request)) : of(request);
       }),
-      optimizer.optimize((request: DeskRequest, context) =>
-        provider.call(request, context).pipe(
-          tap(({ usage: { inputTokens, outputTokens } }) => {
-            tokens += inputTokens + outputTokens;
-            spent += (inputTokens * price.input + outputTokens * price.output) / 1_000_000;
-          }),
-        ),
+      optimizer.optimize(
+        (request: DeskRequest, context) =>
+          provider.call(request, context).pipe(
+            tap(({ usage: { inputTokens, outputTokens } }) => {
+              tokens += inputTokens + outputTokens;
+              spent += (inputTokens * price.input + outputTokens * price.output) / 1_000_000;
+            }),
+          ),
+        { namespace: 'sentiment' },
       ),
     )
     .subscribe({

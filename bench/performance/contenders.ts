@@ -80,13 +80,13 @@ export const optimizerHits: Contender = {
     const known = new LLMCallOptimizer({ maxConcurrent: slots, enableRateLimit: false });
     await sumOfValues(
       from(requestsOf(cachedAnswers, optimizerHits)).pipe(
-        known.optimize((request: BenchRequest) => Promise.resolve(request.id)),
+        known.optimize((request: BenchRequest) => Promise.resolve(request.id), { namespace: 'bench' }),
       ),
       valueOf,
     );
     return {
       run: (requests, call) =>
-        sumOfValues(from(requests).pipe(known.optimize(call)), (outcome) =>
+        sumOfValues(from(requests).pipe(known.optimize(call, { namespace: 'bench' })), (outcome) =>
           outcome.ok && outcome.source === 'cache' ? outcome.value : NaN,
         ),
       close: () => known.close(),

@@ -138,7 +138,7 @@ export class Desk {
     }).pipe(
       tap(onEvent),
       map((event) => this.#requestOf(event)),
-      this.#optimizer.optimize(sentimentCall(connection), { events: this.tally }),
+      this.#optimizer.optimize(sentimentCall(connection), { events: this.tally, namespace: 'sentiment' }),
       tap((outcome) => this.#settle(outcome)),
       concatMap(async (outcome) => {
         await results?.write(outcome);
