@@ -21,12 +21,10 @@ class PreparedStreams {
     this.#streams = streams;
   }
 
-  get call(): Call {
-    return joining((_: string, { signal }: CallContext) => {
-      this.signals.push(signal);
-      return this.#streams[Math.min(this.signals.length, this.#streams.length) - 1]!;
-    });
-  }
+  readonly call: Call = joining((_: string, { signal }: CallContext) => {
+    this.signals.push(signal);
+    return this.#streams[Math.min(this.signals.length, this.#streams.length) - 1]!;
+  });
 }
 
 /** What each of several subscribers is told of one answer, who ask for it, and perhaps leave, at some frame. */
@@ -354,7 +352,7 @@ describe('what is kept', () => {
           cacheTtl: 5,
           cache: config,
           retry: false,
-        } as OptimizerConfig);
+        });
         const heard: string[] = [];
         merge(...[0, 10, 20].map((at) => timer(at, scheduler)))
           .pipe(
