@@ -14,6 +14,17 @@ import type { CacheEngineSettings, StoreOptions } from './result-cache-config';
 import { StoreTier } from './store-tier';
 import { timeToLive } from './time-to-live';
 
+/** The answer of a call. */
+interface LandedAnswer {
+  readonly value: unknown;
+  /** Milliseconds the call took. */
+  readonly latency: number;
+  /** The date when it came. */
+  readonly now: number;
+  /** Judges the chunks of a stream call. */
+  readonly isWhole: AnyStreamCall['isWhole'];
+}
+
 /** An answer that is ready to be kept. */
 interface MeasuredAnswer {
   readonly key: string;
@@ -53,6 +64,8 @@ export class CacheEngine {
   readonly store: StoreTier | undefined;
   readonly usage = new CacheUsage();
   readonly departures: Departures;
+  readonly keepAlive: boolean;
+  readonly sharedCallTimeout: number;
   readonly #settings: CacheEngineSettings;
   readonly #copies: AnswerCopies;
   /** Milliseconds an expired answer is still of use. */
@@ -64,6 +77,8 @@ export class CacheEngine {
     const { clock, maxSize, store, storeDeadline, staleIfError, staleWhileRevalidate } = settings;
     this.#settings = settings;
     this.clock = clock;
+    this.keepAlive = settings.keepAlive;
+    this.sharedCallTimeout = settings.sharedCallTimeout;
     this.#copies = new AnswerCopies(settings.clone);
     this.#grace = Math.max(staleIfError, staleWhileRevalidate);
     this.departures = new Departures(Math.min(maxSize, mostDepartures));
@@ -81,14 +96,6 @@ export class CacheEngine {
         writeDeadline: Math.max(storeDeadline, shortestWriteDeadline),
         notify: (event) => settings.events?.next(event),
       });
-  }
-
-  get keepAlive(): boolean {
-    return this.#settings.keepAlive;
-  }
-
-  get sharedCallTimeout(): number {
-    return this.#settings.sharedCallTimeout;
   }
 
   /** Whether a look-up takes an entry, fresh or stale. */
@@ -171,20 +178,11 @@ export class CacheEngine {
     return this.#copies.toShare(value, request);
   }
 
-  /**
-   * Keeps the answer of a call; returns why not if it is not kept.
-   *
-   * @param isWhole judges the chunks of a stream call
-   */
-  keep(
-    flight: Flight,
-    value: unknown,
-    latency: number,
-    now: number,
-    isWhole?: AnyStreamCall['isWhole'],
-  ): NotKeptReason | undefined {
+  /** Keeps the answer of a call; returns why not if it is not kept. */
+  keep(flight: Flight, came: LandedAnswer): NotKeptReason | undefined {
     const key = flight.key!;
-    const refused = this.#keep(flight, value, latency, now, isWhole);
+    const { now } = came;
+    const refused = this.#keep(flight, came);
     if (refused === undefined) {
       this.flights.overtake(flight);
       return undefined;
@@ -233,12 +231,12 @@ export class CacheEngine {
     const ttl = timeToLive(this.#settings, options.ttl, value, undefined);
     if (ttl <= 0) {
       this.delete(key);
-      this.departures.note(key, 'ttl', this.clock.now());
+      this.departures.note(key, 'ttl', this.clock.date());
       return;
     }
     const { usage, latency = 0, tags = [] } = options;
     const copy = this.#copies.toKeep(value);
-    const now = this.clock.now();
+    const now = this.clock.date();
     const entry = { value: copy, storedAt: now, freshUntil: now + ttl, usage, latency, tags };
     const refused = this.#write({ key, entry, ttl, bytes: this.memory.measure(key, copy) }, now);
     if (refused !== undefined) {
@@ -248,7 +246,7 @@ export class CacheEngine {
 
   delete(key: string): boolean {
     this.flights.fenceKey(key);
-    const now = this.clock.now();
+    const now = this.clock.date();
     const wasKept = this.memory.delete(key, 'deleted', now);
     if (!wasKept) {
       this.departures.note(key, 'deleted', now);
@@ -259,7 +257,7 @@ export class CacheEngine {
 
   clear(): void {
     this.flights.fenceAll();
-    this.memory.clear(this.clock.now());
+    this.memory.clear(this.clock.date());
     this.store?.clear();
   }
 
@@ -293,13 +291,7 @@ export class CacheEngine {
     this.store?.write(key, entry, usefulFor === Infinity ? undefined : usefulFor);
   }
 
-  #keep(
-    flight: Flight,
-    value: unknown,
-    latency: number,
-    now: number,
-    isWhole?: AnyStreamCall['isWhole'],
-  ): NotKeptReason | undefined {
+  #keep(flight: Flight, { value, latency, now, isWhole }: LandedAnswer): NotKeptReason | undefined {
     if (!this.flights.mayWrite(flight)) {
       return 'fenced';
     }

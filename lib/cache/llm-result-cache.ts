@@ -100,7 +100,7 @@ export class LLMResultCache {
    * an access.
    */
   get(key: string): unknown {
-    return this.#engine.findFresh(key, this.#engine.clock.now())?.value;
+    return this.#engine.findFresh(key, this.#engine.clock.date())?.value;
   }
 
   /**
@@ -176,7 +176,7 @@ export class LLMResultCache {
       misses,
       staleHits,
       hitRate: totalAccesses === 0 ? 0 : hits / totalAccesses,
-      recentHitRate: usage.recentHitRate(clock.now()),
+      recentHitRate: usage.recentHitRate(clock.date()),
       savedTokens,
       savedLatency,
       evictions: { ...evictions },

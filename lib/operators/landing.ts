@@ -102,7 +102,7 @@ export function standIn<R, V>(
   if (!engine || flight.key === undefined || flight.isFenced) {
     return undefined;
   }
-  const entry = error instanceof ClosedError ? undefined : engine.fallback(flight.key, engine.clock.now());
+  const entry = error instanceof ClosedError ? undefined : engine.fallback(flight.key, engine.clock.date());
   return entry && { ok: true, request, value: entry.value as V, source: 'stale', latency, waited, attempts };
 }
 
@@ -141,13 +141,20 @@ function keep<R, V>(
     return;
   }
   if (!outcome.ok) {
-    engine.keepFailure(flight, outcome.error, isOfTheCall(outcome.error, settings.classify), now);
+    engine.keepFailure(
+      flight,
+      outcome.error,
+      isOfTheCall(outcome.error, settings.classify),
+      engine.clock.date(),
+    );
     return;
   }
   if (!flight.writes) {
     return;
   }
-  const reason = engine.keep(flight, outcome.value, outcome.latency, now, settings.stream?.isWhole);
+  const { value, latency } = outcome;
+  const isWhole = settings.stream?.isWhole;
+  const reason = engine.keep(flight, { value, latency, now: engine.clock.date(), isWhole });
   if (reason !== undefined) {
     const { ticket, key } = flight;
     settings.events?.next({ type: 'cache-not-kept', at: now, id: ticket.id, key, reason });
