@@ -15,6 +15,15 @@ import type { CacheEngineSettings, StoreOptions } from './result-cache-config';
 import { StoreTier } from './store-tier';
 import { timeToLive } from './time-to-live';
 
+/** The answer of a call. */
+interface LandedAnswer {
+  readonly value: unknown;
+  /** Milliseconds the call took. */
+  readonly latency: number;
+  /** The date when it came. */
+  readonly now: number;
+}
+
 /** An answer that is ready to be kept. */
 interface MeasuredAnswer {
   readonly key: string;
@@ -54,6 +63,8 @@ export class CacheEngine {
   readonly store: StoreTier | undefined;
   readonly usage = new CacheUsage();
   readonly departures: Departures;
+  readonly keepAlive: boolean;
+  readonly sharedCallTimeout: number;
   readonly #settings: CacheEngineSettings;
   readonly #copies: AnswerCopies;
   readonly #unwatch: (() => void) | undefined;
@@ -66,6 +77,8 @@ export class CacheEngine {
     const { clock, maxSize, store, storeDeadline, staleIfError, staleWhileRevalidate } = settings;
     this.#settings = settings;
     this.clock = clock;
+    this.keepAlive = settings.keepAlive;
+    this.sharedCallTimeout = settings.sharedCallTimeout;
     this.#copies = new AnswerCopies(settings.clone);
     this.#grace = Math.max(staleIfError, staleWhileRevalidate);
     this.departures = new Departures(Math.min(maxSize, mostDepartures));
@@ -84,13 +97,6 @@ export class CacheEngine {
         notify: (event) => settings.events?.next(event),
       });
     this.#unwatch = store?.watch?.((key) => forgetDeleted(this, key));
-  }
-
-  get keepAlive(): boolean {
-    return this.#settings.keepAlive;
-  }
-  get sharedCallTimeout(): number {
-    return this.#settings.sharedCallTimeout;
   }
 
   /** Whether a look-up takes an entry, fresh or stale. */
@@ -174,9 +180,10 @@ export class CacheEngine {
   }
 
   /** Keeps the answer of a call; returns why not if it is not kept. */
-  keep(flight: Flight, value: unknown, latency: number, now: number): NotKeptReason | undefined {
+  keep(flight: Flight, came: LandedAnswer): NotKeptReason | undefined {
     const key = flight.key!;
-    const refused = this.#keep(flight, value, latency, now);
+    const { now } = came;
+    const refused = this.#keep(flight, came);
     if (refused === undefined) {
       this.flights.overtake(flight);
       return undefined;
@@ -225,12 +232,12 @@ export class CacheEngine {
     const ttl = timeToLive(this.#settings, options.ttl, value, undefined);
     if (ttl <= 0) {
       this.delete(key);
-      this.departures.note(key, 'ttl', this.clock.now());
+      this.departures.note(key, 'ttl', this.clock.date());
       return;
     }
     const { usage, latency = 0, tags = [] } = options;
     const copy = this.#copies.toKeep(value);
-    const now = this.clock.now();
+    const now = this.clock.date();
     const entry = { value: copy, storedAt: now, freshUntil: now + ttl, usage, latency, tags };
     const refused = this.#write({ key, entry, ttl, bytes: this.memory.measure(key, copy) }, now);
     if (refused !== undefined) {
@@ -240,7 +247,7 @@ export class CacheEngine {
 
   delete(key: string): boolean {
     this.flights.fenceKey(key);
-    const now = this.clock.now();
+    const now = this.clock.date();
     const wasKept = this.memory.delete(key, 'deleted', now);
     if (!wasKept) {
       this.departures.note(key, 'deleted', now);
@@ -251,7 +258,7 @@ export class CacheEngine {
 
   clear(): void {
     this.flights.fenceAll();
-    this.memory.clear(this.clock.now());
+    this.memory.clear(this.clock.date());
     this.store?.clear();
   }
 
@@ -286,7 +293,7 @@ export class CacheEngine {
     this.store?.write(key, entry, usefulFor === Infinity ? undefined : usefulFor);
   }
 
-  #keep(flight: Flight, value: unknown, latency: number, now: number): NotKeptReason | undefined {
+  #keep(flight: Flight, { value, latency, now }: LandedAnswer): NotKeptReason | undefined {
     if (!this.flights.mayWrite(flight)) {
       return 'fenced';
     }

@@ -103,7 +103,7 @@ async function explainKey(
     return inMemory;
   }
   const stored = asAskedFor(read, noTags, cacheTtl);
-  const now = clock.now();
+  const now = clock.date();
   const times = { tier: 'store', ...timesOf(stored, now) } as const;
   if (cache.isOfUse(stored, now)) {
     return explained(now < stored.freshUntil ? 'fresh' : 'stale', key, { wouldHit: true, ...times });
@@ -113,7 +113,7 @@ async function explainKey(
 
 function explainMemory(cache: ExplainedCache, key: string, cacheTtl: number | undefined): CacheExplanation {
   const { clock, memory, flights, departures } = cache;
-  const now = clock.now();
+  const now = clock.date();
   const kept = memory.peek(key);
   const entry = kept && asAskedFor(kept, noTags, cacheTtl);
   const isFailure = entry?.value instanceof KeptFailure;

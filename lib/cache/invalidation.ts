@@ -41,7 +41,7 @@ export function invalidate(cache: InvalidatedCache, selection: CacheSelection): 
     }
   }
   flights.fence([...fenced]);
-  const now = clock.now();
+  const now = clock.date();
   for (const key of keys) {
     memory.delete(key, 'invalidated', now);
   }

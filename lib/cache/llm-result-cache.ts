@@ -1,5 +1,6 @@
 import type { CallContext } from '../core/call';
 import type { EvictionReason } from '../core/events';
+import type { StreamCall } from '../core/stream';
 import { functionSetting, numberSetting } from '../core/settings';
 import { traitsOfRequests, type TraitsReader } from '../core/traits';
 import { CacheEngine } from './cache-engine';
@@ -16,7 +17,7 @@ export type { ResultCacheConfig, StoreOptions } from './result-cache-config';
 /** Which request is meant: the key space it is asked in, the call it is for, and how its traits are read. */
 export interface RequestKeyOptions<R = unknown> extends KeySpace {
   /** The call of an optimizer that the request is for. Default: none, as in cacheLLM. */
-  readonly call?: ((request: R, context: CallContext) => unknown) | undefined;
+  readonly call?: ((request: R, context: CallContext) => unknown) | StreamCall<R, never, unknown> | undefined;
   /** Reads the traits of the request. Default: its own fields named like traits, where their values are valid. */
   readonly traits?: TraitsReader<R> | undefined;
 }
@@ -99,7 +100,7 @@ export class LLMResultCache {
    * an access.
    */
   get(key: string): unknown {
-    return this.#engine.findFresh(key, this.#engine.clock.now())?.value;
+    return this.#engine.findFresh(key, this.#engine.clock.date())?.value;
   }
 
   /**
@@ -175,7 +176,7 @@ export class LLMResultCache {
       misses,
       staleHits,
       hitRate: totalAccesses === 0 ? 0 : hits / totalAccesses,
-      recentHitRate: usage.recentHitRate(clock.now()),
+      recentHitRate: usage.recentHitRate(clock.date()),
       savedTokens,
       savedLatency,
       evictions: { ...evictions },
@@ -194,7 +195,7 @@ export class LLMResultCache {
 
 function rulesOf<R>(options: RequestKeyOptions<R>) {
   const traits = traitsOfRequests(functionSetting('traits', options.traits));
-  return { traits, keys: new RequestKeys<R>(options, traits, functionSetting('call', options.call)) };
+  return { traits, keys: new RequestKeys<R>(options, traits, options.call) };
 }
 
 function tagsSetting(tags: readonly string[] = []): readonly string[] {

@@ -176,7 +176,7 @@ export class MemoryTier {
     if (!this.#cancelSweep && sweepInterval !== Infinity && !this.#isClosed) {
       const sweep = () => {
         this.#cancelSweep = undefined;
-        this.#sweep(clock.now());
+        this.#sweep(clock.date());
       };
       this.#cancelSweep = clock.schedule(sweepInterval, sweep, { background: true });
     }

@@ -1,5 +1,6 @@
 import { identityOfCall, numberOf, type CallIdentity } from '../core/call-identity';
 import { refusePromise, textSetting } from '../core/settings';
+import type { AnyCall } from '../core/stream';
 import type { CallTraits, RequestTraits } from '../core/traits';
 import { UnreadableValueError } from './plain-json';
 import { composeContentKey, composeKey, keyOfRequest } from './request-key';
@@ -50,7 +51,7 @@ export class RequestKeys<R> {
   constructor(
     { namespace, version }: KeySpace,
     { isTrait }: Pick<RequestTraits<R>, 'isTrait'>,
-    call?: object,
+    call?: AnyCall,
   ) {
     this.#isTrait = isTrait;
     this.#identity = call && identityOfCall(call);
@@ -60,9 +61,8 @@ export class RequestKeys<R> {
       call: this.#identity
         ? `endpoint:${this.#identity.endpoint}`
         : call && namespace === undefined
-          ? `function:${numberOf(call)}`
+          ? `function:${numbersOf(call)}`
           : undefined,
-      // A stream call is an object.
       form: typeof call === 'object' ? 'stream' : undefined,
     };
   }
@@ -89,6 +89,13 @@ export class RequestKeys<R> {
       };
     }
   }
+}
+
+/** Of a stream call, an object that may be written anew each time, its functions tell it from others. */
+function numbersOf(call: AnyCall): string {
+  return typeof call === 'function'
+    ? `${numberOf(call)}`
+    : `${numberOf(call.open)}+${numberOf(call.collect)}`;
 }
 
 function bodyOf<R>(request: R, identity: CallIdentity<R>): unknown {

@@ -68,7 +68,7 @@ export class StorePurges {
 
   /** Does not serve any more what was stored until now. */
   distrust(): void {
-    this.#distrustedUntil = this.#settings.clock.now();
+    this.#distrustedUntil = this.#settings.clock.date();
   }
 
   /** Forgets everything: by `clear`, else entry by entry, else only for as long as the process lives. */

@@ -3,8 +3,13 @@ export type Cancel = () => void;
 
 /** The time that every engine of rxllm lives by, so that virtual time can drive all of them. */
 export interface Clock {
-  /** Milliseconds on a clock that never steps back. */
+  /** Milliseconds on a clock that nobody sets, for waits and latencies. It may stand still while the machine sleeps. */
   now(): number;
+  /**
+   * Milliseconds since 1970 as the machine says, for what other processes and providers mean by a moment. When the
+   * machine's clock is set back, it goes on from where it stood.
+   */
+  date(): number;
   /**
    * Runs `task` once, `delay` milliseconds from now. A `background` task never keeps a process alive, and is not
    * scheduled at all on a clock that was made from a scheduler of the user's.

@@ -8,38 +8,33 @@ const longestTimer = 2 ** 31 - 1;
 const nothingToCancel: Cancel = () => undefined;
 
 /**
- * Makes a `Clock` from an RxJS scheduler, by default `asyncScheduler`, which `TestScheduler.run` makes virtual by
- * itself. A wall clock that is set back only stops for a moment: time goes on from where it stood.
+ * Makes a `Clock` from an RxJS scheduler, by default `asyncScheduler`, which `TestScheduler.run` makes virtual by itself.
+ * Of another scheduler, its `now()` is both clocks.
  *
  * @throws TypeError for what is no scheduler
  */
 export function clockFrom(scheduler?: SchedulerLike): Clock {
   const source = schedulerSetting(scheduler);
   return source
-    ? new SchedulerClock(source, () => nothingToCancel)
-    : new SchedulerClock(asyncScheduler, scheduleInBackground);
+    ? new SchedulerClock(
+        source,
+        () => source.now(),
+        () => nothingToCancel,
+      )
+    : new SchedulerClock(asyncScheduler, steadyTime, scheduleInBackground);
 }
 
 class SchedulerClock implements Clock {
+  readonly now: () => number;
+  readonly date: () => number;
   readonly #source: SchedulerLike;
   readonly #background: Clock['schedule'];
-  #last: number;
-  #steppedBack = 0;
 
-  constructor(source: SchedulerLike, background: Clock['schedule']) {
+  constructor(source: SchedulerLike, time: () => number, background: Clock['schedule']) {
+    this.now = neverBack(time);
+    this.date = neverBack(() => source.now());
     this.#source = source;
     this.#background = background;
-    this.#last = source.now();
-  }
-
-  now(): number {
-    const reading = this.#source.now() + this.#steppedBack;
-    if (reading < this.#last) {
-      this.#steppedBack += this.#last - reading;
-      return this.#last;
-    }
-    this.#last = reading;
-    return reading;
   }
 
   schedule(delay: number, task: () => void, options?: { readonly background?: boolean }): Cancel {
@@ -60,6 +55,48 @@ class SchedulerClock implements Clock {
     );
     return () => action.unsubscribe();
   }
+}
+
+/** The same clock, but that it goes on from where it stood when it is set back. */
+function neverBack(read: () => number): () => number {
+  let last = read();
+  let steppedBack = 0;
+  return () => {
+    const reading = read() + steppedBack;
+    if (reading < last) {
+      steppedBack += last - reading;
+    } else {
+      last = reading;
+    }
+    return last;
+  };
+}
+
+let dateAtOrigin: number | undefined;
+
+/** The date at the first reading, and what has passed since then by a clock that nobody sets. */
+function steadyTime(): number {
+  const date = asyncScheduler.now();
+  if (typeof performance === 'undefined' || !isRealDate(date)) {
+    return date;
+  }
+  dateAtOrigin ??= date - performance.now();
+  return Math.floor(dateAtOrigin + performance.now());
+}
+
+/** What `Date.now` was when it was looked at last, and whether it was the platform's own. */
+let lookedAt: { readonly now: () => number; readonly isNative: boolean } | undefined;
+
+/**
+ * Whether a reading of `asyncScheduler` is that of the machine: not in `TestScheduler.run`, and not with the fake timers of
+ * a test runner, which replace `Date` but not always `performance`.
+ */
+function isRealDate(reading: number): boolean {
+  const { now } = Date;
+  if (lookedAt?.now !== now) {
+    lookedAt = { now, isNative: Function.prototype.toString.call(now).includes('[native code]') };
+  }
+  return lookedAt.isNative && Math.abs(reading - Date.now()) < 60_000;
 }
 
 /** Reports an error that nobody can be told of as RxJS does: to `config.onUnhandledError`, else by throwing it later. */

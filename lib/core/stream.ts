@@ -41,6 +41,9 @@ export interface AnyStreamCall {
   readonly usage?: (chunks: readonly never[]) => TokenUsage | undefined;
 }
 
+/** A call, or a stream call. */
+export type AnyCall = ((...parameters: never[]) => unknown) | AnyStreamCall;
+
 /** A chunk of the answer to a request. */
 export interface StreamChunk<R, C> {
   readonly type: 'chunk';

@@ -143,7 +143,7 @@ class LmdbStore implements DiskStore {
   get(key: string): string | undefined {
     this.#refuseIfClosed();
     const found = this.#ownWrite(key) ?? this.#entry(key);
-    return found && found.expiresAt > this.#clock.now() ? found.text : undefined;
+    return found && found.expiresAt > this.#clock.date() ? found.text : undefined;
   }
 
   async set(key: string, text: string, ttl?: number): Promise<void> {
@@ -164,7 +164,7 @@ class LmdbStore implements DiskStore {
       );
     }
     const batch = this.#batch();
-    batch.add(key, { text, expiresAt: this.#clock.now() + duration });
+    batch.add(key, { text, expiresAt: this.#clock.date() + duration });
     await batch.committed;
   }
 
@@ -275,7 +275,7 @@ class LmdbStore implements DiskStore {
     if (clears) {
       tables.clear();
     }
-    const now = this.#clock.now();
+    const now = this.#clock.date();
     for (const [key, { text, expiresAt }] of writes) {
       if (text === undefined) {
         tables.remove(key);
@@ -331,7 +331,7 @@ class LmdbStore implements DiskStore {
       const { firstExpiry } = this.#tables;
       return firstExpiry === undefined
         ? Infinity
-        : Math.max(this.#sweepInterval, firstExpiry - this.#clock.now());
+        : Math.max(this.#sweepInterval, firstExpiry - this.#clock.date());
     } catch {
       // The next read or write fails, too, and its caller is told.
       return Infinity;

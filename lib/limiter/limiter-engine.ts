@@ -279,7 +279,7 @@ export class LimiterEngine implements StartGate, Walls {
       this.#budgets.used(feedback.usage, receipt, startedAt);
     }
     if (feedback.headers) {
-      this.#stated(statedLimitsOf(feedback.headers, now), receipt, startedAt, now);
+      this.#stated(statedLimitsOf(feedback.headers, this.clock.date()), receipt, startedAt, now);
     }
     this.changed();
   }

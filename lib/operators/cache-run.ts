@@ -64,7 +64,8 @@ export class CacheRun<R, V> implements WaiterOwner<R, V> {
     const key = identity?.key;
     const now = clock.now();
     const isLookUp = key !== undefined && !traits.bypass?.lookUp && !this.#closedBy;
-    const entry = isLookUp ? this.#engine!.find(key, traits, now) : undefined;
+    const date = this.#date;
+    const entry = isLookUp ? this.#engine!.find(key, traits, date) : undefined;
     if (this.#outlet.isClosed) {
       // A callback of the user's (traits, clone, a getter) unsubscribed.
       return;
@@ -76,7 +77,7 @@ export class CacheRun<R, V> implements WaiterOwner<R, V> {
     if (this.#closedBy) {
       this.settle(waiter, failed(waiter.ticket, request, this.#closedBy.error, clock), now);
     } else if (entry) {
-      this.#answer(waiter, key!, entry, 'memory', now);
+      this.#answer(waiter, key!, entry, 'memory', date);
     } else if (key !== undefined) {
       waiter.leftOut = identity?.leftOut;
       this.misses.answer(waiter, key, now);
@@ -93,9 +94,9 @@ export class CacheRun<R, V> implements WaiterOwner<R, V> {
   /** The store holds the answer for a waiter, or memory does by now. */
   found(waiter: CacheWaiter<R, V>, key: string, entry: CacheEntry, tier: 'memory' | 'store'): void {
     if (this.isWaiting(waiter)) {
-      const now = this.#settings.clock.now();
-      this.#engine!.usage.countHit(entry, now);
-      this.#answer(waiter, key, entry, tier, now);
+      const date = this.#date;
+      this.#engine!.usage.countHit(entry, date);
+      this.#answer(waiter, key, entry, tier, date);
     }
   }
 
@@ -113,7 +114,8 @@ export class CacheRun<R, V> implements WaiterOwner<R, V> {
   ): void {
     while (chunks && waiter.chunksTaken < chunks.length && this.isWaiting(waiter)) {
       const index = waiter.chunksTaken++;
-      const chunk = flight?.key === undefined ? chunks[index] : this.#engine!.share(chunks[index]);
+      const chunk =
+        flight?.key === undefined ? chunks[index] : this.#engine!.share(chunks[index], waiter.request);
       this.#outlet.next(chunkOf(waiter.ticket, index, chunk));
     }
   }
@@ -235,20 +237,26 @@ export class CacheRun<R, V> implements WaiterOwner<R, V> {
     return waiter;
   }
 
+  /** What the times of answers are compared with: unlike the clock of waits, somebody may set it. */
+  get #date(): number {
+    return (this.#engine ?? this.#settings).clock.date();
+  }
+
   /** Gives a waiter what the cache holds. */
   #answer(
     waiter: CacheWaiter<R, V>,
     key: string,
     entry: CacheEntry,
     tier: 'memory' | 'store',
-    now: number,
+    date: number,
   ): void {
     const { request, ticket } = waiter;
-    this.events?.next(hit(ticket, key, entry, tier, now));
-    if (tier === 'memory' && now >= entry.freshUntil && !(entry.value instanceof KeptFailure)) {
+    const now = this.#settings.clock.now();
+    this.events?.next(hit(ticket, key, entry, tier, now, date));
+    if (tier === 'memory' && date >= entry.freshUntil && !(entry.value instanceof KeptFailure)) {
       this.misses.renew(waiter, key);
     }
-    this.#replay(waiter, cachedOutcome<R, V>(request, entry, now, ticket.arrivedAt), now);
+    this.#replay(waiter, cachedOutcome<R, V>(request, entry, date, now - ticket.arrivedAt), now);
   }
 
   /** Gives a waiter a kept answer, with its chunks in the way that was asked for. */

@@ -44,22 +44,27 @@ function received({ id, rank, lane }: Ticket, at: number): ReceivedEvent {
     : { type: 'received', at, id, priority, lane };
 }
 
-/** The event of a request that the cache answers. */
+/**
+ * The event of a request that the cache answers.
+ *
+ * @param date the moment as the cache tells it
+ */
 export function hit(
   { id }: Ticket,
   key: string,
   { storedAt, freshUntil, latency: savedLatency, usage, value }: CacheEntry,
   tier: 'memory' | 'store',
   at: number,
+  date: number,
 ): CacheHitEvent {
   return {
     type: 'cache-hit',
     at,
     id,
     key,
-    age: at - storedAt,
+    age: date - storedAt,
     tier,
-    ...(at >= freshUntil && { stale: true }),
+    ...(date >= freshUntil && { stale: true }),
     ...(value instanceof KeptFailure && { failed: true }),
     savedLatency,
     ...(usage && { usage }),

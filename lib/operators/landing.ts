@@ -104,7 +104,7 @@ export function standIn<R, V>(
   if (!engine || flight.key === undefined || flight.isFenced) {
     return undefined;
   }
-  const entry = error instanceof ClosedError ? undefined : engine.fallback(flight.key, engine.clock.now());
+  const entry = error instanceof ClosedError ? undefined : engine.fallback(flight.key, engine.clock.date());
   return entry && { ok: true, request, value: entry.value as V, source: 'stale', latency, waited, attempts };
 }
 
@@ -143,13 +143,19 @@ function keep<R, V>(
     return;
   }
   if (!outcome.ok) {
-    engine.keepFailure(flight, outcome.error, isOfTheCall(outcome.error, settings.classify), now);
+    engine.keepFailure(
+      flight,
+      outcome.error,
+      isOfTheCall(outcome.error, settings.classify),
+      engine.clock.date(),
+    );
     return;
   }
   if (!flight.writes) {
     return;
   }
-  const reason = engine.keep(flight, outcome.value, outcome.latency, now);
+  const { value, latency } = outcome;
+  const reason = engine.keep(flight, { value, latency, now: engine.clock.date() });
   if (reason !== undefined) {
     const { ticket, key } = flight;
     settings.events?.next({ type: 'cache-not-kept', at: now, id: ticket.id, key, reason });

@@ -151,7 +151,7 @@ export function checkedConcurrency<R>(
   schedulerSetting(settings.scheduler);
   const retryConfig = retryConfigOf(settings.retry);
   if (retryConfig) {
-    new RetryPolicy(retryConfig, { now: () => 0, schedule: () => () => undefined });
+    new RetryPolicy(retryConfig, { now: () => 0, date: () => 0, schedule: () => () => undefined });
   }
 
   return {

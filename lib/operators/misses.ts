@@ -122,7 +122,8 @@ export class Misses<R, V> implements WaiterMisses<R, V> {
 
   /** Counts a miss, and tells of it. */
   report({ ticket, leftOut }: CacheWaiter<R, V>, key: string, joined: boolean, at: number): void {
-    this.#engine!.usage.countMiss(at);
+    const { usage, clock } = this.#engine!;
+    usage.countMiss(clock.date());
     const { id } = ticket;
     this.#settings.events?.next({ type: 'cache-miss', at, id, key, joined, ...(leftOut && { leftOut }) });
   }

@@ -9,14 +9,14 @@ import type { Ticket } from '../core/ticket';
 export function cachedOutcome<R, V>(
   request: R,
   { value, freshUntil }: CacheEntry,
-  now: number,
-  arrivedAt: number,
+  date: number,
+  waited: number,
 ): CallOutcome<R, V> {
-  const times = { latency: 0, waited: now - arrivedAt, attempts: 0 };
+  const times = { latency: 0, waited, attempts: 0 };
   if (value instanceof KeptFailure) {
     return { ok: false, request, error: value.error, ...times };
   }
-  return { ok: true, request, value: value as V, source: now >= freshUntil ? 'stale' : 'cache', ...times };
+  return { ok: true, request, value: value as V, source: date >= freshUntil ? 'stale' : 'cache', ...times };
 }
 
 /** An outcome whose value is kept with the chunks that it was made of, if there are any. */

@@ -22,7 +22,7 @@ export function renew<R, V>(
   const { events, clock, maxWait } = settings;
   const { flights } = engine;
   const now = clock.now();
-  const isUnwanted = traits.bypass?.write === true || !engine.mayRenew(key, now);
+  const isUnwanted = traits.bypass?.write === true || !engine.mayRenew(key, engine.clock.date());
   if (isUnwanted || flights.has(key) || hasEnded()) {
     return;
   }

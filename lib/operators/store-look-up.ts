@@ -17,7 +17,7 @@ export function lookInStore<R, V>(
   const cancel = engine.store!.read(flight.key!, (stored) => {
     flight.carrier = undefined;
     flight.state = 'grounded';
-    const now = engine.clock.now();
+    const now = engine.clock.date();
     const found = engine.adopt(stored, flight, now);
     if (found) {
       foundForAll(flight, found, engine, now);

@@ -1,7 +1,4 @@
-import type { AnyStreamCall } from '../core/stream';
-
-/** A call, or a stream call. */
-export type AnyCall = ((...parameters: never[]) => unknown) | AnyStreamCall;
+import type { AnyCall } from '../core/stream';
 
 /** Source texts that are remembered at most. */
 const mostTexts = 1000;
@@ -17,11 +14,11 @@ export class InlineCalls {
 
   /** Whether a call is the second function with its name and source text. */
   isRepeated(call: AnyCall): boolean {
-    if (this.#known.has(call)) {
+    const made = typeof call === 'function' ? call : call.open;
+    if (this.#known.has(made)) {
       return false;
     }
-    this.#known.add(call);
-    const made = typeof call === 'function' ? call : call.open;
+    this.#known.add(made);
     const text = `${made.name} ${String(made)}`;
     const isTold = this.#texts.get(text);
     if (isTold !== undefined || this.#texts.size < mostTexts) {

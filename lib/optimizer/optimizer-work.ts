@@ -5,6 +5,7 @@ import type { CallOutcome } from '../core/call';
 import type { CallEventListener } from '../core/events';
 import { guarded } from '../core/listener';
 import { listenerSetting, switchSetting } from '../core/settings';
+import type { AnyCall } from '../core/stream';
 import { noTraits, traitsBeside, traitsOfRequests, type TraitsReader } from '../core/traits';
 import { cacheBySettings } from '../operators/cache-llm';
 import type { CacheRun } from '../operators/cache-run';
@@ -12,7 +13,6 @@ import type { CacheRunSettings, ChunkSettings, LastingPipeline } from '../operat
 import type { RunSettings } from '../operators/run-settings';
 import type { ErrorClassifier } from '../provider/classify-error';
 import type { InlineCalls } from './inline-calls';
-import { type AnyCall } from './inline-calls';
 import type { OptimizeOptions, OptimizerCache, PromiseOptions } from './optimizer-config';
 
 /** What the operators of one optimizer share. */

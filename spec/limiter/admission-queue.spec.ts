@@ -14,7 +14,7 @@ function queueOf(slots: number, gate?: StartGate) {
     scheduled.push(task);
     return () => undefined;
   };
-  const queue = new AdmissionQueue({ now: () => time, schedule }, gate);
+  const queue = new AdmissionQueue({ now: () => time, date: () => time, schedule }, gate);
   const pool = new SlotPool(slots);
   const starts: unknown[] = [];
   const owner: TicketOwner = {
@@ -57,7 +57,10 @@ describe('AdmissionQueue', () => {
       opensAt: (_rank, _tokens, _asks, now) => now,
       pass: (_rank, _tokens, _asks, now) => passed.push(now),
     };
-    const queue = new AdmissionQueue({ now: () => ++time, schedule: () => () => undefined }, gate);
+    const queue = new AdmissionQueue(
+      { now: () => ++time, date: () => time, schedule: () => () => undefined },
+      gate,
+    );
     const owner: TicketOwner = {
       start: ({ request }, now) => starts.push([request, now]),
       expired: () => undefined,

@@ -4,7 +4,7 @@ const refused = Object.assign(new Error('busy'), { status: 429 });
 
 /** An engine whose clock stands still; it paces nothing unless it is asked to. */
 function engineAt(settings: Partial<EngineSettings> = {}) {
-  const clock = { now: () => 0, schedule: () => () => undefined };
+  const clock = { now: () => 0, date: () => 0, schedule: () => () => undefined };
   const engine = new LimiterEngine(
     { base: 0, min: 0, max: 30_000, adaptive: false, budgets: [], classifyError: undefined, ...settings },
     clock,

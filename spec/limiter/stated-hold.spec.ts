@@ -1,6 +1,6 @@
 import { StatedHold } from '../../lib/limiter/stated-hold';
 
-const clockAt = (time: number) => ({ now: () => time, schedule: () => () => undefined });
+const clockAt = (time: number) => ({ now: () => time, date: () => time, schedule: () => () => undefined });
 
 describe('StatedHold', () => {
   it('adds up what was asked for, and counts no moment twice', () => {

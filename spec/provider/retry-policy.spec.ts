@@ -11,6 +11,9 @@ function handClock(): Clock & { time: number } {
     now() {
       return this.time;
     },
+    date() {
+      return this.time;
+    },
     schedule: () => () => undefined,
   };
 }
