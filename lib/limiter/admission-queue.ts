@@ -4,6 +4,7 @@ import type { PriorityRank } from '../core/priority';
 import type { Asks, Ticket, TicketOwner } from '../core/ticket';
 import { HopelessRequests } from './hopeless-requests';
 import { Leaf } from './lane';
+import type { PoolShare } from './pool-share';
 import { Line } from './priority-line';
 import type { SlotPool } from './slot-pool';
 import type { StartGate } from './start-gate';
@@ -68,15 +69,9 @@ export class AdmissionQueue {
     return this.#paid.waiting + this.#unpaid.waiting;
   }
 
-  /** Since when the request stands that has stood longest, those in back-off left out; `Infinity` if none waits. */
-  get oldestSince(): number {
-    let since = Infinity;
-    for (const { shares } of [this.#paid, this.#unpaid]) {
-      for (const { standsSince } of shares) {
-        since = Math.min(since, standsSince);
-      }
-    }
-    return since;
+  /** The requests that wait, pool by pool. */
+  get shares(): PoolShare[] {
+    return [...this.#paid.shares, ...this.#unpaid.shares];
   }
 
   /** Requests that stand in the queue again when their back-off is over. */
@@ -91,15 +86,6 @@ export class AdmissionQueue {
 
   waitingOf(rank: PriorityRank): number {
     return this.#paid.waitingOf(rank) + this.#unpaid.waitingOf(rank);
-  }
-
-  /** Requests that wait, by rank, and how many of them could start as far as slots go. */
-  get demand(): { waiting: number[]; startable: number } {
-    let startable = 0;
-    for (const { pool, waiting } of [...this.#paid.shares, ...this.#unpaid.shares]) {
-      startable += Math.min(waiting, Math.max(0, pool.limit - pool.active));
-    }
-    return { waiting: ([0, 1, 2, 3] as const).map((rank) => this.waitingOf(rank)), startable };
   }
 
   /** The request that is next: what it asks for; or that no slot is free for any. */
@@ -199,12 +185,10 @@ export class AdmissionQueue {
         this.#giveUpIfHopeless(ticket, pool, now);
       }
     }
-    for (const { shares } of [this.#paid, this.#unpaid]) {
-      for (const share of shares) {
-        if (this.#hopeless.mayBeIn(share.pool, now)) {
-          for (const ticket of share) {
-            this.#giveUpIfHopeless(ticket, share.pool, now);
-          }
+    for (const share of this.shares) {
+      if (this.#hopeless.mayBeIn(share.pool, now)) {
+        for (const ticket of share) {
+          this.#giveUpIfHopeless(ticket, share.pool, now);
         }
       }
     }

@@ -1,7 +1,7 @@
 import type { BudgetState, LimitedDimension } from '../core/budget-state';
 import type { StatedLimit } from '../provider/stated-limit';
 import type { LimitBudget } from './limit-budget';
-import type { Spending } from './start-log';
+import { replayed, type Spending } from './start-log';
 
 /** Milliseconds of refill that are never spent: what the books cannot know is paid from them. */
 const reserveTime = 500;
@@ -39,9 +39,10 @@ interface Told {
 }
 
 /**
- * What may be spent of a limit that the provider stated: a bucket of `depth` that refills continuously (GCRA), so that one number tells both how much is left and when enough will be; or, where the provider's
- * statements show that it counts so, a window that is full again all at once. A cost above the depth is let through
- * once the bucket is full, and the debt is paid by those who come later.
+ * What may be spent of a limit that the provider stated: a bucket of `depth` that refills continuously, by the generic
+ * cell rate algorithm (GCRA), so that one number tells both how much is left and when enough will be; or, if the
+ * provider's statements show that it counts so, a window that is full again all at once. A cost above the depth is let
+ * through once the bucket is full, and the debt is paid by those who come later.
  */
 export class Budget implements LimitBudget {
   readonly name: string;
@@ -332,22 +333,4 @@ export class Budget implements LimitBudget {
     const passed = Math.max(0, 1 + Math.floor((now - this.#windowEnd!) / this.window));
     return this.#windowEnd! + passed * this.window;
   }
-}
-
-/** What is left at `now` of what was left at `from`. A full bucket takes no more in, so it matters when calls start. */
-function replayed(
-  left: number,
-  from: number,
-  starts: readonly Spending[],
-  now: number,
-  rate: number,
-  depth: number,
-): number {
-  let level = left;
-  let at = from;
-  for (const start of starts) {
-    level = Math.min(depth, level + rate * (start.at - at)) - start.cost;
-    at = start.at;
-  }
-  return Math.min(depth, level + rate * (now - at));
 }

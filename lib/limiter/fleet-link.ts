@@ -5,6 +5,7 @@ import type { AdmissionQueue } from './admission-queue';
 import type { Receipt } from './budgets';
 import type { KnownLimit } from './sliding-window-budget';
 import type { Wall } from './wall';
+import { demandOf } from './queue-gauges';
 
 /** Milliseconds of a hold that says of itself that it is no matter of pace. */
 const longHold = 1000;
@@ -29,7 +30,7 @@ export function joinFleet(
   return fleet?.join({
     clock,
     limits: budgets,
-    demand: () => queue.demand,
+    demand: () => demandOf(queue),
     changed,
     notify: (event) => events?.next(event),
   });

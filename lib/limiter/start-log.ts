@@ -60,3 +60,21 @@ export class StartLog {
 function placeOf(startNumber: number): number {
   return startNumber & (rememberedStarts - 1);
 }
+
+/** What is left at `now` of what was left at `from`. A full bucket takes no more in, so it matters when calls start. */
+export function replayed(
+  left: number,
+  from: number,
+  starts: readonly Spending[],
+  now: number,
+  rate: number,
+  depth: number,
+): number {
+  let level = left;
+  let at = from;
+  for (const start of starts) {
+    level = Math.min(depth, level + rate * (start.at - at)) - start.cost;
+    at = start.at;
+  }
+  return Math.min(depth, level + rate * (now - at));
+}

@@ -7,6 +7,7 @@ import type { TraitsReader } from '../core/traits';
 import type { AdaptiveRateLimiter } from '../limiter/adaptive-rate-limiter';
 import { AdmissionQueue } from '../limiter/admission-queue';
 import { engineOf } from '../limiter/engine-of';
+import { oldestSince } from '../limiter/queue-gauges';
 import { SlotPool } from '../limiter/slot-pool';
 import { answerJudgeOf } from '../operators/answer-verdict';
 import { retryConfigOf } from '../operators/merge-with-concurrency';
@@ -89,7 +90,7 @@ export function partsOf(
       active: pool.active,
       queued: queue.waiting + queue.backingOff,
       maxConcurrent: pool.limit,
-      oldestWait: Math.max(0, clock.now() - queue.oldestSince),
+      oldestWait: Math.max(0, clock.now() - oldestSince(queue.shares)),
     }),
     events: listener,
     scheduler,
