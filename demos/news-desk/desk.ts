@@ -128,29 +128,28 @@ export class Desk {
     // The stop may have come while the input was being opened.
     if (stop.signal.aborted) this.#optimizer.close();
 
-    const outcomes$ = replay(input.items, {
-      speed,
-      limit,
-      lookAhead: room,
-      signal: stop.signal,
-      onItem,
-      onEnd: () => this.tally.readAll(),
-    }).pipe(
-      tap(onEvent),
-      map((event) => this.#requestOf(event)),
-      this.#optimizer.optimize(sentimentCall(connection), { events: this.tally, namespace: 'sentiment' }),
-      tap((outcome) => this.#settle(outcome)),
-      concatMap(async (outcome) => {
-        await results?.write(outcome);
-        room.leave();
-      }),
-    );
     try {
+      const outcomes$ = replay(input.items, {
+        speed,
+        limit,
+        lookAhead: room,
+        signal: stop.signal,
+        onItem,
+        onEnd: () => this.tally.readAll(),
+      }).pipe(
+        tap(onEvent),
+        map((event) => this.#requestOf(event)),
+        this.#optimizer.optimize(sentimentCall(connection), { namespace: 'sentiment', events: this.tally }),
+        tap((outcome) => this.#settle(outcome)),
+        concatMap(async (outcome) => {
+          await results?.write(outcome);
+          room.leave();
+        }),
+      );
       await lastValueFrom(outcomes$, { defaultValue: undefined });
     } catch (error) {
-      throw error instanceof DemoError
-        ? error
-        : new DemoError(`${input.name} cannot be read: ${reasonOf(error)}`);
+      const isOfSystem = error instanceof Error && 'code' in error;
+      throw isOfSystem ? new DemoError(`${input.name} cannot be read: ${reasonOf(error)}`) : error;
     } finally {
       this.#optimizer.close();
     }

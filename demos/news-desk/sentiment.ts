@@ -1,5 +1,4 @@
 import type { OpenAI } from 'openai';
-import { NoCompletionError } from '../shared/failures';
 import { leadOf } from './wording';
 import type { NewsEvent } from './news-event';
 
@@ -57,13 +56,9 @@ export function expectedTokens(text: string): number {
 /**
  * Reads the sentiment off the model's answer.
  * @throws MalformedAnswerError saying what is wrong with it
- * @throws NoCompletionError if it is none
  */
 export function readSentiment(completion: OpenAI.Chat.Completions.ChatCompletion): Sentiment {
-  // Some servers answer whatever they do not know with 200.
-  const { choices } = completion as Partial<typeof completion>;
-  if (!Array.isArray(choices)) throw new NoCompletionError('The answer is no chat completion.');
-  const [choice] = choices;
+  const [choice] = completion.choices;
   if (choice?.finish_reason === 'length') throw new MalformedAnswerError('The answer was cut off.');
   const content = choice?.message.content ?? '';
   if (content.trim() === '') throw new MalformedAnswerError('The answer is empty.');

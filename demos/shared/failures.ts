@@ -1,5 +1,5 @@
 import { APIConnectionError, APIError } from 'openai';
-import { ClosedError } from '../../lib/index';
+import { ClosedError, NoAnswerError } from '../../lib/index';
 import { reasonOf } from './demo-error';
 import type { ModelConnection } from './model-connection';
 
@@ -29,11 +29,6 @@ export function isStopped(error: unknown): boolean {
 /** Whether the endpoint refused a call for now. */
 export function isRefusal(error: unknown): boolean {
   return error instanceof APIError && error.status === 429;
-}
-
-/** An answer without an error that is no chat completion: a page of HTML, or an error in a form of its own. */
-export class NoCompletionError extends Error {
-  override readonly name = 'NoCompletionError';
 }
 
 /**
@@ -71,18 +66,21 @@ export function fatalReason(
  */
 export function likelyReason(error: unknown, connection: NamedConnection): string | undefined {
   const { endpoint, model } = connection;
-  if (error instanceof NoCompletionError) {
+  if (error instanceof NoAnswerError && error.status === undefined && !isOfPrompt(error.providerCode)) {
     return `${endpoint} answers with something else than chat completions${hintAtPath(connection)}`;
   }
   if (!(error instanceof APIError)) return undefined;
   const { status, code } = error as { status?: number; code?: string | null };
   if (status === 403) return `${endpoint} does not let this key use ${model} (403)`;
-  // Names of filters, and of limits on the length of one prompt.
-  const isOfPrompt = /content|context|moderation|inspection|safety|max_length/i.test(code ?? '');
-  if ((status === 400 || status === 422) && !isOfPrompt) {
+  if ((status === 400 || status === 422) && !isOfPrompt(code)) {
     return `${endpoint} does not take requests of this form for ${model} (${status})`;
   }
   return undefined;
+}
+
+/** Whether a code names a filter, or the limit on the length of one prompt. */
+function isOfPrompt(code: string | null | undefined): boolean {
+  return /content|context|moderation|inspection|safety|max_length/i.test(code ?? '');
 }
 
 /** Most base URLs have a path, which is easily left out. */

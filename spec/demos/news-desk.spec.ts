@@ -7,7 +7,6 @@ import { replay } from '../../demos/news-desk/replay';
 import { readSentiment, storyText } from '../../demos/news-desk/sentiment';
 import { Tally } from '../../demos/news-desk/tally';
 import { dollars, duration, leadOf, oneLine, rowsOf, signed } from '../../demos/news-desk/wording';
-import { NoCompletionError } from '../../demos/shared/failures';
 import { UsageError } from '../../demos/shared/flags';
 import { withoutSecrets } from '../../demos/shared/shown-url';
 import { lastValueFrom, take, tap, toArray, type Observable } from 'rxjs';
@@ -202,11 +201,6 @@ describe('sentiments', () => {
     const body = `${'x'.repeat(1_999)}🚀 to the moon`;
     expect(storyText({ headline: 'a', body })).toBe(`a\n\n${'x'.repeat(1_999)}`);
     expect(storyText({ headline: 'a', body: `x${body}`.slice(2) })).toContain('x🚀');
-  });
-
-  it('are no chat completion if a server answers in a form of its own', () => {
-    const answer = { error: 'Unexpected endpoint' } as unknown as Parameters<typeof readSentiment>[0];
-    expect(() => readSentiment(answer)).toThrow(new NoCompletionError('The answer is no chat completion.'));
   });
 });
 

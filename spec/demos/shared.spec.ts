@@ -1,18 +1,12 @@
 import { APIConnectionError, APIError } from 'openai';
 import { lastValueFrom, NEVER, concat, of, toArray } from 'rxjs';
 import { DemoError, reasonOf } from '../../demos/shared/demo-error';
-import {
-  describeFailure,
-  fatalReason,
-  likelyReason,
-  NoCompletionError,
-  reasonInVain,
-} from '../../demos/shared/failures';
+import { describeFailure, fatalReason, likelyReason, reasonInVain } from '../../demos/shared/failures';
 import { asksForHelp, UsageError } from '../../demos/shared/flags';
 import { connectModel } from '../../demos/shared/model-connection';
 import { helpOf } from '../../demos/shared/small-demo';
 import { endIfInVain } from '../../demos/shared/vain-run';
-import { ClosedError, type CallOutcome } from '../../lib/index';
+import { ClosedError, NoAnswerError, type CallOutcome } from '../../lib/index';
 
 const endpoint = { endpoint: 'http://127.0.0.1:1/v1', model: 'some-model', isEndpointNamed: true };
 const answered = (status: number, code?: string): APIError =>
@@ -49,12 +43,16 @@ describe('failures', () => {
     );
     expect(likelyReason(answered(422), endpoint)).toContain('(422)');
     expect(likelyReason(answered(403), endpoint)).toContain('does not let this key use some-model (403)');
-    expect(likelyReason(new NoCompletionError('x'), endpoint)).toBe(
+    expect(likelyReason(new NoAnswerError('no choices'), endpoint)).toBe(
       'http://127.0.0.1:1/v1 answers with something else than chat completions',
     );
     for (const code of ['content_filter', 'content_policy_violation', 'context_length_exceeded']) {
       expect(likelyReason(answered(400, code), endpoint)).toBeUndefined();
     }
+    const filtered = new NoAnswerError('an error', { error: { code: 'content_filter' } });
+    expect(likelyReason(filtered, endpoint)).toBeUndefined();
+    const busy = new NoAnswerError('an error', { error: { code: 503 } });
+    expect(likelyReason(busy, endpoint)).toBeUndefined();
     expect(likelyReason(answered(500), endpoint)).toBeUndefined();
     expect(likelyReason(unreachable, endpoint)).toBeUndefined();
   });
@@ -66,7 +64,7 @@ describe('failures', () => {
       `http://127.0.0.1:1/ is no OpenAI-compatible endpoint (404)${hint}`,
     );
     expect(fatalReason(answered(405), bare, false)).toContain(hint);
-    expect(likelyReason(new NoCompletionError('x'), bare)).toContain(hint);
+    expect(likelyReason(new NoAnswerError('no choices'), bare)).toContain(hint);
     expect(fatalReason(answered(404), { ...bare, isEndpointNamed: false }, false)).not.toContain(hint);
   });
 
