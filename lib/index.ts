@@ -59,7 +59,7 @@ export type { ModelPrice, PriceTable } from './stats/prices';
 export { errorKindOf, type ErrorKind } from './stats/error-kinds';
 export type { Distribution } from './stats/latency-histogram';
 export { prometheusText, type StatsSource } from './stats/prometheus-text';
-export type { CallTimes, ErrorCounts, OutcomeCounts } from './stats/request-fold';
+export type { CallTimes, ErrorCounts, OutcomeCounts, TokensByModel } from './stats/request-fold';
 export { classifyError, type ErrorClassification, type ErrorClassifier } from './provider/classify-error';
 export type { StatedLimit } from './provider/rate-limit-headers';
 export type { RetryConfig } from './provider/retry-policy';

@@ -104,14 +104,11 @@ export class Budget implements LimitBudget {
   state(now: number, inFlight = 0): BudgetState {
     const { name, dimension, limit, window } = this;
     const remaining = this.remaining(now);
-    const fullAt = this.#windowEnd ?? now + Math.max(0, this.depth - remaining) / this.#rate;
+    const refilledAt = now + Math.max(0, this.depth - remaining) / this.#rate;
+    const fullAt = this.#windowEnd === undefined ? refilledAt : this.#windowEndAt(now);
     const foreignPerMinute = this.#foreign * 60_000;
     const source = 'stated';
     return { name, dimension, source, limit, window, remaining, inFlight, fullAt, foreignPerMinute };
-  }
-
-  remaining(now: number): number {
-    return this.#levelAt(now);
   }
 
   /**
@@ -128,7 +125,7 @@ export class Budget implements LimitBudget {
     const spendable = Math.min(cost, this.depth);
     // What is not spent of a window is lost, and its books are exact.
     const reserve = this.#windowEnd === undefined ? Math.min(this.#reserve, this.depth - spendable) : 0;
-    const missing = spendable + reserve - this.#levelAt(now);
+    const missing = spendable + reserve - this.remaining(now);
     // Rounding must not leave a start a hair's breadth short of its own time.
     if (missing <= 1e-9 * this.depth) {
       return now;
@@ -312,14 +309,14 @@ export class Budget implements LimitBudget {
   }
 
   #refill(now: number): void {
-    this.#level = this.#levelAt(now);
+    this.#level = this.remaining(now);
     this.#at = now;
     if (this.#windowEnd !== undefined) {
       this.#windowEnd = this.#windowEndAt(now);
     }
   }
 
-  #levelAt(now: number): number {
+  remaining(now: number): number {
     if (this.#windowEnd !== undefined) {
       return now >= this.#windowEnd ? this.depth : this.#level;
     }

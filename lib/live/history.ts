@@ -9,13 +9,10 @@ const mostPoints = 600;
 /** Times that a point is made of at most. */
 const mostTimes = 5000;
 
-const minute = 60_000;
-
 /** The last minutes, a point a second at most, made of the differences of snapshots. */
 export class History {
   #points: LivePoint[] = [];
-  #last: StatsSnapshot | undefined;
-  /** The snapshots of the last minute. */
+  /** The snapshots of the last minute that points were made of. */
   #recent: StatsSnapshot[] = [];
   /** What calls took, and what starts waited, since the last point. */
   #calls: number[] = [];
@@ -35,7 +32,7 @@ export class History {
   }
 
   add(snapshot: StatsSnapshot): void {
-    const last = this.#last;
+    const last = this.#recent.at(-1);
     if (last && snapshot.at - last.at < spacing) {
       return;
     }
@@ -54,9 +51,8 @@ export class History {
         this.#points.shift();
       }
     }
-    this.#last = snapshot;
     this.#recent.push(snapshot);
-    while (this.#recent.length > 1 && this.#recent[1]!.at <= snapshot.at - minute) {
+    while (this.#recent.length > 1 && this.#recent[1]!.at <= snapshot.at - 60_000) {
       this.#recent.shift();
     }
   }
@@ -64,12 +60,9 @@ export class History {
   /** What has happened since the snapshot that was made a minute before this one. */
   lastMinute({ errors, times }: StatsSnapshot): LastMinute {
     const before = this.#recent[0];
-    const counts = Object.entries(errors).map(([kind, count]) => [
-      kind,
-      count - (before?.errors[kind as ErrorKind] ?? 0),
-    ]);
+    const counts = Object.entries(errors) as [ErrorKind, number][];
     return {
-      errors: Object.fromEntries(counts) as LastMinute['errors'],
+      errors: Object.fromEntries(counts.map(([kind, count]) => [kind, count - (before?.errors[kind] ?? 0)])),
       calls: times.call.count - (before?.times.call.count ?? 0),
     };
   }

@@ -16,7 +16,7 @@ export class LaneWaits {
   }
 
   next(event: CallEvent): void {
-    if (event.type === 'received' && event.lane !== undefined) {
+    if (event.type === 'received' && event.lane !== undefined && this.most > 0) {
       const name = this.#lanes.has(event.lane) || this.#lanes.size < this.most ? event.lane : 'other';
       const lane = this.#lanes.get(name) ?? { lane: name, waiting: 0, started: 0, meanWait: 0 };
       lane.waiting++;

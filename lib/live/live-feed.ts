@@ -3,11 +3,8 @@ import type { CallEvent, ErrorKind, LLMCallOptimizer } from 'rxllm';
 import { errorHints } from './hints';
 import { History } from './history';
 import { LaneWaits } from './lane-waits';
-import type { LiveError, LiveState } from './live-state';
+import type { LiveState } from './live-state';
 import { verdictOf } from './verdict';
-
-/** Milliseconds between states that a listener is given. */
-const interval = 1000;
 
 /** What the page shows besides figures. */
 export interface FeedSettings {
@@ -40,9 +37,7 @@ export class LiveFeed {
     });
     const next = (event: CallEvent) => {
       this.#history.next(event);
-      if (settings.lanes > 0) {
-        this.#lanes.next(event);
-      }
+      this.#lanes.next(event);
     };
     watching.add(optimizer.events$.subscribe({ next, error: end }));
     this.#stop = () => watching.unsubscribe();
@@ -59,11 +54,13 @@ export class LiveFeed {
       isClosed: this.#isClosed,
       verdict: verdictOf(snapshot, lastMinute, this.#isClosed),
       snapshot,
-      errors: Object.entries(snapshot.errors)
-        .map(([name, count]): LiveError => {
-          const kind = name as ErrorKind;
-          return { kind, count, recent: lastMinute.errors[kind] ?? 0, hint: errorHints[kind] };
-        })
+      errors: (Object.entries(snapshot.errors) as [ErrorKind, number][])
+        .map(([kind, count]) => ({
+          kind,
+          count,
+          recent: lastMinute.errors[kind] ?? 0,
+          hint: errorHints[kind],
+        }))
         .sort((one, other) => other.count - one.count),
       lanes: this.#lanes.lanes,
       points: this.#history.since(since),
@@ -73,7 +70,7 @@ export class LiveFeed {
   /** Calls a listener every second; returns what ends that. */
   listen(listener: () => void): () => void {
     this.#listeners.add(listener);
-    this.#timer ??= setInterval(() => this.#listeners.forEach((tell) => tell()), interval).unref();
+    this.#timer ??= setInterval(() => this.#listeners.forEach((tell) => tell()), 1000).unref();
     return () => {
       this.#listeners.delete(listener);
       if (this.#listeners.size === 0) {

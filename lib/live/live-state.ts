@@ -43,7 +43,7 @@ export interface LiveLane {
   readonly meanWait: number;
 }
 
-/** All that the page shows, as `/state.json` has it. An infinite `maxConcurrent` is null there, as JSON knows no other way. */
+/** All that the page shows, as `/state.json` has it; an infinite `maxConcurrent` is null in JSON. */
 export interface LiveState {
   readonly title: string;
   readonly currency: string;

@@ -1,16 +1,13 @@
 import { createHash } from 'node:crypto';
 import { parts } from './page/parts';
 
-/** The page, and what its browser may do: run this script, show this style, and ask where the page came from. */
-interface Page {
-  readonly html: string;
-  readonly policy: string;
-}
+let made: { readonly html: string; readonly policy: string } | undefined;
 
-let made: Page | undefined;
-
-/** The page that shows an optimizer live: all in one, so that nothing is loaded from anywhere. */
-export function page(): Page {
+/**
+ * The page that shows an optimizer live, all in one; and what its browser may do: run this script, show this style, and
+ * ask where the page came from.
+ */
+export function page() {
   const { script, style } = parts();
   const hashOf = (text: string) => `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
   return (made ??= {

@@ -77,14 +77,12 @@ export function instrument(optimizer: LLMCallOptimizer, options: InstrumentOptio
       } else {
         span.setAttribute('error.type', errorKindOf(event.error)).setStatus({ code: SpanStatusCode.ERROR });
       }
-    } else if (event.type === 'feedback') {
-      if (conventions && event.feedback.usage) {
-        span.setAttributes(usageAttributes(event.feedback.usage));
-      }
-      return;
-    } else {
+    } else if (event.type !== 'feedback') {
       const told = Object.entries(event).filter(([field]) => toldOfSteps.includes(field));
       span.addEvent(event.type, Object.fromEntries(told.map(([field, value]) => [`rxllm.${field}`, value])));
+    }
+    if (conventions && event.type === 'finished' && event.usage) {
+      span.setAttributes(usageAttributes(event.usage));
     }
     if (event.type === 'settled' || event.type === 'left') {
       open.delete(event.id);

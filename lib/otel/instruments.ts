@@ -34,15 +34,13 @@ export class Instruments {
         break;
       case 'finished': {
         const failure = event.result === 'failed' && { 'error.type': errorKindOf(event.error) };
+        this.#used(event.usage ?? {});
         this.#duration.record(event.latency / 1000, { 'rxllm.result': event.result, ...failure });
         if (event.result !== 'aborted') {
           this.#inference?.record(event.latency / 1000, { ...this.#conventions, ...failure });
         }
         break;
       }
-      case 'feedback':
-        this.#used(event.feedback.usage ?? {});
-        break;
       case 'settled':
         this.#requests.add(
           1,

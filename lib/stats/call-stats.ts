@@ -10,7 +10,13 @@ import { clockFrom } from '../core/scheduler-clock';
 import { configObject, listenerSetting, numberSetting } from '../core/settings';
 import { MetricsFold, type CallMetrics } from './call-metrics';
 import { Prices, type PriceTable } from './prices';
-import { RequestFold, type CallTimes, type ErrorCounts, type OutcomeCounts } from './request-fold';
+import {
+  RequestFold,
+  type CallTimes,
+  type ErrorCounts,
+  type OutcomeCounts,
+  type TokensByModel,
+} from './request-fold';
 import { StreamFold, type StreamMetrics } from './stream-metrics';
 
 /** What a snapshot tells of a limiter. */
@@ -83,6 +89,7 @@ export interface StatsSnapshot {
   readonly times: CallTimes;
   readonly outcomes: OutcomeCounts;
   readonly errors: ErrorCounts;
+  readonly tokensByModel: TokensByModel;
 }
 
 /** The config of {@link CallStats}. */
@@ -208,9 +215,14 @@ export class CallStats implements CallEventListener {
         maxConcurrent: 0,
         oldestWait: 0,
       },
-      times: { ...this.#requests.times, call: this.#fold.latencies },
+      times: {
+        ...this.#requests.times,
+        call: this.#fold.latencies,
+        firstChunk: this.#streams.firstChunks,
+      },
       outcomes: this.#requests.outcomes,
       errors: this.#requests.errors,
+      tokensByModel: this.#requests.tokensByModel,
     };
   }
 

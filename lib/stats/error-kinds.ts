@@ -91,6 +91,9 @@ function kindIn(error: unknown, depth: number): ErrorKind {
   if (typeof status === 'number') {
     return kindOfStatus(status);
   }
+  if (code === 'no-answer') {
+    return 'empty';
+  }
   if (cause !== undefined && depth < 4) {
     return kindIn(cause, depth + 1);
   }

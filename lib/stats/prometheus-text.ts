@@ -126,6 +126,9 @@ function addTo(to: Exposition, snapshot: StatsSnapshot, common: Labels): void {
     Object.entries(times.waitByPriority).map(([priority, waits]) => [{ ...common, priority }, waits]),
   );
   to.addTimes('rxllm_call_seconds', 'Time that calls took which ran to their end.', [[common, times.call]]);
+  to.addTimes('rxllm_first_chunk_seconds', 'Time from the start of a stream call to its first chunk.', [
+    [common, times.firstChunk],
+  ]);
   to.add(
     'gauge',
     'rxllm_queue_depth',
@@ -177,7 +180,12 @@ function addTo(to: Exposition, snapshot: StatsSnapshot, common: Labels): void {
     'counter',
     'rxllm_tokens_total',
     'Tokens that calls reported.',
-    by('direction', { input: metrics.inputTokens, output: metrics.outputTokens }),
+    Object.entries(snapshot.tokensByModel).flatMap(([model, tokens]) =>
+      (['input', 'output'] as const).map((direction): [Labels, number] => [
+        { ...common, direction, model },
+        tokens[direction],
+      ]),
+    ),
   );
   to.add('counter', 'rxllm_cost_total', 'Money spent, in the currency of the prices.', one(metrics.spent));
   to.add('counter', 'rxllm_saved_cost_total', 'Money that the cache and sharing saved.', one(metrics.saved));

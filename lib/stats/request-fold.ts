@@ -1,6 +1,7 @@
-import type { OutcomeSource } from '../core/call';
+import type { OutcomeSource, TokenUsage } from '../core/call';
 import type { CallEvent } from '../core/events';
 import { prioritiesByRank, type CallPriority } from '../core/priority';
+import { tokenCount, totalTokens } from '../core/token-usage';
 import { errorKindOf, kindWithoutCall, type ErrorKind } from './error-kinds';
 import { LatencyHistogram, type Distribution } from './latency-histogram';
 
@@ -12,7 +13,12 @@ export interface CallTimes {
   readonly waitByPriority: Readonly<Record<CallPriority, Distribution>>;
   /** The calls that ran to their end. */
   readonly call: Distribution;
+  /** From the start of a stream call to its first chunk. */
+  readonly firstChunk: Distribution;
 }
+
+/** Tokens that calls reported, by the model that answered; of more than 20 models the rest are `other`. */
+export type TokensByModel = Readonly<Record<string, { readonly input: number; readonly output: number }>>;
 
 /** What became of requests: where the answer came from, or that they failed, or that nobody waited any more. */
 export type OutcomeCounts = Readonly<Record<OutcomeSource | 'failed' | 'left', number>>;
@@ -20,12 +26,16 @@ export type OutcomeCounts = Readonly<Record<OutcomeSource | 'failed' | 'left', n
 /** Failures by their kind: calls that failed, and requests that failed without one. */
 export type ErrorCounts = Readonly<Partial<Record<ErrorKind, number>>>;
 
+/** Models that are told apart: names that users type must not make a series each. */
+const mostModels = 20;
+
 /** Folds events into what requests have met with. */
 export class RequestFold {
   readonly #wait = new LatencyHistogram();
   readonly #waitByPriority = new Map<CallPriority, LatencyHistogram>();
   readonly #outcomes = { call: 0, cache: 0, shared: 0, stale: 0, failed: 0, left: 0 };
   readonly #errors: Partial<Record<ErrorKind, number>> = {};
+  readonly #tokens = new Map<string, { input: number; output: number }>();
 
   next(event: CallEvent): void {
     switch (event.type) {
@@ -37,6 +47,7 @@ export class RequestFold {
         if (event.result === 'failed') {
           this.#failed(errorKindOf(event.error));
         }
+        this.#used(event.usage);
         break;
       case 'settled':
         this.#outcomes[event.ok ? (event.source ?? 'call') : 'failed']++;
@@ -51,7 +62,7 @@ export class RequestFold {
     }
   }
 
-  get times(): Omit<CallTimes, 'call'> {
+  get times(): Pick<CallTimes, 'wait' | 'waitByPriority'> {
     return {
       wait: this.#wait.distribution(),
       waitByPriority: Object.fromEntries(
@@ -69,6 +80,22 @@ export class RequestFold {
 
   get errors(): ErrorCounts {
     return { ...this.#errors };
+  }
+
+  get tokensByModel(): TokensByModel {
+    return Object.fromEntries([...this.#tokens].map(([model, tokens]) => [model, { ...tokens }]));
+  }
+
+  #used(usage: TokenUsage | undefined): void {
+    if (totalTokens(usage) > 0) {
+      const { model } = usage!;
+      const name = typeof model === 'string' ? model : 'unknown';
+      const key = this.#tokens.has(name) || this.#tokens.size < mostModels ? name : 'other';
+      const tokens = this.#tokens.get(key) ?? { input: 0, output: 0 };
+      tokens.input += tokenCount(usage!.inputTokens);
+      tokens.output += tokenCount(usage!.outputTokens);
+      this.#tokens.set(key, tokens);
+    }
   }
 
   #waitOf(priority: CallPriority): LatencyHistogram {

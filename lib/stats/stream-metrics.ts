@@ -1,6 +1,6 @@
 import type { CallEvent } from '../core/events';
 import { tokenCount } from '../core/token-usage';
-import { LatencyHistogram } from './latency-histogram';
+import { LatencyHistogram, type Distribution } from './latency-histogram';
 
 /** The figures of stream calls. */
 export interface StreamMetrics {
@@ -46,6 +46,10 @@ export class StreamFold {
         this.#streaming += event.at - stream.firstChunkAt;
       }
     }
+  }
+
+  get firstChunks(): Distribution {
+    return this.#firstChunks.distribution();
   }
 
   metrics(): StreamMetrics {

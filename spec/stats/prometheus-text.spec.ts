@@ -102,6 +102,7 @@ describe('prometheusText', () => {
       'gate',
       'kind',
       'le',
+      'model',
       'name',
       'outcome',
       'priority',

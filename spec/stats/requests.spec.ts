@@ -13,6 +13,7 @@ import {
   ClosedError,
   DeadlineExceededError,
   MissingOutcomeError,
+  NoAnswerError,
   QueueOverflowError,
   QuotaSpentError,
 } from '../../lib/core/errors';
@@ -202,6 +203,8 @@ describe('errors', () => {
     ['connection', new TypeError('fetch failed', { cause: { code: 'ECONNRESET' } })],
     ['connection', new Error('wrapped', { cause: Object.assign(new Error(), { code: 'ECONNREFUSED' }) })],
     ['empty', Object.assign(new Error('no elements'), { name: 'EmptyError' })],
+    ['empty', new NoAnswerError('an empty body')],
+    ['overloaded', Object.assign(new NoAnswerError('an error'), { status: 503 })],
     ['other', new Error('anything')],
     ['other', 'a string'],
     ['other', undefined],
@@ -236,5 +239,36 @@ describe('errors', () => {
     ];
     events.forEach((event) => stats.next(event));
     expect(stats.snapshot().errors).toEqual({ 'rate-limited': 2, 'queue-overflow': 1 });
+  });
+});
+
+describe('tokens', () => {
+  it('are told by model, of which there are few', () => {
+    const stats = new CallStats();
+    const finished = {
+      ...step,
+      type: 'finished',
+      attempt: 1,
+      startedAt: 0,
+      latency: 1,
+      result: 'failed',
+    } as const;
+    for (let number = 0; number < 30; number++) {
+      stats.next({ ...finished, usage: { model: `model ${number}`, inputTokens: 2, outputTokens: 1 } });
+    }
+    stats.next({ ...finished, usage: { model: 'model 0', inputTokens: 5 } });
+    stats.next({ ...finished, usage: { model: 'a model without tokens' } });
+    const { tokensByModel } = stats.snapshot();
+    expect(Object.keys(tokensByModel)).toHaveLength(21);
+    expect(tokensByModel['model 0']).toEqual({ input: 7, output: 1 });
+    expect(tokensByModel['other']).toEqual({ input: 20, output: 10 });
+  });
+});
+
+describe('the first chunk', () => {
+  it('is timed from the start of its call', () => {
+    const stats = new CallStats();
+    stats.next({ ...step, type: 'first-chunk', attempt: 1, latency: 300 });
+    expect(stats.snapshot().times.firstChunk).toMatchObject({ count: 1, sum: 300 });
   });
 });

@@ -236,6 +236,7 @@ export function Savings({ state: { snapshot, currency } }: View) {
 export function Times({ state: { snapshot }, points, theme }: View) {
   const rows = [
     ['Call', snapshot.times.call],
+    ...(snapshot.times.firstChunk.count > 0 ? [['First chunk', snapshot.times.firstChunk] as const] : []),
     ['Queue wait', snapshot.times.wait],
   ] as const;
   return html`<${Section} title="Latency and queue wait" area="times">
