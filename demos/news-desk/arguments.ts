@@ -12,6 +12,8 @@ export interface Arguments {
   readonly model: string | undefined;
   /** Calls that run at once. */
   readonly maxConcurrent: number;
+  /** Whether answers come token by token. */
+  readonly stream: boolean;
   /** The file that holds every outcome. */
   readonly output: string | undefined;
   /** The directory where answers stay from one run to the next. */
@@ -49,6 +51,7 @@ Input
 Model
   --model NAME          the model to ask (default: gpt-4o-mini, or the own server's)
   --max-concurrent N    calls that run at once (default 8)
+  --stream              have the answers come token by token
   OPENAI_BASE_URL       an OpenAI-compatible endpoint, such as http://127.0.0.1:11434/v1
   OPENAI_API_KEY        its key; with a key alone, the endpoint is OpenAI's
                         (with neither, a model server is started on this machine)
@@ -95,6 +98,7 @@ export function readArguments(argumentsGiven: readonly string[]): Arguments | un
     limit: wholeNumber('limit', limit) ?? Infinity,
     model,
     maxConcurrent: wholeNumber('max-concurrent', values['max-concurrent']) ?? 8,
+    stream: values.stream ?? false,
     output,
     cache,
     ui: values.ui ?? false,
@@ -111,6 +115,7 @@ function parse(argumentsGiven: readonly string[]) {
     speed: { type: 'string' },
     model: { type: 'string' },
     'max-concurrent': { type: 'string' },
+    stream: { type: 'boolean' },
     output: { type: 'string' },
     cache: { type: 'string' },
     ui: { type: 'boolean' },

@@ -1,7 +1,8 @@
-import { concatMap, from, lastValueFrom, map, tap, type Observable } from 'rxjs';
+import { concatMap, from, lastValueFrom, map, tap, type Observable, type OperatorFunction } from 'rxjs';
 import {
   LLMCallOptimizer,
   LLMResultCache,
+  settled,
   type CacheStore,
   type CallContext,
   type CallOutcome,
@@ -9,7 +10,7 @@ import {
   type StatsSnapshot,
 } from '../../lib/index';
 import type { StatsServer } from '../../lib/live';
-import { openaiCall } from '../../lib/openai';
+import { openaiCall, openaiStreamCall } from '../../lib/openai';
 import { DemoError, reasonOf } from '../shared/demo-error';
 import { fatalReason, likelyReason, mostFailures, reasonInVain } from '../shared/failures';
 import type { ModelConnection } from '../shared/model-connection';
@@ -46,6 +47,8 @@ export interface DeskOptions {
   readonly speed: number;
   readonly limit: number;
   readonly maxConcurrent: number;
+  /** Whether answers come token by token. */
+  readonly stream: boolean;
   readonly results: ResultsFile | undefined;
   /** Where answers stay beyond this run. */
   readonly store: CacheStore | undefined;
@@ -118,7 +121,7 @@ export class Desk {
    * @throws DemoError in one sentence if the run had to be broken off
    */
   async run(): Promise<void> {
-    const { input, connection, speed, limit, results, stop, onBroken, onEvent } = this.#options;
+    const { input, speed, limit, results, stop, onBroken, onEvent } = this.#options;
     const room = new LookAhead(lookAhead);
     const onItem = (item: InputItem): void => {
       const isNews = this.tally.read(item);
@@ -139,7 +142,7 @@ export class Desk {
       }).pipe(
         tap(onEvent),
         map((event) => this.#requestOf(event)),
-        this.#optimizer.optimize(sentimentCall(connection), { namespace: 'sentiment', events: this.tally }),
+        this.#ask(),
         tap((outcome) => this.#settle(outcome)),
         concatMap(async (outcome) => {
           await results?.write(outcome);
@@ -156,6 +159,15 @@ export class Desk {
     const isRefused = this.tally.answered === 0 && this.#suspects.size > 0 && !this.#hasOwnFailures;
     if (isRefused) this.#endForLikelyReason();
     if (this.#fatal !== undefined) throw this.#fatal;
+  }
+
+  #ask(): OperatorFunction<DeskRequest, CallOutcome<DeskRequest, Answer>> {
+    const { connection, stream } = this.#options;
+    // The answers are kept from run to run under the name of what they tell.
+    const options = { namespace: 'sentiment', events: this.tally };
+    if (!stream) return this.#optimizer.optimize(sentimentCall(connection), options);
+    const operator = this.#optimizer.optimizeStream(sentimentStream(connection), options);
+    return (requests$) => requests$.pipe(operator, settled());
   }
 
   #requestOf(event: NewsEvent): DeskRequest {
@@ -202,4 +214,19 @@ function sentimentCall({ client, model }: ModelConnection) {
   );
   return (request: DeskRequest, context: CallContext): Observable<Answer> =>
     from(complete(request, context)).pipe(map((completion) => ({ sentiment: readSentiment(completion) })));
+}
+
+/** The same call with its answer token by token. */
+function sentimentStream({ client, model }: ModelConnection) {
+  const complete = openaiStreamCall(client, ({ event }: DeskRequest) => ({
+    ...completionParameters(model, storyText(event)),
+    stream_options: { include_usage: true },
+  }));
+  return {
+    open: complete.open,
+    isWhole: complete.isWhole!,
+    collect: (chunks: Parameters<typeof complete.collect>[0]): Answer => ({
+      sentiment: readSentiment(complete.collect(chunks)),
+    }),
+  };
 }

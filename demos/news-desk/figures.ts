@@ -24,6 +24,8 @@ export interface FinalFigures {
     readonly p95: number;
     readonly p99: number;
   };
+  /** Milliseconds from the start of a call to its first token; undefined if no answer came token by token. */
+  readonly firstToken: { readonly p50: number; readonly p95: number } | undefined;
   readonly throttled: number;
   readonly retried: number;
   readonly refused: number;
@@ -46,7 +48,7 @@ export function finalFigures(
   maxConcurrent: number,
   plain: PlainFigures | undefined,
 ): FinalFigures {
-  const { metrics } = stats;
+  const { metrics, streams } = stats;
   const price = priceOf(model);
   return {
     events: tally.taken,
@@ -66,6 +68,7 @@ export function finalFigures(
       p95: metrics.p95Latency,
       p99: metrics.p99Latency,
     },
+    firstToken: streams.started > 0 ? { p50: streams.p50FirstChunk, p95: streams.p95FirstChunk } : undefined,
     throttled: metrics.throttledCalls,
     retried: metrics.retriedCalls,
     refused: tally.refused,

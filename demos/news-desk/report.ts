@@ -22,6 +22,7 @@ export function report(figures: FinalFigures): string {
 
 function rowsOf(figures: FinalFigures): Row[] {
   const { events, answered, failed, stopped, calls, cacheHits, shared, latency, saved, plain } = figures;
+  const { firstToken } = figures;
   const money = (spent: number | undefined): string => (spent === undefined ? 'unknown' : dollars(spent));
   const beside = (...parts: number[]): string => parts.map(wholeNumber).join(' / ');
   const row = (figure: string, ours: string, ofPlain: (theirs: PlainFigures) => string = () => ''): Row => [
@@ -46,7 +47,9 @@ function rowsOf(figures: FinalFigures): Row[] {
     row('money spent', money(figures.spent), (theirs) => money(theirs.spent)),
     row('saved: tokens / money', `${wholeNumber(saved.tokens)} / ${money(saved.money)}`),
     row('time', duration(figures.duration), (theirs) => duration(theirs.duration)),
-    row('ms a call: p50 / p95 / p99', calls === 0 ? '-' : beside(latency.p50, latency.p95, latency.p99)),
+    firstToken
+      ? row('ms to first token / end: p50', beside(firstToken.p50, latency.p50))
+      : row('ms a call: p50 / p95 / p99', calls === 0 ? '-' : beside(latency.p50, latency.p95, latency.p99)),
   ];
 }
 

@@ -41,7 +41,7 @@ export async function runDesk(choices: Arguments, stop: AbortController, onView:
   const answers =
     choices.cache === undefined ? undefined : (await import('./answers')).openAnswers(choices.cache);
   const connection = await connectModel(process.env, choices.model, ownServer);
-  const { speed, limit, maxConcurrent } = choices;
+  const { speed, limit, maxConcurrent, stream } = choices;
   const plain =
     connection.isOwn && choices.input.kind === 'sample'
       ? await PlainClient.start(ownServer, connection.model, maxConcurrent)
@@ -57,6 +57,7 @@ export async function runDesk(choices: Arguments, stop: AbortController, onView:
       speed,
       limit,
       maxConcurrent,
+      stream,
       results,
       store: answers,
       stop,

@@ -36,7 +36,7 @@ export function storyText({ headline, body }: Pick<NewsEvent, 'headline' | 'body
 export function completionParameters(
   model: string,
   text: string,
-): OpenAI.Chat.Completions.ChatCompletionCreateParamsNonStreaming {
+): Omit<OpenAI.Chat.Completions.ChatCompletionCreateParamsNonStreaming, 'stream'> {
   return {
     model,
     messages: [

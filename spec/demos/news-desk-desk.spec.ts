@@ -59,6 +59,7 @@ async function runOn(
     speed: Infinity,
     limit: Infinity,
     maxConcurrent: 2,
+    stream: false,
     results: undefined,
     store: undefined,
     stop: new AbortController(),
@@ -165,6 +166,7 @@ describe('the closing table', () => {
     shared: 906,
     cacheHitRate: 0.3,
     latency: { mean: 341, p50: 1_323, p95: 12_538, p99: 12_619 },
+    firstToken: { p50: 203, p95: 1_327 },
     throttled: 75,
     retried: 3,
     refused: 1,
@@ -183,6 +185,11 @@ describe('the closing table', () => {
     // One line is left for the prompt of the shell.
     expect(lines.length).toBeLessThanOrEqual(23);
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
+  });
+
+  it('tells the time to the first token if answers came token by token', () => {
+    expect(report(figures)).toMatch(/ms to first token \/ end: p50 +│ +203 \/ 1,323/);
+    expect(report({ ...figures, firstToken: undefined })).toMatch(/ms a call: p50 \/ p95 \/ p99/);
   });
 
   it('leads with what the official client alone made of the same events', () => {

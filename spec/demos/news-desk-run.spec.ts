@@ -94,6 +94,26 @@ const rowsOf = (file: string): Row[] =>
     .split('\n')
     .map((line) => JSON.parse(line) as Row);
 
+describe('the desk with --stream', () => {
+  it('reads the same answers token by token', async () => {
+    const { url } = await start();
+    const flags = ['--limit', '20', '--speed', 'max', '--json'];
+    const environment = { OPENAI_BASE_URL: url };
+    const [whole, streamed] = await Promise.all([
+      runDesk(flags, { environment }),
+      runDesk([...flags, '--stream'], { environment }),
+    ]);
+    const figuresOf = ({ stdout }: Ended) => JSON.parse(stdout.trim().split('\n').at(-1)!) as object;
+    expect(streamed).toMatchObject({ code: 0, stderr: whole.stderr });
+    expect(figuresOf(streamed)).toMatchObject({
+      answered: 20,
+      failed: 0,
+      firstToken: { p50: expect.any(Number) as unknown },
+    });
+    expect(figuresOf(whole)).not.toHaveProperty('firstToken');
+  });
+});
+
 describe('the news desk', () => {
   it('answers every event with its own server, and prints nothing but JSON', async () => {
     const output = join(folder, 'all.jsonl');

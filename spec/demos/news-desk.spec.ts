@@ -19,6 +19,7 @@ describe('arguments', () => {
       limit: Infinity,
       model: undefined,
       maxConcurrent: 8,
+      stream: false,
       output: undefined,
       quiet: false,
       ui: false,
