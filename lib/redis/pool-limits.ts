@@ -24,7 +24,7 @@ if isNew then
   if q.era ~= 0 and not q.bring then return '{"again":true}' end
   s = { era = reading, last = reading, shift = 0, b = {}, w = {}, g = {0, 0, 0, 0}, m = {}, hold = 0, walled = false, probe = 0,
     p = {0, 0, 0, 0}, fresh = {true, true, true, true}, a = {false, false, false, false}, v = 0, T = {0, 0, 0, 0},
-    r = { cutG = 0, cutAt = 0, dryAt = 0, dryG = 0, dryR = 0, R = 0, recent = 0, share = 0, phase = 0, k = 0, s1 = 0,
+    r = { N = 0, cutN = 0, cutG = 0, cutAt = 0, dryAt = 0, dryG = 0, dryR = 0, R = 0, recent = 0, share = 0, phase = 0, k = 0, s1 = 0,
       pace = 0, paceG = 0, paceR = 0, paceAt = reading, grown = reading } }
 end
 local me = s.m[q.id] or { r = 0, t = {0, 0, 0, 0}, d = {0, 0, 0, 0} }
@@ -96,6 +96,7 @@ end
 
 -- What the member reports, once ---------------------------------------------------------------------------------------
 local function correct(at, mark, d)
+  s.r.N = s.r.N + d[1]
   for i = 1, 4 do s.g[i] = s.g[i] + math.max(0, d[i]) end
   for _, b in pairs(s.b) do
     if mark > (b.mark or 0) then b.level = math.min(b.depth, b.level - math.min(d[b.dim], b.limit)) end
@@ -148,7 +149,7 @@ local function bring(x)
   end
 end
 local function measured(r)
-  local took, served = now - r.dryAt, s.g[1] - r.dryG - (r.R - r.dryR)
+  local took, served = now - r.dryAt, r.N - r.dryG - (r.R - r.dryR)
   return r.dryAt > 0 and served >= 15 and took >= 2000 and served / took
 end
 local function cut(r, share)
@@ -158,12 +159,12 @@ local function cut(r, share)
     r.phase, r.measured = 2, true
   else
     -- What is let through of the newest starts.
-    local newest = (s.g[1] - r.paceG - (r.R - r.paceR)) / math.max(500, since)
-    local pace = since >= 500 and newest or math.max(r.pace, newest)
+    local newest = (r.N - r.paceG - (r.R - r.paceR)) / math.max(500, since)
+    local pace = math.max(newest, since >= 500 and r.pace / 2 or r.pace)
     setRate(math.max(1 / 1000, 0.7 * math.min(r.rate or pace, pace)))
     r.phase, r.measured = 1, false
   end
-  r.s1, r.dryAt, r.dryG, r.dryR, r.cutG, r.cutAt, r.k, r.grownG = share, now, s.g[1], r.R, s.g[1], now, 0, nil
+  r.s1, r.dryAt, r.dryG, r.dryR, r.cutG, r.cutN, r.cutAt, r.k, r.grownG = share, now, r.N, r.R, s.g[1], r.N, now, 0, nil
 end
 local function refused(marks)
   local r, fresh = s.r, 0
@@ -181,12 +182,12 @@ local function refused(marks)
   local function isMore(count, starts, least)
     return count >= least and count > r.share * starts + 3 * math.sqrt(r.share * starts)
   end
-  local n = math.max(r.k, s.g[1] - r.cutG)
+  local n = math.max(r.k, r.N - r.cutN)
   -- Where a share is refused for ever, the newest starts come to this.
   local usual = r.share / (1 + r.share)
   local surprise = math.max(0.09, usual + 3 * math.sqrt(usual * (1 - usual) / 39) + 0.02)
   -- Of a pace that has grown, or is as fast as was measured, a few refusals more than usual are enough.
-  local isTooFast = r.rate and (isMore(r.k, n, 3) or (r.grownG and isMore(r.grownK, s.g[1] - r.grownG, 2)))
+  local isTooFast = r.rate and (isMore(r.k, n, 3) or (r.grownG and isMore(r.grownK, r.N - r.grownG, 2)))
   if r.phase == 0 and (r.recent > surprise or isTooFast) then
     r.prev, r.share = r.rate, math.max(0, r.share - 0.04 * r.recent)
     cut(r, r.recent > surprise and r.recent or r.k / n)
@@ -196,7 +197,7 @@ local function refused(marks)
     if r.k / n < 0.6 * r.s1 then
       cut(r, r.k / n)
     else
-      r.phase, r.share, r.recent, r.k, r.cutG = 0, r.k / n, r.k / n, 0, s.g[1]
+      r.phase, r.share, r.recent, r.k, r.cutG, r.cutN = 0, r.k / n, r.k / n, 0, s.g[1], r.N
       setRate(r.prev)
     end
   end
@@ -214,9 +215,9 @@ if x and x.n > me.r then
   if x.hold > 0 then s.hold, s.walled, s.probe = math.max(s.hold, now + x.hold), true, 0 end
 end
 local r, g = s.r, s.g
-if r.phase > 0 and g[1] - r.cutG >= math.max(60, 5 / r.s1) then r.phase = 0 end
+if r.phase > 0 and r.N - r.cutN >= (r.phase == 1 and 25 or math.max(60, 5 / r.s1)) then r.phase = 0 end
 if now - r.paceAt >= 1000 then
-  r.pace, r.paceG, r.paceR, r.paceAt = (g[1] - r.paceG - (r.R - r.paceR)) / (now - r.paceAt), g[1], r.R, now
+  r.pace, r.paceG, r.paceR, r.paceAt = (r.N - r.paceG - (r.R - r.paceR)) / (now - r.paceAt), r.N, r.R, now
 end
 
 `;

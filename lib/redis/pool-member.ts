@@ -157,6 +157,8 @@ export class PoolMember implements FleetMember {
     const charge = this.#charges.get(call);
     if (charge) {
       this.#report.refused(charge);
+      // The sooner the pool hears of it, the fewer are refused.
+      this.#askAfter = Math.min(this.#askAfter, this.#host.clock.now() + leastPause);
     }
   }
 

@@ -106,7 +106,7 @@ local function take(at)
   for _, w in pairs(s.w) do
     if c[w.dim] > 0 then addEntry(w, at + 2 * HORIZON, math.min(c[w.dim], w.limit)) end
   end
-  r.recent = r.recent * 0.95
+  r.N, r.recent = r.N + 1, r.recent * 0.95
   if r.phase == 0 and not r.grownG then r.share = r.share * 0.998 end
 end
 local grants, mark, ask = {}, {unpack(g)}, 0
@@ -149,7 +149,7 @@ elseif want > 0 then
     -- It grows while it holds anybody; near a limit that was measured slowly, and faster and faster beyond.
     local calm = now - r.cutAt - (r.measured and 30000 or 3000)
     if calm > 0 then
-      if not r.grownG then r.grownG, r.grownK = g[1], 0 end
+      if not r.grownG then r.grownG, r.grownK = r.N, 0 end
       local growth = r.measured and math.min(0.1, 0.003 * 2 ^ (calm / 30000)) or 0.05
       setRate(r.rate * (1 + growth) ^ (math.min(1000, now - r.grown) / 1000))
     end
