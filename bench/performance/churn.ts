@@ -112,6 +112,7 @@ export class Churn {
   readonly #limiter: AdaptiveRateLimiter;
   readonly #cache: LLMResultCache;
   readonly #events = { next: (event: CallEvent) => this.#heard(event) };
+  readonly #call = (request: ChurnRequest) => this.#answer(request);
   #waves = 0;
   #open = 0;
 
@@ -144,7 +145,7 @@ export class Churn {
   async wave(size: number): Promise<void> {
     const wave = (this.#waves += 1);
     const requests = Array.from({ length: size }, (_, index) => this.#request(wave, index));
-    const call = (request: ChurnRequest) => this.#answer(request);
+    const call = this.#call;
     const ofOptimizer = this.#optimizer.limiter!;
     if (wave % cycle === 0 || wave % cycle === 4) this.#pause(ofOptimizer);
     if (wave % cycle === 1 || wave % cycle === 3) this.#pause(this.#limiter);
@@ -268,7 +269,7 @@ export class Churn {
 
   /** One half in a batch, the other half one by one, of which every other is given up soon. */
   async #promises(requests: readonly ChurnRequest[]): Promise<void> {
-    const call = (request: ChurnRequest) => this.#answer(request);
+    const call = this.#call;
     const half = requests.length / 2;
     const batch = this.#optimizer.callBatch(call, requests.slice(0, half));
     const controllers: AbortController[] = [];

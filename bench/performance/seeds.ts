@@ -119,11 +119,11 @@ async function measureBatches({ isQuick }: Effort): Promise<SectionReport> {
 async function measureAnswers({ isQuick }: Effort): Promise<SectionReport> {
   progress('cached answers');
   const optimizer = new LLMCallOptimizer({ enableRateLimit: false });
-  const ask = (prompt: string) =>
-    optimizer.call(async (question: string) => {
-      await pause(callTime);
-      return `An answer to ${question}`;
-    }, prompt);
+  const answer = async (question: string) => {
+    await pause(callTime);
+    return `An answer to ${question}`;
+  };
+  const ask = (prompt: string) => optimizer.call(answer, prompt);
   const calls: number[] = [];
   for (let question = 0; question < (isQuick ? 5 : 20); question += 1) {
     calls.push(await milliseconds(() => ask(`question ${question}`)));

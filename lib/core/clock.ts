@@ -10,6 +10,8 @@ export interface Clock {
    * machine's clock is set back, it goes on from where it stood.
    */
   date(): number;
+  /** Whether its time is driven by hand, as in tests: then nothing may wait for a promise. Default false. */
+  readonly isVirtual?: boolean;
   /**
    * Runs `task` once, `delay` milliseconds from now. A `background` task never keeps a process alive, and is not
    * scheduled at all on a clock that was made from a scheduler of the user's.

@@ -37,6 +37,10 @@ class SchedulerClock implements Clock {
     this.#background = background;
   }
 
+  get isVirtual(): boolean {
+    return this.#source !== asyncScheduler || !isNear(asyncScheduler.now(), Date.now());
+  }
+
   schedule(delay: number, task: () => void, options?: { readonly background?: boolean }): Cancel {
     if (options?.background) {
       return this.#background(delay, task);
@@ -96,7 +100,12 @@ function isRealDate(reading: number): boolean {
   if (lookedAt?.now !== now) {
     lookedAt = { now, isNative: Function.prototype.toString.call(now).includes('[native code]') };
   }
-  return lookedAt.isNative && Math.abs(reading - Date.now()) < 60_000;
+  return lookedAt.isNative && isNear(reading, Date.now());
+}
+
+/** Virtual time begins at 0. */
+function isNear(reading: number, date: number): boolean {
+  return Math.abs(reading - date) < 60_000;
 }
 
 /** Reports an error that nobody can be told of as RxJS does: to `config.onUnhandledError`, else by throwing it later. */

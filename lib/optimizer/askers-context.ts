@@ -1,18 +1,22 @@
 import { defer, Observable, type ObservableInput } from 'rxjs';
 import type { CallContext } from '../core/call';
+import type { Clock } from '../core/clock';
 import { observeInput } from '../operators/observe-input';
 
 /**
  * The async context of somebody who asks, as `AsyncLocalStorage` and tracers know it. A call that starts later, by the
  * end of somebody else's call or by a timer, starts in a continuation of this object's promise, which runs in the context
- * in which the object was made. A call that starts while its request is being made starts at once.
+ * in which the object was made. A call that starts while its request is being made starts at once, and so does every
+ * call in virtual time, where promises have no time.
  */
 export class AskersContext {
   readonly #due: (() => void)[] = [];
+  readonly #clock: Clock;
   #isAsking = false;
   #resume: () => void;
 
-  constructor() {
+  constructor(clock: Clock) {
+    this.#clock = clock;
     this.#resume = this.#continuation();
   }
 
@@ -32,7 +36,7 @@ export class AskersContext {
     call: (request: R, context: CallContext) => ObservableInput<V>,
   ): (request: R, context: CallContext) => ObservableInput<V> {
     return (request, context) =>
-      this.#isAsking
+      this.#isAsking || this.#clock.isVirtual
         ? call(request, context)
         : new Observable<V>((subscriber) => {
             this.#due.push(() => {

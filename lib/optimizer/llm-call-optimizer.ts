@@ -166,7 +166,7 @@ export class LLMCallOptimizer {
    * optimizer.stream(ask, 'Why is gold up?').subscribe((text) => process.stdout.write(text));
    */
   stream<R, C, V>(call: StreamCall<R, C, V>, request: R, options: StreamOptions = {}): Observable<C> {
-    const context = new AskersContext();
+    const context = new AskersContext(this.#work.settings.clock);
     const operator = this.#streamOperator(call, options, context);
     const chunks$ = of(request).pipe(operator, chunksOnly(), abortedBy(options.signal));
     return new Observable((subscriber) => context.ask(() => chunks$.subscribe(subscriber)));
@@ -187,7 +187,7 @@ export class LLMCallOptimizer {
     request: R,
     options: PromiseOptions = {},
   ): Promise<ObservedValueOf<O>> {
-    const context = new AskersContext();
+    const context = new AskersContext(this.#work.settings.clock);
     const operator = this.#operator<R, ObservedValueOf<O>>(call, options, { context });
     const outcome$ = of(request).pipe(operator, abortedBy(options.signal));
     const outcome = await context.ask(() => firstValueFrom(outcome$, { defaultValue: undefined }));
@@ -217,7 +217,7 @@ export class LLMCallOptimizer {
   ): Promise<CallOutcome<R, ObservedValueOf<O>>[]> {
     refuseSharedKey(options);
     const { signal } = options;
-    const context = new AskersContext();
+    const context = new AskersContext(this.#work.settings.clock);
     const operator = this.#operator<R, ObservedValueOf<O>>(
       call,
       { ...options, ordered: true },

@@ -1,10 +1,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { map, of, Subject, take, timer, type Observable } from 'rxjs';
+import { lastValueFrom, map, of, Subject, take, timer, type Observable } from 'rxjs';
 import type { CallContext } from '../../lib/core/call';
 import { DeadlineExceededError } from '../../lib/core/errors';
 import { AsyncLLMExecutor } from '../../lib/optimizer/async-llm-executor';
 import { LLMCallOptimizer } from '../../lib/optimizer/llm-call-optimizer';
-import { inVirtualTime, rethrow } from '../test-scheduler';
+import type { OptimizerConfig } from '../../lib/optimizer/optimizer-config';
+import { inVirtualTime, rethrow, type WatchedTestScheduler } from '../test-scheduler';
 
 const tenant = new AsyncLocalStorage<string>();
 
@@ -178,6 +179,46 @@ describe('the start of a call of a promise', () => {
       'Error: thrown',
       'Error: rejected',
     ]);
+    optimizer.close();
+  });
+});
+
+describe('in virtual time', () => {
+  it.each<[string, (scheduler: WatchedTestScheduler) => OptimizerConfig]>([
+    ['of a scheduler that is given', (scheduler) => ({ scheduler })],
+    ['of TestScheduler.run', () => ({})],
+  ])('%s, calls of promises start when it is their time', (_name, config) => {
+    inVirtualTime((scheduler) => {
+      const optimizer = new LLMCallOptimizer({ maxConcurrent: 1, baseInterval: 0, ...config(scheduler) });
+      const startedAt: number[] = [];
+      const call = () => {
+        startedAt.push(scheduler.now());
+        return timer(5);
+      };
+      const asked = [optimizer.callBatch(call, ['a', 'b']), optimizer.call(call, 'c')];
+      scheduler.flush();
+      expect(startedAt).toEqual([0, 5, 10]);
+      expect(asked).toHaveLength(2);
+      optimizer.close();
+    });
+  });
+});
+
+describe('a streamed answer', () => {
+  it('is made in the context of who asked for the stream', async () => {
+    const optimizer = new LLMCallOptimizer({ enableRateLimit: false, maxConcurrent: 1 });
+    const ran: string[] = [];
+    const call = {
+      open: async function* (name: string) {
+        ran.push(`${name} as ${tenant.getStore()}`);
+        yield await soon(name);
+      },
+      collect: (texts: readonly string[]) => texts.join(''),
+    };
+    expect(
+      await askEach((name) => lastValueFrom(optimizer.stream(call, name), { defaultValue: undefined })),
+    ).toEqual(names);
+    expect(ran).toEqual(eachAsItself);
     optimizer.close();
   });
 });
