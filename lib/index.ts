@@ -11,11 +11,13 @@ export { unwrapOutcomes } from './operators/unwrap-outcomes';
 
 export { LLMCallOptimizer } from './optimizer/llm-call-optimizer';
 export type {
+  BatchOptions,
   CallOptions,
   LLMCall,
   OptimizeOptions,
   OptimizerConfig,
   PromiseOptions,
+  SharedTraits,
 } from './optimizer/optimizer-config';
 export type { OptimizeStreamOptions, StreamOptions } from './optimizer/stream-options';
 export type { ChunkReplay } from './operators/cache-run-settings';
@@ -77,6 +79,7 @@ export type {
 export type { CacheBypass, CallTraits, TraitsReader } from './core/traits';
 export type { StreamCall, StreamChunk, StreamedAnswer, StreamEnd, StreamItem } from './core/stream';
 export { CallPriority } from './core/priority';
+export { callIdentity, type CallIdentity } from './core/call-identity';
 export { errorInAnswer } from './core/answer-error';
 export type * from './core/events';
 export type { Fleet, FleetState } from './core/fleet';

@@ -15,7 +15,10 @@
 export interface CacheStore {
   /** The text that was set under a key; anything else, or nothing, counts as not there. */
   get(key: string): unknown;
-  /** Keeps a text for `ttl` whole milliseconds, or without an end where that is undefined. Answers false if it failed. */
+  /**
+   * Keeps a text for `ttl` whole milliseconds, or without an end if that is undefined. Answers false if it failed, and
+   * throws a RangeError if the store is well but the text too long for it.
+   */
   set(key: string, text: string, ttl?: number): unknown;
   /** Forgets a key. Whatever it answers, false too, it is done unless it throws, rejects or emits an error. */
   delete(key: string): unknown;

@@ -23,7 +23,7 @@ import { subscribeWhileOpen } from './subscribe-while-open';
 
 /** The config of {@link adaptiveThrottle}. */
 export interface ThrottleConfig<R> {
-  /** Milliseconds a request may wait before it is refused. Default `Infinity`; its own `maxWait` comes first. */
+  /** Milliseconds a request may wait before it is refused. Default `Infinity`; its own `maxWait` may be shorter. */
   readonly maxWait?: number | undefined;
   /**
    * What becomes of a refused request (a full queue, a deadline): `error` makes the refusal the stream's error

@@ -24,7 +24,7 @@ export interface CacheConfig<R> extends ResultCacheConfig, KeySpace {
   readonly cache?: LLMResultCache | undefined;
   /** Whether outcomes keep the order of the source. Default false: they come as they are ready. */
   readonly ordered?: boolean | undefined;
-  /** Milliseconds a request may wait for the start of its call. Default `Infinity`; its own `maxWait` comes first. */
+  /** Milliseconds a request may wait for the start of its call. Default `Infinity`; its own `maxWait` may be shorter. */
   readonly maxWait?: number | undefined;
   /** Reads the traits of a request. Default: its own fields named like traits, where their values are valid. */
   readonly traits?: TraitsReader<R> | undefined;

@@ -51,7 +51,7 @@ export interface ConcurrencyConfig<R> {
   readonly retry?: boolean | number | RetryConfig | undefined;
   /**
    * Milliseconds a request may wait, from its first rxllm operator on, before it fails with `DeadlineExceededError`.
-   * Default `Infinity`; a request's own `maxWait` comes first.
+   * Default `Infinity`; a request's own `maxWait` may be shorter.
    */
   readonly maxWait?: number | undefined;
   /** Requests that may wait here; what is refused fails with `QueueOverflowError`. Default `Infinity`. */

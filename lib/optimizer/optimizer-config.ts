@@ -68,7 +68,7 @@ export interface OptimizerConfig {
   readonly retry?: boolean | number | RetryConfig | undefined;
   /** Milliseconds one attempt may take. Default `Infinity`. */
   readonly timeout?: number | undefined;
-  /** Milliseconds a request may wait for its start. Default `Infinity`; its own `maxWait` comes first. */
+  /** Milliseconds a request may wait for its start. Default `Infinity`; its own `maxWait` may be shorter. */
   readonly maxWait?: number | undefined;
   /** What an error of a call means, for pace and retries. Default: `classifyError`. */
   readonly classifyError?: ErrorClassifier | undefined;
