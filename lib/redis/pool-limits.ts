@@ -215,7 +215,7 @@ if x and x.n > me.r then
   if x.hold > 0 then s.hold, s.walled, s.probe = math.max(s.hold, now + x.hold), true, 0 end
 end
 local r, g = s.r, s.g
-if r.phase > 0 and r.N - r.cutN >= (r.phase == 1 and 25 or math.max(60, 5 / r.s1)) then r.phase = 0 end
+if r.phase > 0 and r.N - r.cutN >= (r.phase == 1 and r.k <= 1 and 25 or math.max(60, 5 / r.s1)) then r.phase = 0 end
 if now - r.paceAt >= 1000 then
   r.pace, r.paceG, r.paceR, r.paceAt = (r.N - r.paceG - (r.R - r.paceR)) / (now - r.paceAt), r.N, r.R, now
 end
