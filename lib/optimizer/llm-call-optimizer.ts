@@ -136,8 +136,9 @@ export class LLMCallOptimizer {
    * with its chunks. Answers of `optimize` are kept apart from these.
    *
    * ```
-   * requests  -a---a------b---|
-   * items     --1-2(12)(33A A)-(4B)|      1 to 4 are chunks; one call for both a
+   * requests  -a--------a------------------b----|
+   * open        a: -1---2-----------3-----|  b: -(4|)
+   * items     --1---2---(12)----(33)--(AA)--(4B)|      1 to 4 are chunks, A and B outcomes; one call for both a
    * ```
    *
    * @example

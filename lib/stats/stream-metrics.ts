@@ -13,17 +13,11 @@ export interface StreamMetrics {
   readonly tokensPerSecond: number;
 }
 
-/** A stream that has brought a chunk and has not ended. */
-interface RunningStream {
-  readonly firstChunkAt: number;
-  outputTokens: number;
-}
-
 /** Folds events of stream calls into figures. */
 export class StreamFold {
   readonly #firstChunks = new LatencyHistogram();
-  /** By the numbers of their requests. */
-  readonly #running = new Map<number, RunningStream>();
+  /** When the first chunks came of the streams that run, by the numbers of their requests. */
+  readonly #firstChunksAt = new Map<number, number>();
   #started = 0;
   #tokens = 0;
   /** Milliseconds in which these tokens came. */
@@ -33,17 +27,14 @@ export class StreamFold {
     if (event.type === 'first-chunk') {
       this.#started++;
       this.#firstChunks.add(event.latency);
-      this.#running.set(event.id, { firstChunkAt: event.at, outputTokens: 0 });
-      return;
-    }
-    const stream = this.#running.size > 0 && 'id' in event ? this.#running.get(event.id) : undefined;
-    if (stream && event.type === 'feedback') {
-      stream.outputTokens = Math.max(stream.outputTokens, tokenCount(event.feedback.usage?.outputTokens));
-    } else if (stream && event.type === 'finished') {
-      this.#running.delete(event.id);
-      if (event.result === 'succeeded' && stream.outputTokens > 0) {
-        this.#tokens += stream.outputTokens;
-        this.#streaming += event.at - stream.firstChunkAt;
+      this.#firstChunksAt.set(event.id, event.at);
+    } else if (event.type === 'finished') {
+      const firstChunkAt = this.#firstChunksAt.get(event.id);
+      const tokens = tokenCount(event.usage?.outputTokens);
+      this.#firstChunksAt.delete(event.id);
+      if (firstChunkAt !== undefined && event.result === 'succeeded' && tokens > 0) {
+        this.#tokens += tokens;
+        this.#streaming += event.at - firstChunkAt;
       }
     }
   }

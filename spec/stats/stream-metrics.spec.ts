@@ -9,14 +9,12 @@ const first = (id: number, at: number, latency: number): CallEvent => ({
   attempt: 1,
   latency,
 });
-const feedback = (id: number, outputTokens: number): CallEvent => ({
-  type: 'feedback',
-  id,
-  at: 0,
-  startedAt: 0,
-  feedback: { usage: { outputTokens } },
-});
-const finished = (id: number, at: number, result: 'succeeded' | 'failed' | 'aborted'): CallEvent => ({
+const finished = (
+  id: number,
+  at: number,
+  result: 'succeeded' | 'failed' | 'aborted',
+  outputTokens: number,
+): CallEvent => ({
   type: 'finished',
   id,
   at,
@@ -24,6 +22,7 @@ const finished = (id: number, at: number, result: 'succeeded' | 'failed' | 'abor
   result,
   latency: at,
   startedAt: 0,
+  usage: { outputTokens },
 });
 
 function metricsOf(...events: CallEvent[]) {
@@ -58,14 +57,9 @@ describe('the figures of streams', () => {
     const { tokensPerSecond } = metricsOf(
       first(1, 1000, 1000),
       first(2, 1500, 500),
-      feedback(1, 1),
-      feedback(1, 100),
-      feedback(1, 50),
-      finished(1, 3000, 'succeeded'),
-      feedback(2, 40),
-      finished(2, 2000, 'aborted'),
-      feedback(3, 1000),
-      finished(3, 9000, 'succeeded'),
+      finished(1, 3000, 'succeeded', 100),
+      finished(2, 2000, 'aborted', 40),
+      finished(3, 9000, 'succeeded', 1000),
     );
     expect(tokensPerSecond).toBe(50);
   });
