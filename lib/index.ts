@@ -21,7 +21,7 @@ export type {
 } from './optimizer/optimizer-config';
 export type { OptimizeStreamOptions, StreamOptions } from './optimizer/stream-options';
 export type { ChunkReplay } from './operators/cache-run-settings';
-export { AsyncLLMExecutor, type ExecutorConfig } from './optimizer/async-llm-executor';
+export { AsyncLLMExecutor, type ExecuteOptions, type ExecutorConfig } from './optimizer/async-llm-executor';
 
 export {
   AdaptiveRateLimiter,

@@ -41,7 +41,7 @@ optimizer.events$.subscribe({
 const worker = new Worker<{ headline: string; priority: 'low' | 'critical' }>(
   queue,
   // The third parameter is aborted when the job is cancelled: then its call is given up.
-  (job, _token, signal) => optimizer.call(ask, job.data, signal ? { signal } : {}),
+  (job, _token, signal) => optimizer.call(ask, job.data, { signal }),
   { connection: client, concurrency: 50, lockDuration: 60_000 },
 );
 worker.on('error', () => undefined);

@@ -6,7 +6,7 @@ import type { NotAString } from '../operators/merge-with-concurrency';
 import type { RetryConfig } from '../provider/retry-policy';
 import type { StatsSnapshot } from '../stats/call-stats';
 import { LLMCallOptimizer } from './llm-call-optimizer';
-import type { OptimizerConfig } from './optimizer-config';
+import type { OptimizerConfig, PromiseOptions } from './optimizer-config';
 
 /** The config of an {@link AsyncLLMExecutor}: that of the optimizer, as far as it concerns slots and queue. */
 export interface ExecutorConfig extends Pick<
@@ -16,6 +16,9 @@ export interface ExecutorConfig extends Pick<
   /** Whether and how failed calls are tried again; a number is the attempts in all. Default false. */
   readonly retry?: boolean | number | RetryConfig | undefined;
 }
+
+/** What may differ from execution to execution; traits among it come before those of the request. */
+export type ExecuteOptions = Pick<PromiseOptions, 'signal' | 'priority' | 'maxWait' | 'lane'>;
 
 /**
  * Bounded concurrency with priorities for code that has promises and no streams: all that is executed shares one set
@@ -52,21 +55,25 @@ export class AsyncLLMExecutor {
 
   /**
    * Executes one request; rejects with the error of its failed outcome, with the signal's reason when that is
-   * aborted, and with `ClosedError` when the executor is closed.
+   * aborted, and with `ClosedError` when the executor is closed. The call and its retries run in the async context of who
+   * asks.
    */
   execute<R, O extends ObservableInput<unknown>>(
     call: (request: R, context: CallContext) => O & NotAString<O>,
     request: R,
-    options: { readonly signal?: AbortSignal } = {},
+    options: ExecuteOptions = {},
   ): Promise<ObservedValueOf<O>> {
     return this.#optimizer.call<R, O>(call, request, options);
   }
 
-  /** Executes many requests; the outcomes come in the order of the requests, failures among them. */
+  /**
+   * Executes many requests; the outcomes come in the order of the requests, failures among them. When the signal is
+   * aborted, the requests without an answer fail with its reason.
+   */
   executeBatch<R, O extends ObservableInput<unknown>>(
     call: (request: R, context: CallContext) => O & NotAString<O>,
     requests: Iterable<R>,
-    options: { readonly signal?: AbortSignal } = {},
+    options: ExecuteOptions = {},
   ): Promise<CallOutcome<R, ObservedValueOf<O>>[]> {
     return this.#optimizer.callBatch<R, O>(call, requests, options);
   }
