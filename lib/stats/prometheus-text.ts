@@ -8,7 +8,16 @@ export type StatsSource = StatsSnapshot | { getStats(): StatsSnapshot } | { snap
 type Labels = Readonly<Record<string, string>>;
 type MetricType = 'counter' | 'gauge' | 'histogram';
 
-const gates: readonly GateName[] = ['slots', 'pause', 'hold', 'outage', 'pace', 'learned-rate', 'budget'];
+const gates: readonly GateName[] = [
+  'slots',
+  'pause',
+  'hold',
+  'outage',
+  'pace',
+  'learned-rate',
+  'budget',
+  'fleet',
+];
 
 /**
  * Writes the figures in Prometheus's text format, for a route that Prometheus scrapes; its content type is
@@ -163,6 +172,16 @@ function addTo(to: Exposition, snapshot: StatsSnapshot, common: Labels): void {
     ]);
   to.add('gauge', 'rxllm_limit', 'Requests or tokens that a limit allows in its window.', budgets('limit'));
   to.add('gauge', 'rxllm_limit_remaining', 'What is left of a limit.', budgets('remaining'));
+  const { fleet } = rateLimiter;
+  if (fleet) {
+    to.add('gauge', 'rxllm_fleet_members', 'Processes that share the limits.', one(fleet.members));
+    to.add(
+      'gauge',
+      'rxllm_fleet_connected',
+      'Whether the server of the fleet answers; else the process goes on with its share.',
+      one(Number(fleet.connection === 'connected')),
+    );
+  }
   to.add(
     'counter',
     'rxllm_calls_started_total',

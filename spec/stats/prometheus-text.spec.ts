@@ -83,7 +83,7 @@ describe('prometheusText', () => {
   it('says of the gates which one it is', () => {
     const closed = text.match(/^rxllm_gate\{gate=".*"\} 1$/gm) ?? [];
     expect(closed.length).toBeLessThanOrEqual(1);
-    expect(text.match(/^rxllm_gate/gm)).toHaveLength(7);
+    expect(text.match(/^rxllm_gate/gm)).toHaveLength(8);
   });
 
   it('tells several apart, with one head for each metric', () => {
@@ -110,6 +110,15 @@ describe('prometheusText', () => {
       'result',
       'source',
     ]);
+  });
+
+  it('tells of a fleet if there is one', () => {
+    const snapshot = optimizer.getStats();
+    const fleet = { connection: 'bypassed', members: 4, ownShare: 0.25, roundTripsPerStart: 0.1 } as const;
+    const told = prometheusText({ ...snapshot, rateLimiter: { ...snapshot.rateLimiter, fleet } });
+    expect(valueOf(told, 'rxllm_fleet_members')).toBe(4);
+    expect(valueOf(told, 'rxllm_fleet_connected')).toBe(0);
+    expect(text).not.toContain('fleet_members');
   });
 
   it('refuses what has no figures', () => {

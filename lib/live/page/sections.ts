@@ -199,6 +199,17 @@ export function Slots({ state: { snapshot } }: View) {
       <${Figure} name="Interval" value=${time(rateLimiter.currentInterval)} />
       <${Figure} name="Retried" value=${count(metrics.retriedCalls)} />
     </dl>
+    ${
+      rateLimiter.fleet &&
+      html`<p class="note fleet">
+        Fleet of ${count(rateLimiter.fleet.members)},
+        ${
+          rateLimiter.fleet.connection === 'bypassed'
+            ? `its server is slow or gone: this process goes on with ${percent(rateLimiter.fleet.ownShare)} of the limits`
+            : rateLimiter.fleet.connection
+        }
+      </p>`
+    }
   <//>`;
 }
 
