@@ -122,9 +122,9 @@ if (program === undefined) {
     const { url } = await served();
     const tab = await open(url);
     await tab.keyboard.press('t');
-    expect(await tab.getAttribute('html', 'data-theme')).toBe('dark');
+    await tab.locator('html[data-theme=dark]').waitFor();
     await tab.keyboard.press('p');
-    expect(await textOf(tab, '.link')).toBe('paused');
+    await tab.locator('.link:text-is("paused")').waitFor();
     await tab.keyboard.press('Tab');
     await tab.keyboard.press('Enter');
     await tab.locator('.link:text-is("live")').waitFor();

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { createServer, get, request as ask, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import timers from 'node:timers';
 import { LLMCallOptimizer, type OptimizerConfig } from '../../lib/index';
 import {
   PortTakenError,
@@ -139,18 +140,24 @@ describe('serveStats', () => {
 
   it('streams the state to a page until that leaves, and has no timer then', async () => {
     const { server, optimizer } = await serve();
-    const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
-    const before = timers();
+    const set = jest.spyOn(timers, 'setInterval');
+    const cleared = jest.spyOn(timers, 'clearInterval');
+    closers.push(
+      () => set.mockRestore(),
+      () => cleared.mockRestore(),
+    );
     const { response, next } = await streamOf(server);
     expect(response.headers['content-type']).toBe('text/event-stream');
     expect((await next()).snapshot.metrics.totalCalls).toBe(0);
     await optimizer.call(() => Promise.resolve(1), 'a');
     const second = await next();
     expect(second.snapshot.metrics.totalCalls).toBe(1);
+    expect(set).toHaveBeenCalledTimes(1);
     response.destroy();
-    await once(response, 'close');
-    await fetched(server, '/state.json');
-    expect(timers()).toBeLessThanOrEqual(before);
+    while (cleared.mock.calls.length === 0) {
+      await fetched(server, '/state.json');
+    }
+    expect(cleared).toHaveBeenCalledWith(set.mock.results[0]!.value);
   });
 
   it('shows the last figures of an optimizer that was closed', async () => {

@@ -26,7 +26,7 @@ export const bundles: readonly Bundle[] = [
   alone('AdaptiveRateLimiter', 31_000),
   alone('LLMResultCache', 18_400),
   alone('CallStats', 5_350),
-  alone('prometheusText', 2_050),
+  alone('prometheusText', 2_170),
   alone('errorKindOf', 1_300),
   alone('AsyncLLMExecutor', 65_750),
   alone('LLMCallOptimizer', 65_700),
