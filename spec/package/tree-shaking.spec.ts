@@ -13,7 +13,7 @@ const foreign: Readonly<Record<string, RegExp>> = {
   adaptiveThrottle:
     /^(?:cache|optimizer|stats|testing|disk)\/|^operators\/(?:cache|misses|landing|merge|concurrent)/,
   cacheLLM: /^(?:limiter|optimizer|stats|testing|disk)\/|^operators\/(?:merge|concurrent|adaptive)/,
-  unwrapOutcomes: /^(?!operators\/unwrap-outcomes)/,
+  unwrapOutcomes: /^(?!operators\/(?:unwrap-outcomes|outcomes)|core\/settings)/,
   AdaptiveRateLimiter: /^(?:cache|operators|optimizer|stats|testing|disk)\//,
   LLMResultCache: /^(?:limiter|operators|optimizer|stats|provider|testing|disk)\//,
   CallStats: /^(?:cache|limiter|operators|optimizer|provider|testing|disk)\//,
