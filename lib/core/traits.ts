@@ -38,7 +38,10 @@ export interface CacheBypass {
   readonly sharing?: boolean | undefined;
 }
 
-/** Reads the traits of a request; must be pure, as it may be called more than once for one request. */
+/**
+ * Reads the traits of a request; must be pure, as it may be called more than once for one request. If requests come from
+ * outside, give one: a stranger's `cacheScope`, `priority` or `lane` is not his to choose.
+ */
 export type TraitsReader<R> = (request: R) => CallTraits;
 
 const isWait = (value: unknown): value is number => typeof value === 'number' && value >= 0;

@@ -20,7 +20,10 @@ import { subscribeWhileOpen } from './subscribe-while-open';
 
 /** The config of {@link cacheLLM}. */
 export interface CacheConfig<R> extends ResultCacheConfig, KeySpace {
-  /** The cache to share. Default: one that each subscription makes for itself from the other fields. */
+  /**
+   * The cache to share; pipelines of different calls need a `namespace` each, or they get each other's answers. Default:
+   * one that each subscription makes for itself from the other fields.
+   */
   readonly cache?: LLMResultCache | undefined;
   /** Whether outcomes keep the order of the source. Default false: they come as they are ready. */
   readonly ordered?: boolean | undefined;
