@@ -39,7 +39,8 @@ export interface KeylessRequest {
 
 /** Makes the keys of the requests of one call, or of one cacheLLM. */
 export class RequestKeys<R> {
-  readonly #parts: Readonly<Record<'namespace' | 'call' | 'form' | 'version', string | undefined>>;
+  /** The parts of the call, which come before those of a request. */
+  readonly #prefix: string;
   readonly #isTrait: RequestTraits<R>['isTrait'];
   readonly #identity: CallIdentity<R> | undefined;
 
@@ -55,7 +56,7 @@ export class RequestKeys<R> {
   ) {
     this.#isTrait = isTrait;
     this.#identity = call && identityOfCall(call);
-    this.#parts = {
+    const parts = {
       namespace: textSetting('namespace', namespace),
       version: textSetting('version', version),
       call: this.#identity
@@ -65,6 +66,7 @@ export class RequestKeys<R> {
           : undefined,
       form: typeof call === 'object' ? 'stream' : undefined,
     };
+    this.#prefix = composeContentKey(parts, '');
   }
 
   /** Makes the key of a request, or explains why it has none. */
@@ -72,16 +74,19 @@ export class RequestKeys<R> {
     if (cacheKey === false) {
       return { reason: 'cacheKey is false' };
     }
-    const parts = { ...this.#parts, scope, sample };
+    const parts = { scope, sample };
     if (cacheKey !== undefined) {
-      return { key: composeKey(parts, cacheKey), leftOut: undefined };
+      return { key: this.#prefix + composeKey(parts, cacheKey), leftOut: undefined };
     }
     try {
       const leftOut: string[] = [];
       const key = this.#identity
         ? keyOfRequest(bodyOf(request, this.#identity), { isTrait: () => false, leftOut, root: 'body' })
         : keyOfRequest(request, { isTrait: this.#isTrait, leftOut });
-      return { key: composeContentKey(parts, key), leftOut: leftOut.length > 0 ? leftOut : undefined };
+      return {
+        key: this.#prefix + composeContentKey(parts, key),
+        leftOut: leftOut.length > 0 ? leftOut : undefined,
+      };
     } catch (error) {
       return {
         reason: error instanceof Error ? error.message : 'its content cannot be read',

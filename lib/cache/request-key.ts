@@ -20,7 +20,7 @@ export interface KeyParts {
 }
 
 /** Parts, of which some may be absent. */
-type GivenParts = { readonly [Name in keyof KeyParts]: KeyParts[Name] | undefined };
+type GivenParts = { readonly [Name in keyof KeyParts]?: KeyParts[Name] | undefined };
 
 const promptFields = ['messages', 'input', 'contents', 'prompt'];
 
@@ -102,7 +102,11 @@ export function composeContentKey(parts: GivenParts, key: string): string {
 }
 
 function textOfParts(parts: GivenParts): string {
-  return partNames.map((name) => partText(name, parts[name])).join('');
+  let text = '';
+  for (const name of partNames) {
+    text += partText(name, parts[name]);
+  }
+  return text;
 }
 
 function partText(name: keyof KeyParts, part: string | number | undefined): string {
@@ -147,7 +151,8 @@ function leaveOutOptions(
   leftOut?: string[],
 ): void {
   const isBody = isBodyOfLLM(fields);
-  for (const [name, value] of Object.entries(fields)) {
+  for (const name of Object.keys(fields)) {
+    const value = fields[name];
     const isOption = name === 'signal' ? isSignal(value) : isBody && bodyOptions.get(name)?.(value) === true;
     if (isOption || isTrait(name, value)) {
       fields[name] = undefined;
