@@ -35,7 +35,8 @@ export interface AIMiddleware {
 /** The options of {@link rxllmMiddleware}. */
 export interface AIMiddlewareOptions {
   /**
-   * Keeps the answers apart from those of other calls in the cache.
+   * Keeps the answers apart from those of other calls in the cache. A model is known by the names of its provider and
+   * its own: give a namespace each to models that share both and ask different addresses.
    *
    * @defaultValue `'rxllm/ai'`
    */
@@ -100,12 +101,9 @@ export function rxllmMiddleware(
 ): AIMiddleware {
   const requestOf = ({ model: { provider, modelId }, params }: AICall) => {
     const asked = Object.entries(params).filter(([name]) => name !== 'abortSignal' && name !== 'headers');
-    return { provider, modelId, params: Object.fromEntries(asked), ...traits?.(params) };
+    return { provider, modelId, params: Object.fromEntries(asked) };
   };
-  const optionsOf = ({ params: { abortSignal } }: AICall) => ({
-    namespace,
-    ...(abortSignal && { signal: abortSignal }),
-  });
+  const optionsOf = ({ params }: AICall) => ({ ...traits?.(params), namespace, signal: params.abortSignal });
   return {
     specificationVersion: 'v3',
     wrapGenerate: async <T>(call: AICall): Promise<T> => {

@@ -1,17 +1,19 @@
 import type Anthropic from '@anthropic-ai/sdk';
 import type { CallContext } from '../core/call';
-import { refusePromise } from '../core/settings';
 import type { StreamCall } from '../core/stream';
 import { collectMessage } from './anthropic-message';
 import {
   answerEndpoint,
-  priorityHeader,
   type EndpointOptimizers,
   type EndpointOptions,
+  withoutPriority,
 } from './endpoint-responder';
-import { endpointRequest } from './llm-endpoint';
-import { answerOf, eventsOf, noTimeout } from './sdk-response';
+import { endpointRequest, isEndpoint } from './llm-endpoint';
+import { answersHave, eventsOf, wholeCall } from './sdk-response';
 import { knownCall } from './known-call';
+
+/** Milliseconds. */
+const oneDay = 86_400_000;
 
 /** The part of the official client that the calls use; an `Anthropic` instance and its kin for clouds have it. */
 export interface AnthropicMessagesClient {
@@ -37,11 +39,12 @@ export function anthropicCall<R>(
   client: AnthropicMessagesClient,
   toParams: (request: R) => Anthropic.MessageCreateParamsNonStreaming,
 ): (request: R, context: CallContext) => Promise<Anthropic.Message> {
-  const call = async (request: R, context: CallContext) => {
-    const params = toParams(request);
-    refusePromise('toParams', params);
-    return answerOf(client.messages.create(params, optionsOf(context)), context, 'content');
-  };
+  const call = wholeCall(
+    toParams,
+    (params: Anthropic.MessageCreateParamsNonStreaming, context) =>
+      client.messages.create(params, optionsOf(context)),
+    answersHave('content'),
+  );
   return knownCall(call, client, '/v1/messages', toParams);
 }
 
@@ -60,11 +63,9 @@ export function anthropicStreamCall<R>(
   toParams: (request: R) => Omit<Anthropic.MessageCreateParamsStreaming, 'stream'>,
 ): StreamCall<R, Anthropic.RawMessageStreamEvent, Anthropic.Message> {
   const call: StreamCall<R, Anthropic.RawMessageStreamEvent, Anthropic.Message> = {
-    open: (request, context) => {
-      const params = toParams(request);
-      refusePromise('toParams', params);
-      return eventsOf(client.messages.create({ ...params, stream: true }, optionsOf(context)), context);
-    },
+    open: eventsOf(toParams, (params: Omit<Anthropic.MessageCreateParamsStreaming, 'stream'>, context) =>
+      client.messages.create({ ...params, stream: true }, optionsOf(context)),
+    ),
     collect: collectMessage,
     isWhole: (events) => events.at(-1)?.type === 'message_stop',
   };
@@ -90,24 +91,22 @@ export function anthropicMiddleware(
 ): (request: AnthropicRequest, next: (request: AnthropicRequest) => Promise<Response>) => Promise<Response> {
   return (asked, next) => {
     const { url, method = 'GET', headers, body, signal } = asked;
-    const text = typeof body === 'string' ? body : undefined;
-    const request = endpointRequest(method, url, headers.get('content-type'), text);
+    const isKnown = typeof body === 'string' && isEndpoint(method, url, headers.get('content-type'));
+    const request = isKnown ? endpointRequest(url, body) : undefined;
     if (!request) {
       return next(asked);
     }
-    const sent = new Headers(headers);
-    sent.delete(priorityHeader);
     return answerEndpoint(
       optimizers,
       request,
       { headers, signal },
-      (attempt) => next({ ...asked, headers: new Headers(sent), signal: attempt }),
+      (attempt) => next({ ...asked, headers: withoutPriority(headers), signal: attempt }),
       { refuse: 'throw', ...options },
     );
   };
 }
 
 function optionsOf({ signal }: CallContext): Anthropic.RequestOptions {
-  // Without a timeout the SDK refuses to ask for many tokens.
-  return { signal, maxRetries: 0, timeout: noTimeout };
+  // Without a timeout the SDK refuses to ask for many tokens; `timeout` of rxllm is the one that counts.
+  return { signal, maxRetries: 0, timeout: oneDay };
 }

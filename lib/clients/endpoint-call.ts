@@ -45,22 +45,17 @@ export class EndpointError extends Error {
 
 /** A stream call that sends a request and hands out its response as it comes. */
 export function endpointCall<R>(send: Send): StreamCall<R, ResponsePart, unknown> {
-  let followed: StreamedBody | undefined;
   return {
-    open: (_request, context) => {
-      followed = undefined;
-      return parts(send, context, () => (followed = new StreamedBody()));
+    open: (_request, context) => parts(send, context),
+    collect: (chunks) => {
+      const streamed = streamedBodyOf(chunks);
+      return streamed ? { finish_reason: streamed.finishReason } : parsed(textOf(chunks));
     },
-    collect: (chunks) => (followed ? { finish_reason: followed.finishReason } : parsed(textOf(chunks))),
-    isWhole: () => followed?.isWhole ?? true,
+    isWhole: (chunks) => streamedBodyOf(chunks)?.isWhole ?? true,
   };
 }
 
-async function* parts(
-  send: Send,
-  context: CallContext,
-  follow: () => StreamedBody,
-): AsyncGenerator<ResponsePart> {
+async function* parts(send: Send, context: CallContext): AsyncGenerator<ResponsePart> {
   const response = await send(context.signal);
   const { headers } = response;
   context.report({ headers });
@@ -68,11 +63,11 @@ async function* parts(
   if (!response.ok) {
     throw new EndpointError(head, await response.text());
   }
-  if (!/\btext\/event-stream\b/i.test(headers.get('content-type') ?? '') || !response.body) {
+  if (!isStream(head) || !response.body) {
     yield wholeBody(head, new Uint8Array(await response.arrayBuffer()), context);
     return;
   }
-  const body = follow();
+  const body = new StreamedBody();
   let first: { readonly head: ResponseHead } | undefined = { head };
   try {
     for await (const bytes of chunksOf(response.body)) {
@@ -126,6 +121,23 @@ async function* chunksOf(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8
     // A stream that has failed rejects with its error, which the reader has heard.
     reader.cancel().catch(() => undefined);
   }
+}
+
+function isStream({ headers }: ResponseHead): boolean {
+  return headers.some(([name, value]) => name === 'content-type' && /\btext\/event-stream\b/i.test(value));
+}
+
+/** What the parts of a stream say of the answer; undefined if it came as one. */
+function streamedBodyOf(chunks: readonly ResponsePart[]): StreamedBody | undefined {
+  const head = chunks[0]?.head;
+  if (!head || !isStream(head)) {
+    return undefined;
+  }
+  const body = new StreamedBody();
+  for (const { bytes } of chunks) {
+    body.add(bytes);
+  }
+  return body;
 }
 
 function headOf({ status, statusText, headers }: Response): ResponseHead {

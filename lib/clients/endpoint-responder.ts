@@ -1,8 +1,9 @@
 import { LLMResultCache } from '../cache/llm-result-cache';
+import { NoAnswerError, RxllmError } from '../core/errors';
 import type { CallEvent } from '../core/events';
+import type { CallPriority } from '../core/priority';
 import type { CallTraits } from '../core/traits';
 import type { LLMCallOptimizer } from '../optimizer/llm-call-optimizer';
-import { NoAnswerError, RxllmError } from '../core/errors';
 import {
   endpointCall,
   EndpointError,
@@ -65,9 +66,15 @@ interface Envelope {
 }
 
 /** The header with the priority of a request. */
-export const priorityHeader = 'x-rxllm-priority';
+const priorityHeader = 'x-rxllm-priority';
 
 const credentialHeaders = ['authorization', 'x-api-key', 'api-key', 'x-goog-api-key'];
+
+/** Headers by which providers are told what to answer: the version, the organization, what is in beta. */
+const providerHeaders = /^(?:anthropic|openai|x-goog|x-ms)-/;
+
+/** Statuses whose responses have no body (Fetch standard, "null body status"). */
+const bodyless: ReadonlySet<number> = new Set([101, 103, 204, 205, 304]);
 
 /** Headers of a body as it was sent: the bytes have been decoded since. */
 const headersOfTransfer = ['content-encoding', 'content-length', 'transfer-encoding'];
@@ -81,15 +88,13 @@ export async function answerEndpoint(
   options: EndpointOptions,
 ): Promise<Response> {
   const { origin } = new URL(request.url);
-  const credential = credentialOf(headers);
+  const credential = credentialOf(headers, request.url);
   const optimizer =
     'optimizerFor' in optimizers
       ? optimizers.optimizerFor({ origin, model: request.model, credential })
       : optimizers;
-  const priority = headers.get(priorityHeader) ?? undefined;
-  const traits = { ...(priority && { priority }), ...options.traits?.(request) };
-  const asked = { url: request.url, body: request.body, credential, ...traits };
-  const { firstChunkTimeout, chunkTimeout } = options;
+  const asked = { url: request.url, body: request.body, credential, headers: settingsIn(headers) };
+  const { firstChunkTimeout, chunkTimeout, refuse = 'response' } = options;
   let source: 'call' | 'cache' | 'shared' = 'call';
   const events = {
     next: (event: CallEvent) => {
@@ -101,13 +106,14 @@ export async function answerEndpoint(
     },
   };
   const parts$ = optimizer.stream(endpointCall(send), asked, {
+    ...priorityIn(headers),
+    ...options.traits?.(request),
     namespace: 'rxllm/fetch',
     events,
-    ...(signal && { signal }),
-    ...(firstChunkTimeout !== undefined && { firstChunkTimeout }),
-    ...(chunkTimeout !== undefined && { chunkTimeout }),
+    signal: signal ?? undefined,
+    firstChunkTimeout,
+    chunkTimeout,
   });
-  const { refuse = 'response' } = options;
   // Kept chunks are those of others too, and a reader may take the bytes away.
   return openStream(parts$, ({ bytes }: ResponsePart) => bytes.slice()).then(
     ({ first, pieces }) => responseOf(first.head!, pieces, source, request.url),
@@ -142,7 +148,7 @@ function responseOf(
   source: 'call' | 'cache' | 'shared',
   url: string,
 ): Response {
-  const response = new Response(body, {
+  const response = new Response(bodyless.has(status) ? null : body, {
     status,
     statusText,
     headers: headers.map(([name, value]) => [name, value]),
@@ -159,7 +165,28 @@ function responseOf(
   return response;
 }
 
-function credentialOf(headers: Headers): string | undefined {
-  const secrets = credentialHeaders.map((name) => headers.get(name)).filter((secret) => secret !== null);
-  return secrets.length > 0 ? LLMResultCache.generateKey(secrets) : undefined;
+/** The headers that are sent: those of rxllm are taken off. */
+export function withoutPriority(headers: Headers): Headers {
+  const sent = new Headers(headers);
+  sent.delete(priorityHeader);
+  return sent;
+}
+
+function priorityIn(headers: Headers): Pick<CallTraits, 'priority'> {
+  const priority = headers.get(priorityHeader);
+  return priority === null ? {} : { priority: priority as CallPriority };
+}
+
+/** What the headers tell the provider besides who asks. */
+function settingsIn(headers: Headers): readonly (readonly [string, string])[] {
+  return [...headers].filter(([name]) => providerHeaders.test(name) && !credentialHeaders.includes(name));
+}
+
+function credentialOf(headers: Headers, url: string): string | undefined {
+  // Google takes its key in the address, too.
+  const secrets = [
+    ...credentialHeaders.map((name) => headers.get(name)),
+    new URL(url).searchParams.get('key'),
+  ];
+  return secrets.some((secret) => secret !== null) ? LLMResultCache.generateKey(secrets) : undefined;
 }

@@ -1,10 +1,10 @@
 import {
   answerEndpoint,
-  priorityHeader,
   type EndpointOptimizers,
   type EndpointOptions,
+  withoutPriority,
 } from './endpoint-responder';
-import { endpointRequest } from './llm-endpoint';
+import { endpointRequest, isEndpoint } from './llm-endpoint';
 
 /** The options of {@link llmFetch}. */
 export interface LLMFetchOptions extends EndpointOptions {
@@ -52,23 +52,33 @@ export function llmFetch(
     const url = input instanceof Request ? input.url : input.toString();
     const method = init?.method ?? asked?.method ?? 'GET';
     const headers = new Headers(init?.headers ?? asked?.headers);
-    const body = init?.body ?? null;
-    // Of a request object the body can be read once only.
-    const text =
-      typeof body === 'string' ? body : asked?.body && !body ? await asked.clone().text() : undefined;
-    const request = endpointRequest(method, url, headers.get('content-type'), text);
+    const text = isEndpoint(method, url, headers.get('content-type'))
+      ? await textOf(asked, init?.body)
+      : undefined;
+    const request = text === undefined ? undefined : endpointRequest(url, text);
     if (!request) {
       return sendOn(input, init);
     }
     const signal = init?.signal ?? asked?.signal;
-    const sent = new Headers(headers);
-    sent.delete(priorityHeader);
+    const sent = { ...init, method, headers: withoutPriority(headers), body: text! };
     return answerEndpoint(
       optimizers,
       request,
       { headers, signal },
-      (attempt) => sendOn(url, { ...init, method, headers: sent, body: text!, signal: attempt }),
+      (attempt) =>
+        asked
+          ? sendOn(new Request(asked, { ...sent, signal: attempt }))
+          : sendOn(url, { ...sent, signal: attempt }),
       options,
     );
   };
+}
+
+/** The body as a text, which can be sent again; undefined for any other body. */
+async function textOf(asked: Request | undefined, body: unknown): Promise<string | undefined> {
+  if (body != null) {
+    return typeof body === 'string' ? body : undefined;
+  }
+  // The body of a request object can be read once only.
+  return asked?.body ? asked.clone().text() : undefined;
 }

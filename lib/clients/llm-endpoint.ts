@@ -18,24 +18,24 @@ const endpoints = [
   ':streamGenerateContent',
 ];
 
-/** What a request asks an LLM; undefined for all else: uploads, lists of models, batches, tokens of a login. */
-export function endpointRequest(
-  method: string,
-  url: string,
-  contentType: string | null,
-  text: string | undefined,
-): EndpointRequest | undefined {
+/** Whether a request goes to an endpoint that is known: not uploads, lists of models, batches, tokens of a login. */
+export function isEndpoint(method: string, url: string, contentType: string | null): boolean {
   const { pathname } = new URL(url);
-  const isKnown =
+  return (
     method.toUpperCase() === 'POST' &&
     endpoints.some((end) => pathname.endsWith(end)) &&
-    (contentType === null || /\bjson\b/i.test(contentType));
-  const body = isKnown && text !== undefined ? parsedObject(text) : undefined;
+    (contentType === null || /\bjson\b/i.test(contentType))
+  );
+}
+
+/** What a request to an endpoint asks; undefined if its body is no object of JSON. */
+export function endpointRequest(url: string, text: string): EndpointRequest | undefined {
+  const body = parsedObject(text);
   if (!body) {
     return undefined;
   }
   const { model } = body;
-  const inAddress = /\/models\/([^/:]+):/.exec(pathname)?.[1];
+  const inAddress = /\/models\/([^/:]+):/.exec(new URL(url).pathname)?.[1];
   return { url, body, model: typeof model === 'string' ? model : inAddress };
 }
 

@@ -8,9 +8,8 @@ import type {
 } from 'openai/resources/responses/responses';
 import type { CallContext } from '../core/call';
 import { NoAnswerError } from '../core/errors';
-import { refusePromise } from '../core/settings';
 import type { StreamCall } from '../core/stream';
-import { answerOf, eventsOf } from './sdk-response';
+import { answersHave, eventsOf, wholeCall } from './sdk-response';
 import { knownCall } from './known-call';
 
 /** The part of the official client that {@link openaiResponsesCall} uses; an `OpenAI` or `AzureOpenAI` instance has it. */
@@ -40,11 +39,12 @@ export function openaiResponsesCall<R>(
   client: OpenAIResponsesClient,
   toParams: (request: R) => ResponseCreateParamsNonStreaming,
 ): (request: R, context: CallContext) => Promise<Response> {
-  const call = async (request: R, context: CallContext) => {
-    const params = toParams(request);
-    refusePromise('toParams', params);
-    return answerOf(client.responses.create(params, optionsOf(context)), context, 'output');
-  };
+  const call = wholeCall(
+    toParams,
+    (params: ResponseCreateParamsNonStreaming, context) =>
+      client.responses.create(params, optionsOf(context)),
+    answersHave('output'),
+  );
   return knownCall(call, client, '/responses', toParams);
 }
 
@@ -63,11 +63,9 @@ export function openaiResponsesStreamCall<R>(
   toParams: (request: R) => Omit<ResponseCreateParamsStreaming, 'stream'>,
 ): StreamCall<R, ResponseStreamEvent, Response> {
   const call: StreamCall<R, ResponseStreamEvent, Response> = {
-    open: (request, context) => {
-      const params = toParams(request);
-      refusePromise('toParams', params);
-      return eventsOf(client.responses.create({ ...params, stream: true }, optionsOf(context)), context);
-    },
+    open: eventsOf(toParams, (params: Omit<ResponseCreateParamsStreaming, 'stream'>, context) =>
+      client.responses.create({ ...params, stream: true }, optionsOf(context)),
+    ),
     collect: (events) => {
       const last = [...events].reverse().find((event) => 'response' in event);
       if (!last) {
@@ -96,11 +94,11 @@ export function openaiEmbeddingsCall<R>(
   client: OpenAIEmbeddingsClient,
   toParams: (request: R) => EmbeddingCreateParams,
 ): (request: R, context: CallContext) => Promise<CreateEmbeddingResponse> {
-  const call = async (request: R, context: CallContext) => {
-    const params = toParams(request);
-    refusePromise('toParams', params);
-    return answerOf(client.embeddings.create(params, optionsOf(context)), context, 'data');
-  };
+  const call = wholeCall(
+    toParams,
+    (params: EmbeddingCreateParams, context) => client.embeddings.create(params, optionsOf(context)),
+    answersHave('data'),
+  );
   return knownCall(call, client, '/embeddings', toParams);
 }
 

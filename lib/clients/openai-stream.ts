@@ -3,7 +3,6 @@ import type {
   ChatCompletionChunk,
   ChatCompletionCreateParamsStreaming,
 } from 'openai/resources/chat/completions';
-import { refusePromise } from '../core/settings';
 import type { StreamCall } from '../core/stream';
 import type { OpenAIChatClient } from './openai';
 import { eventsOf } from './sdk-response';
@@ -46,13 +45,9 @@ export function openaiStreamCall<R>(
   toParams: (request: R) => Omit<ChatCompletionCreateParamsStreaming, 'stream'>,
 ): StreamCall<R, ChatCompletionChunk, ChatCompletion> {
   const call: StreamCall<R, ChatCompletionChunk, ChatCompletion> = {
-    open: (request, context) => {
-      const params = toParams(request);
-      refusePromise('toParams', params);
-      const { signal } = context;
-      const made = client.chat.completions.create({ ...params, stream: true }, { signal, maxRetries: 0 });
-      return eventsOf(made, context);
-    },
+    open: eventsOf(toParams, (params: Omit<ChatCompletionCreateParamsStreaming, 'stream'>, { signal }) =>
+      client.chat.completions.create({ ...params, stream: true }, { signal, maxRetries: 0 }),
+    ),
     collect: collectCompletion,
     isWhole: (chunks) => chunks.some(({ choices }) => choices.some((choice) => choice.finish_reason)),
   };
@@ -76,7 +71,8 @@ function collectCompletion(chunks: readonly ChatCompletionChunk[]): ChatCompleti
       );
     }
   }
-  const { id, created, model } = chunks[0]!;
+  // Azure begins with a chunk about the prompt, which names no model.
+  const { id, created, model } = chunks.at(-1)!;
   const completion = { id, created, model, object: 'chat.completion', choices, ...(usage && { usage }) };
   return completion as unknown as ChatCompletion;
 }

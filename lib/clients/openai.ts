@@ -4,10 +4,9 @@ import type {
   ChatCompletionCreateParamsNonStreaming,
 } from 'openai/resources/chat/completions';
 import type { CallContext } from '../core/call';
-import { refusePromise } from '../core/settings';
-import { noCompletion } from './openai-answer';
-import { usageOf } from './usage';
 import { knownCall } from './known-call';
+import { noCompletion } from './openai-answer';
+import { wholeCall } from './sdk-response';
 
 /** The part of the official client that {@link openaiCall} uses; an `OpenAI` or `AzureOpenAI` instance has it. */
 export interface OpenAIChatClient {
@@ -34,34 +33,11 @@ export function openaiCall<R>(
   client: OpenAIChatClient,
   toParams: (request: R) => ChatCompletionCreateParamsNonStreaming,
 ): (request: R, context: CallContext) => Promise<ChatCompletion> {
-  const call = async (request: R, context: CallContext) => {
-    const params = toParams(request);
-    refusePromise('toParams', params);
-    const { data, response } = await reportingRefusals(
-      client.chat.completions.create(params, { signal: context.signal, maxRetries: 0 }).withResponse(),
-      context,
-    );
-    const usage = usageOf(data);
-    const { headers } = response;
-    context.report({ headers, ...(usage && { usage }) });
-    const failure = noCompletion(data, headers);
-    if (failure) {
-      throw failure;
-    }
-    return data;
-  };
+  const call = wholeCall(
+    toParams,
+    (params: ChatCompletionCreateParamsNonStreaming, { signal }) =>
+      client.chat.completions.create(params, { signal, maxRetries: 0 }),
+    noCompletion,
+  );
   return knownCall(call, client, '/chat/completions', toParams);
-}
-
-/** A refusal states the limits too. */
-async function reportingRefusals<T>(answer: Promise<T>, context: CallContext): Promise<T> {
-  try {
-    return await answer;
-  } catch (error) {
-    const { headers } = error as { headers?: Headers };
-    if (headers) {
-      context.report({ headers });
-    }
-    throw error;
-  }
 }

@@ -1,77 +1,91 @@
-import type { CallContext, HeadersLike } from '../core/call';
 import { errorInAnswer } from '../core/answer-error';
+import type { CallContext, HeadersLike } from '../core/call';
 import { NoAnswerError } from '../core/errors';
+import { refusePromise } from '../core/settings';
 import { usageOf } from './usage';
-
-/** Milliseconds in a day. The timers of SDKs would run while rxllm means the call to go on; `timeout` takes their place. */
-export const noTimeout = 86_400_000;
 
 /** A promise of an SDK that also tells the response that its data came with. */
 export interface WithResponse<T> {
   withResponse(): Promise<{ readonly data: T; readonly response: { readonly headers: HeadersLike } }>;
 }
 
-/** Waits for a response of an SDK, and reports the limits that it states, as refusals do too. */
-export async function responseOf<T>(
-  made: WithResponse<T>,
-  { report }: CallContext,
+/** Sends a body by an SDK. */
+type Send<P, T> = (params: P, context: CallContext) => WithResponse<T>;
+
+/**
+ * A call of an SDK whose answer comes as one. It reports headers and usage, those of refusals too.
+ *
+ * @param failureOf returns the error if what came is no answer
+ */
+export function wholeCall<R, P, T>(
+  toParams: (request: R) => P,
+  send: Send<P, T>,
+  failureOf: (came: unknown, headers: HeadersLike) => NoAnswerError | undefined,
+): (request: R, context: CallContext) => Promise<T> {
+  return async (request, context) => {
+    const { data, headers } = await responseTo(request, toParams, send, context);
+    const failure = failureOf(data, headers);
+    if (failure) {
+      throw failure;
+    }
+    return data;
+  };
+}
+
+/** The `open` of a stream call of an SDK. It reports headers, and the usage that the events tell. */
+export function eventsOf<R, P, E>(
+  toParams: (request: R) => P,
+  send: Send<P, AsyncIterable<E>>,
+): (request: R, context: CallContext) => AsyncGenerator<E> {
+  return async function* (request, context) {
+    const { data, headers } = await responseTo(request, toParams, send, context);
+    for await (const event of data) {
+      const error = errorInAnswer(event)?.error;
+      if (error !== undefined) {
+        throw new NoAnswerError('an error in the stream', { headers, error });
+      }
+      const usage = usageOf(event);
+      if (usage) {
+        context.report({ usage });
+      }
+      yield event;
+    }
+  };
+}
+
+/** Finds out why what came is no answer: it holds an error, or lacks the list that every answer has. */
+export function answersHave(
+  field: string,
+): (came: unknown, headers: HeadersLike) => NoAnswerError | undefined {
+  return (came, headers) => {
+    const error = errorInAnswer(came)?.error;
+    if (error !== undefined) {
+      return new NoAnswerError('an error in place of an answer', { headers, error });
+    }
+    const list = (came as Readonly<Record<string, unknown>> | null | undefined)?.[field];
+    return Array.isArray(list) ? undefined : new NoAnswerError(`no ${field}`, { headers });
+  };
+}
+
+async function responseTo<R, P, T>(
+  request: R,
+  toParams: (request: R) => P,
+  send: Send<P, T>,
+  context: CallContext,
 ): Promise<{ readonly data: T; readonly headers: HeadersLike }> {
+  const params = toParams(request);
+  refusePromise('toParams', params);
   try {
-    const { data, response } = await made.withResponse();
-    report({ headers: response.headers });
-    return { data, headers: response.headers };
+    const { data, response } = await send(params, context).withResponse();
+    const { headers } = response;
+    const usage = usageOf(data);
+    context.report({ headers, ...(usage && { usage }) });
+    return { data, headers };
   } catch (error) {
     const { headers } = error as { readonly headers?: HeadersLike };
     if (headers) {
-      report({ headers });
+      context.report({ headers });
     }
     throw error;
-  }
-}
-
-/**
- * Waits for an answer of an SDK that comes as one, and reports its usage.
- *
- * @param field the field that every answer has
- * @throws NoAnswerError if what came is an error, or no answer
- */
-export async function answerOf<T extends object>(
-  made: WithResponse<T>,
-  context: CallContext,
-  field: keyof T & string,
-): Promise<T> {
-  const { data, headers } = await responseOf(made, context);
-  const usage = usageOf(data);
-  if (usage) {
-    context.report({ usage });
-  }
-  // The types promise an object, the network does not.
-  const came: unknown = data;
-  const error = errorInAnswer(came)?.error;
-  if (error !== undefined) {
-    throw new NoAnswerError('an error in place of an answer', { headers, error });
-  }
-  if (typeof came !== 'object' || came === null || !Array.isArray((came as T)[field])) {
-    throw new NoAnswerError(`no ${field}`, { headers });
-  }
-  return data;
-}
-
-/** Hands the events of an SDK's stream on, and reports the usage that they tell. */
-export async function* eventsOf<E>(
-  made: WithResponse<AsyncIterable<E>>,
-  context: CallContext,
-): AsyncGenerator<E> {
-  const { data, headers } = await responseOf(made, context);
-  for await (const event of data) {
-    const error = errorInAnswer(event)?.error;
-    if (error !== undefined) {
-      throw new NoAnswerError('an error in the stream', { headers, error });
-    }
-    const usage = usageOf(event);
-    if (usage) {
-      context.report({ usage });
-    }
-    yield event;
   }
 }

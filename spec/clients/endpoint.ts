@@ -111,6 +111,18 @@ function wholeFor(path: string): unknown {
   if (path.includes(':generateContent')) {
     return candidate(text, 'STOP');
   }
+  if (path.endsWith('/responses')) {
+    return response('completed', text);
+  }
+  if (path.endsWith('/embeddings')) {
+    return {
+      object: 'list',
+      model: 'model',
+      // The SDK asks for base64 by itself.
+      data: [{ object: 'embedding', index: 0, embedding: base64([0.5, 0.25]) }],
+      usage: { prompt_tokens: 10, total_tokens: 10 },
+    };
+  }
   return {
     id: 'c',
     object: 'chat.completion',
@@ -151,6 +163,17 @@ function eventsFor(path: string): string[] {
   if (path.includes('GenerateContent')) {
     return words.map((word, index) => sse(candidate(word, index === words.length - 1 ? 'STOP' : undefined)));
   }
+  if (path.endsWith('/responses')) {
+    const events: { readonly type: string }[] = [
+      { type: 'response.created', response: response('in_progress', '') } as never,
+      ...words.map(
+        (delta) =>
+          ({ type: 'response.output_text.delta', output_index: 0, content_index: 0, delta }) as never,
+      ),
+      { type: 'response.completed', response: response('completed', text) } as never,
+    ];
+    return events.map((event) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
+  }
   const chunk = (delta: object, reason: string | null = null) =>
     sse({
       id: 'c',
@@ -164,6 +187,29 @@ function eventsFor(path: string): string[] {
     chunk({}, 'stop'),
     'data: [DONE]\n\n',
   ];
+}
+
+function response(status: string, words: string): object {
+  return {
+    id: 'r',
+    object: 'response',
+    status,
+    model: 'model',
+    output: [
+      {
+        id: 'o',
+        type: 'message',
+        role: 'assistant',
+        status,
+        content: [{ type: 'output_text', text: words, annotations: [] }],
+      },
+    ],
+    ...(status === 'completed' && { usage: { input_tokens: 10, output_tokens: 6, total_tokens: 16 } }),
+  };
+}
+
+function base64(numbers: readonly number[]): string {
+  return Buffer.from(new Float32Array(numbers).buffer).toString('base64');
 }
 
 function candidate(word: string, finishReason: string | undefined): object {

@@ -59,16 +59,32 @@ describe('llmFetch', () => {
   });
 
   it('takes a Request, and keeps what else it asks for', async () => {
-    const { fetch, sent } = sender(() => new Response('', { status: 503 }));
-    const request = new Request(
-      address,
-      post('Why?', { headers: { 'content-type': 'application/json', 'x-trace': '1' } }),
-    );
+    const bodies: string[] = [];
+    const requests: Request[] = [];
+    const fetch = async (input: string | URL | Request): Promise<Response> => {
+      const request = input as Request;
+      requests.push(request);
+      bodies.push(await request.text());
+      return bodies.length === 1 ? new Response('', { status: 503 }) : Response.json(answer);
+    };
+    const request = new Request(address, {
+      ...post('Why?', { headers: { 'content-type': 'application/json', 'x-trace': '1' } }),
+      redirect: 'manual',
+    });
     const response = await llmFetch(optimizer, { fetch })(request, { keepalive: true });
     expect(await response.json()).toEqual(answer);
-    expect(sent.map(({ init }) => init?.body)).toEqual([body('Why?'), body('Why?')]);
-    expect(sent.every(({ init }) => init?.keepalive)).toBe(true);
-    expect(new Headers(sent[0]!.init?.headers).get('x-trace')).toBe('1');
+    expect(bodies).toEqual([body('Why?'), body('Why?')]);
+    expect(requests).toMatchObject(Array(2).fill({ url: address, redirect: 'manual', keepalive: true }));
+    expect(requests[0]!.headers.get('x-trace')).toBe('1');
+  });
+
+  it('does not read the body of a Request that it hands on', async () => {
+    const { fetch } = sender();
+    const request = new Request('https://api.example.com/v1/files', { method: 'POST', body: 'a file' });
+    const clone = jest.spyOn(request, 'clone');
+    await llmFetch(optimizer, { fetch })(request);
+    expect(clone).not.toHaveBeenCalled();
+    expect(request.bodyUsed).toBe(false);
   });
 
   it('reads a priority off its header, and does not send it on', async () => {
@@ -96,6 +112,56 @@ describe('llmFetch', () => {
       );
     }
     expect(sent).toHaveLength(2);
+  });
+
+  it.each([
+    ['anthropic-beta', 'anthropic-beta'],
+    ['openai-organization', 'openai-organization'],
+  ])('keeps answers apart that %s may have changed', async (_name, header) => {
+    const { fetch, sent } = sender();
+    for (const value of ['a', 'b', 'a']) {
+      await llmFetch(optimizer, { fetch })(address, post('Why?', { headers: { [header]: value } }));
+    }
+    expect(sent).toHaveLength(2);
+  });
+
+  it('shares answers that differ only in what an SDK tells of itself', async () => {
+    const { fetch, sent } = sender();
+    for (const count of ['0', '1']) {
+      await llmFetch(optimizer, { fetch })(
+        address,
+        post('Why?', { headers: { 'x-stainless-retry-count': count } }),
+      );
+    }
+    expect(sent).toHaveLength(1);
+  });
+
+  it('takes the key in an address of Google for a credential', async () => {
+    const { fetch } = sender();
+    const credentials: (string | undefined)[] = [];
+    const optimizerFor = ({ credential }: EndpointTarget) => {
+      credentials.push(credential);
+      return optimizer;
+    };
+    for (const key of ['a', 'b']) {
+      await llmFetch({ optimizerFor }, { fetch })(
+        `https://g.example.com/v1beta/models/m:generateContent?key=${key}`,
+        post('', { body: '{"contents":[]}' }),
+      );
+    }
+    expect(new Set(credentials).size).toBe(2);
+    expect(credentials).not.toContain(undefined);
+  });
+
+  it('hands on a refusal whose status has no body', async () => {
+    const { fetch } = sender(() => new Response(null, { status: 304 }));
+    expect((await llmFetch(optimizer, { fetch })(address, post('Why?'))).status).toBe(304);
+  });
+
+  it('refuses a priority that is none, by its name', async () => {
+    const { fetch } = sender();
+    const asked = post('Why?', { headers: { 'x-rxllm-priority': 'urgent' } });
+    await expect(llmFetch(optimizer, { fetch })(address, asked)).rejects.toThrow(/priority.*urgent/);
   });
 
   it('asks for an optimizer by origin, model and credential, which it does not show', async () => {

@@ -1,0 +1,148 @@
+import Anthropic from '@anthropic-ai/sdk';
+import { GoogleGenAI } from '@google/genai';
+import OpenAI from 'openai';
+import { lastValueFrom, toArray } from 'rxjs';
+import { LLMCallOptimizer, type CallContext, type StreamCall } from 'rxllm';
+import { anthropicCall, anthropicStreamCall } from 'rxllm/anthropic';
+import { googleCall, googleStreamCall } from 'rxllm/google';
+import {
+  openaiEmbeddingsCall,
+  openaiResponsesCall,
+  openaiResponsesStreamCall,
+  openaiStreamCall,
+} from 'rxllm/openai';
+import { Endpoint, text } from './endpoint';
+
+const model = 'model';
+const chat = (content: string) => ({ model, messages: [{ role: 'user' as const, content }] });
+
+let endpoint: Endpoint;
+let optimizer: LLMCallOptimizer;
+
+beforeEach(async () => {
+  endpoint = await Endpoint.start();
+  optimizer = new LLMCallOptimizer({ maxConcurrent: 1, retry: { baseDelay: 1, maxDelay: 2 } });
+});
+afterEach(async () => {
+  optimizer.close();
+  await endpoint.close();
+});
+
+const openai = () => new OpenAI({ apiKey: 'none', baseURL: `${endpoint.url}/v1` });
+const anthropic = () => new Anthropic({ apiKey: 'none', baseURL: endpoint.url });
+// Without a `fetch` the SDK looks for a dispatcher that there is none of in Jest.
+const google = () =>
+  new GoogleGenAI({ apiKey: 'none', httpOptions: { baseUrl: endpoint.url, fetch: globalThis.fetch } });
+const message = (question: string) => ({ ...chat(question), max_tokens: 100_000 });
+const contents = (question: string) => ({ model, contents: question });
+
+/** A call, and how the text of its answer is read. */
+type Whole = readonly [
+  name: string,
+  call: () => (request: string, context: CallContext) => Promise<unknown>,
+  textOf: (answer: never) => unknown,
+];
+
+const wholes: readonly Whole[] = [
+  [
+    'openaiResponsesCall',
+    () => openaiResponsesCall(openai(), (input: string) => ({ model, input })),
+    ({ output_text: answer }: OpenAI.Responses.Response) => answer,
+  ],
+  [
+    'openaiEmbeddingsCall',
+    () => openaiEmbeddingsCall(openai(), (input: string) => ({ model, input })),
+    ({ data }: OpenAI.CreateEmbeddingResponse) => (data[0]!.embedding.length === 2 ? text : data),
+  ],
+  [
+    'anthropicCall',
+    () => anthropicCall(anthropic(), message),
+    ({ content }: Anthropic.Message) => (content[0] as Anthropic.TextBlock).text,
+  ],
+  [
+    'googleCall',
+    () => googleCall(google(), contents),
+    ({ candidates }: { candidates: { content: { parts: { text: string }[] } }[] }) =>
+      candidates[0]!.content.parts[0]!.text,
+  ],
+];
+
+describe.each(wholes)('%s', (_name, callOf, textOf) => {
+  it('is answered by one call, is known by what it sends, and reports what it cost', async () => {
+    expect(textOf((await optimizer.call(callOf(), 'Why?')) as never)).toBe(text);
+    // Another function that sends the same body to the same endpoint.
+    await optimizer.call(callOf(), 'Why?');
+    expect(endpoint.seen).toHaveLength(1);
+    expect(optimizer.getStats().metrics).toMatchObject({ inputTokens: 10, cacheHits: 1 });
+    await optimizer.call(callOf(), 'Who?');
+    expect(endpoint.seen).toHaveLength(2);
+  });
+
+  it('is tried again by rxllm alone, and so is a success that is no answer', async () => {
+    endpoint.script.push({ status: 503 }, { body: '{}' }, { body: '{"error":{"code":500,"message":"no"}}' });
+    const patient = new LLMCallOptimizer({ retry: { attempts: 4, baseDelay: 1, maxDelay: 2 } });
+    expect(textOf((await patient.call(callOf(), 'Why?')) as never)).toBe(text);
+    patient.close();
+    expect(endpoint.seen).toHaveLength(4);
+  });
+});
+
+/** A stream call, and how the text of its outcome is read. */
+type Streamed = readonly [
+  name: string,
+  call: () => StreamCall<string, unknown, unknown>,
+  textOf: (value: never) => unknown,
+];
+
+const streams: readonly Streamed[] = [
+  [
+    'openaiStreamCall',
+    () => openaiStreamCall(openai(), chat) as StreamCall<string, unknown, unknown>,
+    ({ choices }: OpenAI.ChatCompletion) => choices[0]!.message.content,
+  ],
+  [
+    'openaiResponsesStreamCall',
+    () =>
+      openaiResponsesStreamCall(openai(), (input: string) => ({ model, input })) as StreamCall<
+        string,
+        unknown,
+        unknown
+      >,
+    ({ output }: OpenAI.Responses.Response) =>
+      (output[0] as OpenAI.Responses.ResponseOutputMessage).content
+        .map((part) => ('text' in part ? part.text : ''))
+        .join(''),
+  ],
+  [
+    'anthropicStreamCall',
+    () => anthropicStreamCall(anthropic(), message) as StreamCall<string, unknown, unknown>,
+    ({ content }: Anthropic.Message) => (content[0] as Anthropic.TextBlock).text,
+  ],
+  [
+    'googleStreamCall',
+    () => googleStreamCall(google(), contents) as StreamCall<string, unknown, unknown>,
+    (value: string) => value,
+  ],
+];
+
+describe.each(streams)('%s', (_name, callOf, textOf) => {
+  const ask = (call: StreamCall<string, unknown, unknown>) =>
+    lastValueFrom(optimizer.stream(call, 'Why?').pipe(toArray()), { defaultValue: [] });
+
+  it('streams, collects the whole answer, and streams it again from the cache', async () => {
+    const call = callOf();
+    const chunks = await ask(call);
+    expect(chunks.length).toBeGreaterThan(1);
+    expect(textOf(call.collect(chunks) as never)).toBe(text);
+    expect(call.isWhole?.(chunks)).toBe(true);
+    expect(call.isWhole?.(chunks.slice(0, 2))).toBe(false);
+    expect(await ask(callOf())).toEqual(chunks);
+    expect(endpoint.seen).toHaveLength(1);
+  });
+
+  it('is tried again before its first chunk, and fails with what had come after it', async () => {
+    endpoint.script.push({ status: 503 }, { diesAfter: 4, pace: 5 });
+    await expect(ask(callOf())).rejects.toThrow();
+    expect(endpoint.seen).toHaveLength(2);
+  });
+});
