@@ -26,12 +26,12 @@ import { requiredStreamCall, streamBySettings, streamTimeouts } from '../operato
 import type { CallStats, StatsSnapshot } from '../stats/call-stats';
 import { abortedBy, onAbort } from './aborted-by';
 import { AskersContext } from './askers-context';
-import {
-  type BatchOptions,
-  type LLMCall,
-  type OptimizeOptions,
-  type OptimizerConfig,
-  type PromiseOptions,
+import type {
+  BatchOptions,
+  LLMCall,
+  OptimizeOptions,
+  OptimizerConfig,
+  PromiseOptions,
 } from './optimizer-config';
 import { partsOf } from './optimizer-parts';
 import {

@@ -305,7 +305,15 @@ describe('the bundle for browsers', () => {
         { reasons: ['TimeoutError', 'TimeoutError'], errors: ['CallTimeoutError', 'CallTimeoutError'] },
       ],
       ['take', { reasons: ['AbortError', 'AbortError'], outcomes: ['quick: QUICK (call)'] }],
-      ['signal', { reasons: ['AbortError', 'AbortError'], rejection: 'AbortError', active: 0, queued: 0 }],
+      [
+        'signal',
+        {
+          reasons: ['AbortError', 'AbortError'],
+          errors: ['AbortError', 'AbortError', 'AbortError'],
+          active: 0,
+          queued: 0,
+        },
+      ],
       [
         'close',
         { reasons: ['AbortError', 'AbortError'], errors: ['ClosedError', 'ClosedError', 'ClosedError'] },

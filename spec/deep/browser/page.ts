@@ -328,14 +328,14 @@ async function leave(how: WayToLeave): Promise<unknown> {
     case 'signal': {
       const optimizer = new LLMCallOptimizer({ baseInterval: 0, maxConcurrent: 2 });
       const controller = new AbortController();
-      const batch = optimizer.callBatch(endless, stories, { signal: controller.signal }).catch(name);
+      const batch = optimizer.callBatch(endless, stories, { signal: controller.signal });
       await bothBegun();
       controller.abort();
-      const rejection = await batch;
+      const errors = (await batch).map((outcome) => !outcome.ok && name(outcome.error));
       await pause(20);
       const { active, queued } = optimizer.getStats().executor;
       optimizer.close();
-      return { reasons: reasons(), rejection, active, queued };
+      return { reasons: reasons(), errors, active, queued };
     }
     case 'close': {
       const optimizer = new LLMCallOptimizer({ baseInterval: 0, maxConcurrent: 2 });
