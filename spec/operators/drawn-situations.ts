@@ -1,4 +1,4 @@
-import { from, mergeMap, of, type ObservableInput, type OperatorFunction } from 'rxjs';
+import { from, map, mergeMap, of, type ObservableInput, type OperatorFunction } from 'rxjs';
 import type { CallOutcome } from '../../lib/core/call';
 import { AdaptiveRateLimiter } from '../../lib/limiter/adaptive-rate-limiter';
 import { adaptiveThrottle } from '../../lib/operators/adaptive-throttle';
@@ -85,12 +85,10 @@ export function ask(form: Form, drawing: string, options: SituationOptions = {})
       return returns === 'array' ? [...values] : returns === 'of' ? from(values) : answers.get(request)!;
     };
     const shown = (outcome: CallOutcome<string, string>) => shownOutcome(outcome, calls);
-    const shownOutcomes$ = (options.between ? asked.pipe(mergeMap((one) => of(one))) : asked).pipe(
-      form(call, options),
-      mergeMap((outcome) => of(shown(outcome))),
-    );
+    const merging = mergeMap((passed: string) => of(passed));
+    const shown$ = (options.between ? asked.pipe(merging) : asked).pipe(form(call, options), map(shown));
     const leaves = outcomes!.end === '!' ? `${'-'.repeat(outcomes!.endsAt!)}!` : undefined;
-    expectObservable(shownOutcomes$, leaves).toBe(outcomes!.marbles);
+    expectObservable(options.between ? shown$.pipe(merging) : shown$, leaves).toBe(outcomes!.marbles);
     expectSubscriptions(asked.subscriptions).toBe(subscriptionOf(source!));
     if (!options.returns) {
       for (const [request, line] of Object.entries(calls)) {
