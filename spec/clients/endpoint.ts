@@ -8,11 +8,11 @@ export interface Answer {
   readonly headers?: Readonly<Record<string, string>>;
   /** In place of an answer. */
   readonly body?: string;
-  /** Milliseconds until the head. */
-  readonly delay?: number;
+  /** Milliseconds until the head, or what it waits for. */
+  readonly delay?: number | Promise<void>;
   /** Milliseconds between two words of a stream. */
   readonly pace?: number;
-  /** Words after which the socket is destroyed. */
+  /** Events of a stream after which the socket is destroyed; of a whole answer, half of it is sent before that. */
   readonly diesAfter?: number;
 }
 
@@ -24,7 +24,12 @@ export interface Seen {
   /** Whether the client closed the socket before the answer had ended. */
   isLeft: boolean;
   isAnswered: boolean;
+  /** Events of a stream that were sent. */
+  events: number;
 }
+
+/** A pause that does not keep the process alive when the client has left. */
+const unwatched = { ref: false };
 
 /** The words of every answer. */
 export const words = ['Gold ', 'is ', 'up ', 'on ', 'weak ', 'data.'];
@@ -67,11 +72,12 @@ export class Endpoint {
       body,
       isLeft: false,
       isAnswered: false,
+      events: 0,
     };
     this.seen.push(seen);
     response.on('close', () => (seen.isLeft = !response.writableFinished));
     const { status = 200, headers, body: other, delay = 0, pace = 0, diesAfter } = this.script.shift() ?? {};
-    await pause(delay);
+    await (typeof delay === 'number' ? pause(delay, undefined, unwatched) : delay);
     const isStream = seen.path.includes('streamGenerateContent') || /"stream":\s*true/.test(body);
     if (status !== 200 || other !== undefined) {
       response.writeHead(status, { 'content-type': 'application/json', ...headers });
@@ -84,12 +90,18 @@ export class Endpoint {
           return;
         }
         response.write(event);
-        await pause(pace);
+        seen.events++;
+        await pause(pace, undefined, unwatched);
       }
       response.end();
     } else {
+      const answer = JSON.stringify(wholeFor(seen.path));
       response.writeHead(200, { 'content-type': 'application/json', ...headers });
-      response.end(JSON.stringify(wholeFor(seen.path)));
+      if (diesAfter !== undefined) {
+        response.write(answer.slice(0, answer.length / 2), () => response.destroy());
+        return;
+      }
+      response.end(answer);
     }
     seen.isAnswered = true;
   }

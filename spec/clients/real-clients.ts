@@ -15,7 +15,8 @@ import { llmFetch } from 'rxllm/fetch';
 export interface RealClient {
   readonly name: string;
   readonly whole: (prompt: string, signal?: AbortSignal) => Promise<string | null | undefined>;
-  readonly streamed: (prompt: string, signal?: AbortSignal) => AsyncIterable<string>;
+  /** Opens a stream, of which nothing has been read yet. */
+  readonly streamed: (prompt: string, signal?: AbortSignal) => Promise<AsyncIterable<string>>;
 }
 
 const day = 86_400_000;
@@ -23,22 +24,24 @@ const model = 'model';
 const asked = (prompt: string) => [{ role: 'user' as const, content: prompt }];
 const under = (signal: AbortSignal | undefined) => (signal ? { signal } : {});
 
-/** All clients that are tried, each through its own seam. */
-export function realClients(optimizer: LLMCallOptimizer, url: string): RealClient[] {
+/**
+ * All clients that are tried, each through its own seam.
+ *
+ * @param patience milliseconds after which the client itself gives up; Google's and the AI SDK never do by default
+ */
+export function realClients(optimizer: LLMCallOptimizer, url: string, patience?: number): RealClient[] {
+  const timeout = patience ?? day;
   const fetch = llmFetch(optimizer);
   const throwing = llmFetch(optimizer, { refuse: 'throw' });
   return [
-    ofOpenAI(
-      'openai',
-      new OpenAI({ apiKey: 'none', baseURL: `${url}/v1`, fetch, maxRetries: 0, timeout: day }),
-    ),
+    ofOpenAI('openai', new OpenAI({ apiKey: 'none', baseURL: `${url}/v1`, fetch, maxRetries: 0, timeout })),
     ofOpenAI(
       'groq-sdk',
-      new Groq({ apiKey: 'none', baseURL: url, fetch, maxRetries: 0, timeout: day }) as unknown as OpenAI,
+      new Groq({ apiKey: 'none', baseURL: url, fetch, maxRetries: 0, timeout }) as unknown as OpenAI,
     ),
     ofAnthropic(
       '@anthropic-ai/sdk, `fetch`',
-      new Anthropic({ apiKey: 'none', baseURL: url, fetch, maxRetries: 0, timeout: day }),
+      new Anthropic({ apiKey: 'none', baseURL: url, fetch, maxRetries: 0, timeout }),
     ),
     ofAnthropic(
       '@anthropic-ai/sdk, `middleware`',
@@ -47,28 +50,44 @@ export function realClients(optimizer: LLMCallOptimizer, url: string): RealClien
         baseURL: url,
         middleware: [anthropicMiddleware(optimizer)],
         maxRetries: 0,
+        timeout,
       }),
     ),
-    ofGoogle(new GoogleGenAI({ apiKey: 'none', httpOptions: { baseUrl: url, fetch: throwing } })),
+    ofGoogle(
+      new GoogleGenAI({
+        apiKey: 'none',
+        httpOptions: { baseUrl: url, fetch: throwing, ...(patience && { timeout: patience }) },
+      }),
+    ),
     ofMistral(
-      new Mistral({ apiKey: 'none', serverURL: url, httpClient: new HTTPClient({ fetcher: throwing }) }),
+      new Mistral({
+        apiKey: 'none',
+        serverURL: url,
+        httpClient: new HTTPClient({ fetcher: throwing }),
+        ...(patience && { timeoutMs: patience }),
+      }),
     ),
     ofLangChain(
       new ChatOpenAI({
         apiKey: 'none',
         model,
         maxRetries: 0,
-        timeout: day,
+        timeout,
         configuration: { baseURL: `${url}/v1`, fetch },
       }),
     ),
-    ofAI('ai, `fetch`', createOpenAI({ apiKey: 'none', baseURL: `${url}/v1`, fetch: throwing }).chat(model)),
+    ofAI(
+      'ai, `fetch`',
+      createOpenAI({ apiKey: 'none', baseURL: `${url}/v1`, fetch: throwing }).chat(model),
+      patience,
+    ),
     ofAI(
       'ai, `middleware`',
       wrapLanguageModel({
         model: createOpenAI({ apiKey: 'none', baseURL: `${url}/v1` }).chat(model),
         middleware: rxllmMiddleware(optimizer),
       }),
+      patience,
     ),
   ];
 }
@@ -83,17 +102,12 @@ function ofOpenAI(name: string, client: OpenAI): RealClient {
       );
       return choices[0]?.message.content;
     },
-    streamed: async function* (prompt, signal) {
+    streamed: async (prompt, signal) => {
       const chunks = await client.chat.completions.create(
         { model, messages: asked(prompt), stream: true },
         under(signal),
       );
-      for await (const { choices } of chunks) {
-        const content = choices[0]?.delta.content;
-        if (content) {
-          yield content;
-        }
-      }
+      return textsOf(chunks, ({ choices }) => choices[0]?.delta.content);
     },
   };
 }
@@ -106,13 +120,11 @@ function ofAnthropic(name: string, client: Anthropic): RealClient {
       const { content } = await client.messages.create(body(prompt), under(signal));
       return content.map((block) => (block.type === 'text' ? block.text : '')).join('');
     },
-    streamed: async function* (prompt, signal) {
+    streamed: async (prompt, signal) => {
       const events = await client.messages.create({ ...body(prompt), stream: true }, under(signal));
-      for await (const event of events) {
-        if (event.type === 'content_block_delta' && event.delta.type === 'text_delta') {
-          yield event.delta.text;
-        }
-      }
+      return textsOf(events, (event) =>
+        event.type === 'content_block_delta' && event.delta.type === 'text_delta' ? event.delta.text : '',
+      );
     },
   };
 }
@@ -126,11 +138,8 @@ function ofGoogle(client: GoogleGenAI): RealClient {
   return {
     name: '@google/genai',
     whole: async (prompt, signal) => (await client.models.generateContent(params(prompt, signal))).text,
-    streamed: async function* (prompt, signal) {
-      for await (const { text } of await client.models.generateContentStream(params(prompt, signal))) {
-        yield text ?? '';
-      }
-    },
+    streamed: async (prompt, signal) =>
+      textsOf(await client.models.generateContentStream(params(prompt, signal)), ({ text }) => text),
   };
 }
 
@@ -142,13 +151,9 @@ function ofMistral(client: Mistral): RealClient {
       const { choices } = await client.chat.complete({ model, messages: asked(prompt) }, options(signal));
       return choices[0]?.message?.content as string;
     },
-    streamed: async function* (prompt, signal) {
-      for await (const { data } of await client.chat.stream(
-        { model, messages: asked(prompt) },
-        options(signal),
-      )) {
-        yield (data.choices[0]?.delta.content as string | undefined) ?? '';
-      }
+    streamed: async (prompt, signal) => {
+      const events = await client.chat.stream({ model, messages: asked(prompt) }, options(signal));
+      return textsOf(events, ({ data }) => data.choices[0]?.delta.content as string | undefined);
     },
   };
 }
@@ -157,34 +162,58 @@ function ofLangChain(chat: ChatOpenAI): RealClient {
   return {
     name: '@langchain/openai',
     whole: async (prompt, signal) => (await chat.invoke(prompt, under(signal))).content as string,
-    streamed: async function* (prompt, signal) {
-      for await (const { content } of await chat.stream(prompt, under(signal))) {
-        yield content as string;
-      }
-    },
+    streamed: async (prompt, signal) =>
+      textsOf(await chat.stream(prompt, under(signal)), ({ content }) => content as string),
   };
 }
 
-function ofAI(name: string, model: Parameters<typeof generateText>[0]['model']): RealClient {
+function ofAI(
+  name: string,
+  model: Parameters<typeof generateText>[0]['model'],
+  timeout: number | undefined,
+): RealClient {
   const settings = (prompt: string, signal?: AbortSignal) => ({
     model,
     prompt,
     maxRetries: 0,
+    ...(timeout && { timeout }),
     ...(signal && { abortSignal: signal }),
   });
   return {
     name,
     whole: async (prompt, signal) => (await generateText(settings(prompt, signal))).text,
-    streamed: async function* (prompt, signal) {
+    streamed: (prompt, signal) => {
+      // The stream of texts ends well whatever happened.
       let failure: unknown;
       const { textStream } = streamText({
         ...settings(prompt, signal),
         onError: ({ error }) => void (failure = error),
+        onAbort: () => void (failure = new DOMException('The stream was aborted.', 'AbortError')),
       });
-      yield* textStream;
-      if (failure) {
-        throw failure as Error;
-      }
+      return Promise.resolve(
+        textsOf(
+          textStream,
+          (text) => text,
+          () => failure,
+        ),
+      );
     },
   };
+}
+
+/** The texts in what a stream brings; it fails at its end if something went wrong that the stream itself did not tell. */
+async function* textsOf<T>(
+  pieces: AsyncIterable<T>,
+  textOf: (piece: T) => string | null | undefined,
+  failure?: () => unknown,
+): AsyncGenerator<string> {
+  for await (const piece of pieces) {
+    const text = textOf(piece);
+    if (text) {
+      yield text;
+    }
+  }
+  if (failure?.()) {
+    throw failure() as Error;
+  }
 }
