@@ -21,7 +21,9 @@ afterEach(async () => {
 });
 
 const names = [
-  'openai',
+  'openai 4',
+  'openai 5',
+  'openai 6',
   'groq-sdk',
   '@anthropic-ai/sdk, `fetch`',
   '@anthropic-ai/sdk, `middleware`',

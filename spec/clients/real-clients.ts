@@ -5,11 +5,12 @@ import { HTTPClient, Mistral } from '@mistralai/mistralai';
 import { createOpenAI } from '@ai-sdk/openai';
 import { generateText, streamText, wrapLanguageModel } from 'ai';
 import Groq from 'groq-sdk';
-import OpenAI from 'openai';
+import type OpenAI from 'openai';
 import type { LLMCallOptimizer } from 'rxllm';
 import { rxllmMiddleware } from 'rxllm/ai';
 import { anthropicMiddleware } from 'rxllm/anthropic';
 import { llmFetch } from 'rxllm/fetch';
+import { openaiMajors } from './openai-majors';
 
 /** A real client whose calls go through an optimizer. */
 export interface RealClient {
@@ -34,7 +35,12 @@ export function realClients(optimizer: LLMCallOptimizer, url: string, patience?:
   const fetch = llmFetch(optimizer);
   const throwing = llmFetch(optimizer, { refuse: 'throw' });
   return [
-    ofOpenAI('openai', new OpenAI({ apiKey: 'none', baseURL: `${url}/v1`, fetch, maxRetries: 0, timeout })),
+    ...openaiMajors.map(([major, SDK]) =>
+      ofOpenAI(
+        `openai ${major}`,
+        new SDK({ apiKey: 'none', baseURL: `${url}/v1`, fetch, maxRetries: 0, timeout }),
+      ),
+    ),
     ofOpenAI(
       'groq-sdk',
       new Groq({ apiKey: 'none', baseURL: url, fetch, maxRetries: 0, timeout }) as unknown as OpenAI,

@@ -1,17 +1,19 @@
 import Anthropic from '@anthropic-ai/sdk';
 import { GoogleGenAI } from '@google/genai';
-import OpenAI from 'openai';
+import type OpenAI from 'openai';
 import { lastValueFrom, toArray } from 'rxjs';
 import { LLMCallOptimizer, type CallContext, type StreamCall } from 'rxllm';
 import { anthropicCall, anthropicStreamCall } from 'rxllm/anthropic';
 import { googleCall, googleStreamCall } from 'rxllm/google';
 import {
+  openaiCall,
   openaiEmbeddingsCall,
   openaiResponsesCall,
   openaiResponsesStreamCall,
   openaiStreamCall,
 } from 'rxllm/openai';
 import { Endpoint, text } from './endpoint';
+import { openaiMajors } from './openai-majors';
 
 const model = 'model';
 const chat = (content: string) => ({ model, messages: [{ role: 'user' as const, content }] });
@@ -28,7 +30,6 @@ afterEach(async () => {
   await endpoint.close();
 });
 
-const openai = () => new OpenAI({ apiKey: 'none', baseURL: `${endpoint.url}/v1` });
 const anthropic = () => new Anthropic({ apiKey: 'none', baseURL: endpoint.url });
 // Without a `fetch` the SDK looks for a dispatcher that there is none of in Jest.
 const google = () =>
@@ -43,17 +44,29 @@ type Whole = readonly [
   textOf: (answer: never) => unknown,
 ];
 
+const wholesOfOpenAI = openaiMajors.flatMap(([major, SDK]): readonly Whole[] => {
+  const openai = () => new SDK({ apiKey: 'none', baseURL: `${endpoint.url}/v1` });
+  return [
+    [
+      `openaiCall of openai ${major}`,
+      () => openaiCall(openai(), chat),
+      ({ choices }: OpenAI.ChatCompletion) => choices[0]!.message.content,
+    ],
+    [
+      `openaiResponsesCall of openai ${major}`,
+      () => openaiResponsesCall(openai(), (input: string) => ({ model, input })),
+      ({ output_text: answer }: OpenAI.Responses.Response) => answer,
+    ],
+    [
+      `openaiEmbeddingsCall of openai ${major}`,
+      () => openaiEmbeddingsCall(openai(), (input: string) => ({ model, input })),
+      ({ data }: OpenAI.CreateEmbeddingResponse) => (data[0]!.embedding.length === 2 ? text : data),
+    ],
+  ];
+});
+
 const wholes: readonly Whole[] = [
-  [
-    'openaiResponsesCall',
-    () => openaiResponsesCall(openai(), (input: string) => ({ model, input })),
-    ({ output_text: answer }: OpenAI.Responses.Response) => answer,
-  ],
-  [
-    'openaiEmbeddingsCall',
-    () => openaiEmbeddingsCall(openai(), (input: string) => ({ model, input })),
-    ({ data }: OpenAI.CreateEmbeddingResponse) => (data[0]!.embedding.length === 2 ? text : data),
-  ],
+  ...wholesOfOpenAI,
   [
     'anthropicCall',
     () => anthropicCall(anthropic(), message),
@@ -94,25 +107,32 @@ type Streamed = readonly [
   textOf: (value: never) => unknown,
 ];
 
+const streamsOfOpenAI = openaiMajors.flatMap(([major, SDK]): readonly Streamed[] => {
+  const openai = () => new SDK({ apiKey: 'none', baseURL: `${endpoint.url}/v1` });
+  return [
+    [
+      `openaiStreamCall of openai ${major}`,
+      () => openaiStreamCall(openai(), chat) as StreamCall<string, unknown, unknown>,
+      ({ choices }: OpenAI.ChatCompletion) => choices[0]!.message.content,
+    ],
+    [
+      `openaiResponsesStreamCall of openai ${major}`,
+      () =>
+        openaiResponsesStreamCall(openai(), (input: string) => ({ model, input })) as StreamCall<
+          string,
+          unknown,
+          unknown
+        >,
+      ({ output }: OpenAI.Responses.Response) =>
+        (output[0] as OpenAI.Responses.ResponseOutputMessage).content
+          .map((part) => ('text' in part ? part.text : ''))
+          .join(''),
+    ],
+  ];
+});
+
 const streams: readonly Streamed[] = [
-  [
-    'openaiStreamCall',
-    () => openaiStreamCall(openai(), chat) as StreamCall<string, unknown, unknown>,
-    ({ choices }: OpenAI.ChatCompletion) => choices[0]!.message.content,
-  ],
-  [
-    'openaiResponsesStreamCall',
-    () =>
-      openaiResponsesStreamCall(openai(), (input: string) => ({ model, input })) as StreamCall<
-        string,
-        unknown,
-        unknown
-      >,
-    ({ output }: OpenAI.Responses.Response) =>
-      (output[0] as OpenAI.Responses.ResponseOutputMessage).content
-        .map((part) => ('text' in part ? part.text : ''))
-        .join(''),
-  ],
+  ...streamsOfOpenAI,
   [
     'anthropicStreamCall',
     () => anthropicStreamCall(anthropic(), message) as StreamCall<string, unknown, unknown>,
