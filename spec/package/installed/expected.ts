@@ -11,3 +11,14 @@ export const expected = {
 
 /** What peers-program.ts prints. */
 export const expectedWithPeers = { content: 'Up.', kept: 'on disk', page: 200 };
+
+/** What openai-program.ts prints. */
+export const expectedOfOpenAI = {
+  completion: 'Up.',
+  response: 'Up.',
+  embedding: 2,
+  chunks: ['Up', '.'],
+  events: ['response.created', 'response.completed'],
+  fetched: 'Up.',
+  streamed: 'Up.',
+};

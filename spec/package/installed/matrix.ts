@@ -7,7 +7,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { expected, expectedWithPeers } from './expected';
+import { expected, expectedOfOpenAI, expectedWithPeers } from './expected';
 import { install, isOffline, makeProject, output, pack, type Compiler } from './projects';
 
 const oldestNode = '20.0.0';
@@ -21,7 +21,7 @@ const ages = [
   {
     age: 'oldest',
     rxjs: '7.8.0',
-    openai: '6.0.0',
+    openai: '4.87.3',
     lmdb: '3.0.0',
     otel: '1.9.0',
     compilers: ['4.7.4', '5.0.4'],
@@ -37,6 +37,9 @@ const ages = [
     withNode: '6.0.3',
   },
 ] as const;
+
+/** Every major of the SDK. Of 4, this is the first that has the Responses API as it is now. */
+const openaiVersions = ['4.87.3', '4', '5', '6', '7'];
 
 const compilers = [...new Set(ages.flatMap(({ compilers, withNode }) => [...compilers, withNode]))];
 
@@ -76,6 +79,18 @@ async function main(): Promise<void> {
       const compiler = { typescript: typescriptOf(withNode), lib: ['ES2022'], types: ['node'] };
       const title = `rxjs ${rxjs}, TypeScript ${withNode} with the types of Node, openai ${openai}, lmdb ${lmdb}`;
       await compileAndRun(title, full, compiler, 'peers-program.ts', expectedWithPeers);
+    }
+    for (const version of openaiVersions) {
+      const folder = join(home, `openai-${version}`);
+      await install(folder, [tarball, 'rxjs@7', `openai@${version}`, '@types/node@20']);
+      const compiler = {
+        typescript: typescriptOf('6.0.3'),
+        lib: ['ES2022', 'DOM'],
+        types: ['node'],
+        // Without it the fetch of 4 is that of a package.
+        ...(version.startsWith('4') && { prelude: "import 'openai/shims/web';" }),
+      };
+      await compileAndRun(`openai ${version}`, folder, compiler, 'openai-program.ts', expectedOfOpenAI);
     }
   } catch (error) {
     if (!(await isOffline())) {

@@ -97,6 +97,8 @@ export interface Compiler {
   readonly lib: readonly string[];
   /** Packages of `@types`; none by default. */
   readonly types?: readonly string[];
+  /** A line before the program, for a library that is asked so for its other types. */
+  readonly prelude?: string;
 }
 
 /** The compiler of this repository, for a project without the types of Node. */
@@ -118,7 +120,8 @@ export async function makeProject(
 ): Promise<string[]> {
   const project = join(folder, name);
   mkdirSync(project, { recursive: true });
-  const source = readFileSync(join(root, 'spec/package/installed', program), 'utf8');
+  const text = readFileSync(join(root, 'spec/package/installed', program), 'utf8');
+  const source = [compiler.prelude, text].filter(Boolean).join('\n');
   switch (flavour) {
     case 'esm':
       return [write(project, 'module', 'program.js', transpiled(source, ts.ModuleKind.ESNext))];
@@ -143,6 +146,10 @@ export async function makeProject(
         target: 'es2022',
         platform: 'node',
         external: ['lmdb'],
+        // As users do for packages that require modules of Node, such as those of openai 4.
+        banner: {
+          js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
+        },
         logLevel: 'silent',
       });
       return [outfile];
