@@ -71,6 +71,7 @@ interface Usage {
 
 interface Part {
   readonly type: string;
+  readonly delta?: string;
   readonly error?: unknown;
   readonly usage?: Usage;
   readonly finishReason?: { readonly unified?: string } | string;
@@ -84,7 +85,10 @@ interface StreamedPart {
 }
 
 /** Parts that come before the model has said anything. */
-const preludes = new Set(['stream-start', 'response-metadata', 'raw']);
+const preludes = new Set(['stream-start', 'response-metadata', 'raw', 'ping']);
+
+/** Parts that are no content by themselves: those of texts, and what is about the stream. */
+const aboutContent = /-(?:start|delta|end)$|^(?:finish|error)$/;
 
 /**
  * Makes a middleware of the AI SDK that sends the calls of a language model through an optimizer: pace, priorities, cache,
@@ -123,12 +127,20 @@ export function rxllmMiddleware(
 }
 
 function streamCall(call: AICall): StreamCall<unknown, StreamedPart, object> {
-  const finishOf = (parts: readonly StreamedPart[]) => parts.map(({ part }) => part).find(isFinish);
   return {
     open: (_request, context) => partsOf(call, context),
-    collect: (parts) => ({ finishReason: finishOf(parts)?.finishReason }),
-    isWhole: (parts) => finishOf(parts) !== undefined && !parts.some(({ part }) => part.type === 'error'),
+    collect: resultOf,
+    isWhole: (parts) =>
+      parts.some(({ part }) => isFinish(part)) && !parts.some(({ part }) => part.type === 'error'),
   };
+}
+
+/** As much of the result that the model would have given in one piece as tells whether it may be kept. */
+function resultOf(streamed: readonly StreamedPart[]): object {
+  const parts = streamed.map(({ part }) => part);
+  const text = parts.map(({ type, delta }) => (type === 'text-delta' ? delta : '')).join('');
+  const others = parts.filter(({ type }) => !preludes.has(type) && !aboutContent.test(type));
+  return { content: [{ type: 'text', text }, ...others], finishReason: parts.find(isFinish)?.finishReason };
 }
 
 async function* partsOf(call: AICall, context: CallContext): AsyncGenerator<StreamedPart> {
