@@ -49,7 +49,11 @@ export function endpointCall<R>(send: Send): StreamCall<R, ResponsePart, unknown
     open: (_request, context) => parts(send, context),
     collect: (chunks) => {
       const streamed = streamedBodyOf(chunks);
-      return streamed ? { finish_reason: streamed.finishReason } : parsed(textOf(chunks));
+      if (!streamed) {
+        return parsed(textOf(chunks));
+      }
+      // Undefined is never kept.
+      return streamed.isAnswer ? { finish_reason: streamed.finishReason } : undefined;
     },
     isWhole: (chunks) => streamedBodyOf(chunks)?.isWhole ?? true,
   };

@@ -7,7 +7,7 @@ type Fields = Readonly<Record<string, unknown>>;
 /** Events after which a stream holds nothing more; Gemini has none. */
 const lastTypes = new Set(['message_stop', 'response.completed', 'response.incomplete', 'response.failed']);
 
-/** Follows the server-sent events of an answer while its bytes pass by: whether it is whole, and what it used up. */
+/** Follows the server-sent events of an answer while its bytes pass by: whether it is one, whole, and what it used up. */
 export class StreamedBody {
   readonly #decoder = new TextDecoder();
   #rest = '';
@@ -15,6 +15,8 @@ export class StreamedBody {
   #reason: string | undefined;
   #hasEnded = false;
   #hasFailed = false;
+  #hasContent = false;
+  #isRefused = false;
 
   /** Takes bytes in; returns whether the stream holds nothing more that belongs to the answer. */
   add(bytes: Uint8Array): boolean {
@@ -41,6 +43,11 @@ export class StreamedBody {
     return (this.#hasEnded || this.#reason !== undefined) && !this.#hasFailed;
   }
 
+  /** Whether the model has answered: with words of its own or with calls of tools, and not with a refusal. */
+  get isAnswer(): boolean {
+    return this.#hasContent && !this.#isRefused;
+  }
+
   #take(line: string): void {
     if (!line.startsWith('data:')) {
       return;
@@ -59,6 +66,9 @@ export class StreamedBody {
     this.#hasFailed ||= isFields(error) || type === 'error' || type === 'response.failed';
     this.#hasEnded ||= typeof type === 'string' && lastTypes.has(type);
     const [choice] = listOf(choices ?? candidates);
+    this.#hasContent ||= contentOf(event, fieldsOf(choice)).some(isThere);
+    this.#isRefused ||=
+      isThere(fieldsOf(fieldsOf(choice)['delta'])['refusal']) || type === 'response.refusal.done';
     const details = fieldsOf(fieldsOf(response)['incomplete_details']);
     const reason = [
       fieldsOf(choice)['finish_reason'],
@@ -69,6 +79,33 @@ export class StreamedBody {
     ].find((word) => typeof word === 'string' && word !== 'in_progress');
     this.#reason = (reason as string | undefined) ?? this.#reason;
   }
+}
+
+/** Wherever an event has words or calls of tools, in the dialects of OpenAI, Anthropic and Gemini. */
+function contentOf(event: Fields, choice: Fields): unknown[] {
+  const {
+    content,
+    tool_calls: calls,
+    function_call: call,
+    audio,
+  } = fieldsOf(choice['delta'] ?? choice['message']);
+  const { text, partial_json: input } = fieldsOf(event['delta']);
+  const parts = listOf(fieldsOf(choice['content'])['parts']).filter(
+    (part) => fieldsOf(part)['thought'] !== true,
+  );
+  const output = listOf(fieldsOf(event['response'])['output']).filter(
+    (item) => fieldsOf(item)['type'] !== 'reasoning',
+  );
+  const isTool = String(fieldsOf(event['content_block'])['type']).endsWith('tool_use');
+  return [content, calls, call, audio, choice['text'], text, input, parts, output, isTool || undefined];
+}
+
+function isThere(value: unknown): boolean {
+  return typeof value === 'string'
+    ? /\S/.test(value)
+    : Array.isArray(value)
+      ? value.length > 0
+      : value != null;
 }
 
 function parsed(text: string): Fields | undefined {

@@ -225,6 +225,46 @@ describe('llmFetch', () => {
     expect(sent).toHaveLength(3);
   });
 
+  const stop = (delta: object) => ({ choices: [{ delta, finish_reason: 'stop' }] });
+  const messageStop = { type: 'message_delta', delta: { stop_reason: 'end_turn' } };
+  const text = (word: string) => ({ type: 'content_block_delta', delta: { type: 'text_delta', text: word } });
+  const tool = { type: 'content_block_start', content_block: { type: 'tool_use', name: 't' } };
+  const candidate = (part: object) => ({
+    candidates: [{ content: { parts: [part] }, finishReason: 'STOP' }],
+  });
+  const response = (output: object[]) => ({
+    type: 'response.completed',
+    response: { status: 'completed', output },
+  });
+
+  it.each<[string, object[], 'kept' | 'not kept']>([
+    ['words of OpenAI', [stop({ content: 'Up.' })], 'kept'],
+    ['words of completions', [{ choices: [{ text: 'Up.', finish_reason: 'stop' }] }], 'kept'],
+    ['a tool call of OpenAI', [stop({ tool_calls: [{ index: 0, function: { name: 't' } }] })], 'kept'],
+    ['no words of OpenAI', [stop({ content: '' })], 'not kept'],
+    ['a refusal of OpenAI', [{ choices: [{ delta: { refusal: 'No.' } }] }, stop({})], 'not kept'],
+    ['words of a response', [response([{ type: 'message' }])], 'kept'],
+    ['a response that only thinks', [response([{ type: 'reasoning' }])], 'not kept'],
+    [
+      'a refusal in a response',
+      [{ type: 'response.refusal.done' }, response([{ type: 'message' }])],
+      'not kept',
+    ],
+    ['words of Anthropic', [text('Up.'), messageStop, { type: 'message_stop' }], 'kept'],
+    ['a tool call of Anthropic', [tool, messageStop, { type: 'message_stop' }], 'kept'],
+    ['no words of Anthropic', [messageStop, { type: 'message_stop' }], 'not kept'],
+    ['words of Gemini', [candidate({ text: 'Up.' })], 'kept'],
+    ['a thought of Gemini', [candidate({ text: 'Hm.', thought: true })], 'not kept'],
+  ])('hands on a stream of %s, and keeps it if it is an answer', async (_name, events, kept) => {
+    const body = events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join('');
+    const answered = () => new Response(body, { headers: { 'content-type': 'text/event-stream' } });
+    const { fetch, sent } = sender(answered, answered);
+    const asking = llmFetch(optimizer, { fetch });
+    expect(await (await asking(address, post('Why?'))).text()).toBe(body);
+    expect(await (await asking(address, post('Why?'))).text()).toBe(body);
+    expect(sent).toHaveLength(kept === 'kept' ? 1 : 2);
+  });
+
   it('frees the slot when a body that nobody reads has ended', async () => {
     const stream = 'data: {"choices":[{"delta":{"content":"x"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n';
     const { fetch } = sender(
