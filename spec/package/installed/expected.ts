@@ -22,3 +22,6 @@ export const expectedOfOpenAI = {
   fetched: 'Up.',
   streamed: 'Up.',
 };
+
+/** What ai-program.ts prints. */
+export const expectedOfAI = { answers: ['Up.', 'Up.', 'Up.', 'Up.'], calls: 2, inputTokens: 3 };

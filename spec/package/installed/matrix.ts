@@ -7,7 +7,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { expected, expectedOfOpenAI, expectedWithPeers } from './expected';
+import { expected, expectedOfAI, expectedOfOpenAI, expectedWithPeers } from './expected';
 import { install, isOffline, makeProject, output, pack, type Compiler } from './projects';
 
 const oldestNode = '20.0.0';
@@ -40,6 +40,12 @@ const ages = [
 
 /** Every major of the SDK. Of 4, this is the first that has the Responses API as it is now. */
 const openaiVersions = ['4.87.3', '4', '5', '6', '7'];
+
+/** The majors of the AI SDK, with the provider that goes with each. Of 7 npm says that it needs Node 22; it runs on 20. */
+const aiVersions = [
+  ['6', '3'],
+  ['7', '4'],
+] as const;
 
 const compilers = [...new Set(ages.flatMap(({ compilers, withNode }) => [...compilers, withNode]))];
 
@@ -91,6 +97,19 @@ async function main(): Promise<void> {
         ...(version.startsWith('4') && { prelude: "import 'openai/shims/web';" }),
       };
       await compileAndRun(`openai ${version}`, folder, compiler, 'openai-program.ts', expectedOfOpenAI);
+    }
+    for (const [version, provider] of aiVersions) {
+      const folder = join(home, `ai-${version}`);
+      const packages = [tarball, 'rxjs@7', `ai@${version}`, `@ai-sdk/openai@${provider}`, 'zod@4'];
+      await install(folder, [...packages, '@types/node@20']);
+      const compiler = {
+        typescript: typescriptOf('6.0.3'),
+        lib: ['ES2022', 'DOM'],
+        types: ['node'],
+        // Its own types do not pass.
+        checksLibraries: false,
+      };
+      await compileAndRun(`ai ${version}`, folder, compiler, 'ai-program.ts', expectedOfAI);
     }
   } catch (error) {
     if (!(await isOffline())) {

@@ -97,6 +97,8 @@ export interface Compiler {
   readonly lib: readonly string[];
   /** Packages of `@types`; none by default. */
   readonly types?: readonly string[];
+  /** Whether the types of all libraries are checked too. Default true. */
+  readonly checksLibraries?: boolean;
   /** A line before the program, for a library that is asked so for its other types. */
   readonly prelude?: string;
 }
@@ -176,7 +178,7 @@ function transpiled(source: string, module: ts.ModuleKind): string {
 async function compile(
   project: string,
   options: object,
-  { typescript, lib, types = [] }: Compiler,
+  { typescript, lib, types = [], checksLibraries = true }: Compiler,
 ): Promise<void> {
   const compilerOptions = {
     target: 'es2022',
@@ -185,7 +187,7 @@ async function compile(
     strict: true,
     exactOptionalPropertyTypes: true,
     noUncheckedIndexedAccess: true,
-    skipLibCheck: false,
+    skipLibCheck: !checksLibraries,
     esModuleInterop: true,
     forceConsistentCasingInFileNames: true,
     ...('outDir' in options && { rootDir: '.' }),
