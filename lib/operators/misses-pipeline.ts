@@ -50,9 +50,7 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
       return this.#requests;
     });
     const made$ = observableOr(this.#settings.misses(misses$));
-    const outcomes$ = this.#settings.stream
-      ? made$
-      : made$.pipe(map((outcome) => outcomeOr(outcome as CallOutcome<R, V>, emitted)));
+    const outcomes$ = this.#settings.stream ? made$ : made$.pipe(map(outcomeIn));
     this.#subscription.add(
       outcomes$.subscribe({
         next: (item: Emitted<R, V>) => this.#take(item),
@@ -277,6 +275,16 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
 }
 
 const emitted = 'The pipeline for misses of cacheLLM must emit outcomes, as mergeWithConcurrency does';
+
+const streamed =
+  'The pipeline for misses of cacheLLM must emit outcomes and no chunks: put settled() behind streamWithConcurrency, ' +
+  'or stream from a cache with optimizeStream of an optimizer';
+
+/** @throws TypeError for anything but an outcome */
+function outcomeIn<R, V>(item: Emitted<R, V>): CallOutcome<R, V> {
+  const isOfStream = (item as Partial<StreamItem<R, unknown, V>> | undefined | null)?.type !== undefined;
+  return outcomeOr(item as CallOutcome<R, V>, isOfStream ? streamed : emitted);
+}
 
 /** @throws TypeError for a function that makes a call in place of a pipeline */
 function observableOr<T>(made: Observable<T>): Observable<T> {

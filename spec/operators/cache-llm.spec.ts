@@ -3,6 +3,7 @@ import {
   bufferCount,
   concatMap,
   EMPTY,
+  finalize,
   from,
   map,
   mergeMap,
@@ -23,7 +24,9 @@ import { DeadlineExceededError, MissingOutcomeError } from '../../lib/core/error
 import type { CallEvent } from '../../lib/core/events';
 import { cacheLLM } from '../../lib/operators/cache-llm';
 import { mergeWithConcurrency, type ConcurrencyConfig } from '../../lib/operators/merge-with-concurrency';
+import { settled, streamWithConcurrency } from '../../lib/operators/stream-with-concurrency';
 import { showOutcomes } from '../outcomes';
+import { joining } from '../streams';
 import { inVirtualTime, runUntil } from '../test-scheduler';
 
 interface Request {
@@ -182,6 +185,41 @@ describe('cacheLLM', () => {
           "but was given 'x'.";
         expectObservable(outcomes$).toBe('--(yy)|', { y: why });
         expectSubscriptions(answers.subscriptions).toBe(['^-!', '-^!']);
+      });
+    });
+
+    it('fails its requests when the pipeline for misses emits chunks, and says what to do', () => {
+      runUntil(6, ({ cold, expectObservable }) => {
+        const source = cold('     a-----|');
+        const ask = joining(() => cold('-1-2|'));
+        const misses = (misses$: Observable<string>) => misses$.pipe(streamWithConcurrency(ask));
+        const outcomes$ = source.pipe(
+          // @ts-expect-error -- its items are no outcomes
+          cacheLLM(misses),
+          map((outcome) => !outcome.ok && String((outcome.error as Error).cause)),
+        );
+        const why =
+          'TypeError: The pipeline for misses of cacheLLM must emit outcomes and no chunks: put settled() behind ' +
+          'streamWithConcurrency, or stream from a cache with optimizeStream of an optimizer, but was given an object.';
+        expectObservable(outcomes$).toBe('-y----|', { y: why });
+      });
+    });
+
+    it('keeps the outcomes of streams, and has requests share them', () => {
+      runUntil(9, ({ cold, expectObservable }) => {
+        const source = cold('     a-a-----a|');
+        const opened: string[] = [];
+        const ask = joining((request: string) => {
+          opened.push(request);
+          return cold('           -1-2|');
+        });
+        const outcomes$ = source.pipe(
+          cacheLLM((misses$) => misses$.pipe(streamWithConcurrency(ask), settled())),
+          map(shown),
+          finalize(() => expect(opened).toEqual(['a'])),
+        );
+        const expected = '        ----(AB)C|';
+        expectObservable(outcomes$).toBe(expected, { A: '12 call', B: '12 shared', C: '12 cache' });
       });
     });
 
