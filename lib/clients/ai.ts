@@ -1,4 +1,5 @@
 import type { CallContext, TokenUsage } from '../core/call';
+import { NoAnswerError } from '../core/errors';
 import type { StreamCall } from '../core/stream';
 import type { CallTraits } from '../core/traits';
 import type { LLMCallOptimizer } from '../optimizer/llm-call-optimizer';
@@ -87,6 +88,9 @@ interface StreamedPart {
 /** Parts that come before the model has said anything. */
 const preludes = new Set(['stream-start', 'response-metadata', 'raw', 'ping']);
 
+/** Ends that no model has given: what comes before them is no answer if it has no words. */
+const endsWithoutAnswer = new Set<string | undefined>(['other', 'unknown', 'interrupted', undefined]);
+
 /** Parts that are no content by themselves: those of texts, and what is about the stream. */
 const aboutContent = /-(?:start|delta|end)$|^(?:finish|error)$/;
 
@@ -163,12 +167,16 @@ async function* partsOf(call: AICall, context: CallContext): AsyncGenerator<Stre
       continue;
     }
     held.push(part);
-    if (!preludes.has(part.type)) {
+    if (isLast ? !endsWithoutAnswer.has(reasonOf(part)) : !preludes.has(part.type)) {
       const [first, ...others] = held;
       held = undefined;
-      yield { answer, part: first! };
-      yield* others.map((other) => ({ part: other }));
+      yield { answer, part: first!, isLast: isFinish(first!) };
+      yield* others.map((other) => ({ part: other, isLast: isFinish(other) }));
     }
+  }
+  if (held) {
+    // What came was no stream of events: a page, or nothing.
+    throw new NoAnswerError('a stream without an answer');
   }
 }
 
@@ -193,6 +201,10 @@ function usageOfAI({ inputTokens, outputTokens }: Usage, model: string): TokenUs
   };
   const stated = Object.entries(counts).filter(([, count]) => count !== undefined);
   return { ...Object.fromEntries(stated), model };
+}
+
+function reasonOf({ finishReason }: Part): string | undefined {
+  return typeof finishReason === 'object' ? finishReason.unified : finishReason;
 }
 
 function isFinish({ type }: Part): boolean {

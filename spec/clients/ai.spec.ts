@@ -122,6 +122,18 @@ describe.each(['v3', 'v4'] as const)('rxllmMiddleware around a model of the spec
     expect(model.asked).toHaveLength(2);
   });
 
+  it.each<[string, Parts]>([
+    ['by other', [finish('other')]],
+    ['by interrupted', [finish('interrupted')]],
+    ['without a last part', []],
+  ])('tries a stream again that ends %s before its first word', async (_name, end) => {
+    const begun = [{ type: 'stream-start', warnings: [] }];
+    const parts = [...begun, word('Up.'), finish('stop')];
+    const model = new Model(version, [[...begun, ...end], parts]);
+    expect((await stream(model)).parts).toEqual(parts);
+    expect(model.asked).toHaveLength(2);
+  });
+
   it.each<[string, Parts, 'kept' | 'not kept']>([
     ['its words', [word('Up'), word('.'), finish('stop')], 'kept'],
     [

@@ -81,6 +81,12 @@ describe.each(names)('%s through an optimizer', (name) => {
       expect(endpoint.seen.map(({ body }) => body)).toEqual(Array(3).fill(endpoint.seen[0]!.body));
     });
 
+    it('asks again if a page came in place of the answer', async () => {
+      endpoint.script.push({ body: '<!doctype html><p>Sign in', headers: { 'content-type': 'text/html' } });
+      expect(await answer(client(name), form, 'Why is gold up?')).toBe(text);
+      expect(endpoint.seen).toHaveLength(2);
+    });
+
     it('gets the refusal of a bad request as the endpoint gave it', async () => {
       endpoint.script.push({ status: 400, body: '{"error":{"message":"no such model","code":400}}' });
       await expect(answer(client(name), form, 'Why is gold up?')).rejects.toMatchObject({
