@@ -71,9 +71,14 @@ async function* chunksOf(
   params: GenerateContentParameters,
   context: CallContext,
 ): AsyncGenerator<GenerateContentResponse> {
+  let isEmpty = true;
   for await (const response of await client.models.generateContentStream(params)) {
+    isEmpty = false;
     reportResponse(response, context);
     yield response;
+  }
+  if (isEmpty) {
+    throw new NoAnswerError('no events');
   }
 }
 

@@ -39,7 +39,9 @@ export function eventsOf<R, P, E>(
 ): (request: R, context: CallContext) => AsyncGenerator<E> {
   return async function* (request, context) {
     const { data, headers } = await responseTo(request, toParams, send, context);
+    let isEmpty = true;
     for await (const event of data) {
+      isEmpty = false;
       const error = errorInAnswer(event)?.error;
       if (error !== undefined) {
         throw new NoAnswerError('an error in the stream', { headers, error });
@@ -49,6 +51,10 @@ export function eventsOf<R, P, E>(
         context.report({ usage });
       }
       yield event;
+    }
+    if (isEmpty) {
+      // The SDKs take a page for a stream in which nothing is said.
+      throw new NoAnswerError('no events', { headers });
     }
   };
 }

@@ -160,6 +160,16 @@ describe.each(streams)('%s', (_name, callOf, textOf) => {
     expect(endpoint.seen).toHaveLength(1);
   });
 
+  it.each([
+    ['a page', { body: '<!doctype html><p>Sign in', headers: { 'content-type': 'text/html' } }],
+    ['nothing', { body: '', headers: { 'content-type': 'text/event-stream' } }],
+  ])('is tried again if %s came in place of a stream', async (_name, answer) => {
+    endpoint.script.push(answer);
+    const call = callOf();
+    expect(textOf(call.collect(await ask(call)) as never)).toBe(text);
+    expect(endpoint.seen).toHaveLength(2);
+  });
+
   it('is tried again before its first chunk, and fails with what had come after it', async () => {
     endpoint.script.push({ status: 503 }, { diesAfter: 4, pace: 5 });
     await expect(ask(callOf())).rejects.toThrow();
