@@ -38,6 +38,7 @@ describe('examples', () => {
     ['README.md', 3],
     ['docs/caching.md', 3],
     ['docs/errors.md', 0],
+    ['docs/clients.md', 1],
     ['docs/streams.md', 2],
     ['docs/fleet.md', 2],
     ['docs/live.md', 2],
