@@ -191,3 +191,12 @@ const sameSettings = [
   ['shouldCache', 'shouldCache'],
   ['clone', 'clone'],
 ] as const;
+
+/** Refuses a key that all requests of a stream or a batch would have. */
+export function refuseSharedKey({ cacheKey }: { readonly cacheKey?: unknown }): void {
+  if (cacheKey !== undefined && cacheKey !== false) {
+    throw new TypeError(
+      'cacheKey must be false here: all requests would get one answer. Give each request its own as a trait.',
+    );
+  }
+}

@@ -15,6 +15,7 @@ import { UnknownErrors } from '../operators/unknown-errors';
 import { RetryPolicy } from '../provider/retry-policy';
 import { CallStats } from '../stats/call-stats';
 import { InlineCalls } from './inline-calls';
+import { OpenWork } from './open-work';
 import { cacheOf, limiterOf, type OptimizerConfig } from './optimizer-config';
 import type { OptimizerWork } from './optimizer-work';
 
@@ -33,11 +34,7 @@ interface OptimizerParts {
  *
  * @throws TypeError or RangeError that names the wrong field
  */
-export function partsOf(
-  settings: OptimizerConfig,
-  listener: CallEventListener,
-  closedError: OptimizerWork['closedError'],
-): OptimizerParts {
+export function partsOf(settings: OptimizerConfig, listener: CallEventListener): OptimizerParts {
   const { scheduler, maxConcurrent, prices, sampleInterval } = settings;
   const classify = functionSetting('classifyError', settings.classifyError);
   const overflow = choiceSetting('overflow', settings.overflow, 'reject', ['reject', 'drop-oldest']);
@@ -77,9 +74,7 @@ export function partsOf(
     classify,
     listener,
     inlineCalls: new InlineCalls(),
-    open: new Set(),
-    lasting: new Set(),
-    closedError,
+    open: new OpenWork(),
   };
   const stats = new CallStats({
     sampleInterval,
