@@ -186,6 +186,26 @@ export class LLMCallOptimizer {
   }
 
   /**
+   * Answers one request as `call` does, but resolves with its outcome, which tells where the answer came from and how long
+   * it took. A failure is an outcome as well, also if the signal is aborted or the optimizer is closed meanwhile; it
+   * rejects only if it is asked after `close()`.
+   *
+   * @example
+   * const outcome = await optimizer.callOutcome(summarise, { article });
+   * console.log(outcome.ok ? `${outcome.source}, ${outcome.latency} ms` : outcome.error);
+   *
+   * @throws TypeError as `optimize` does
+   */
+  async callOutcome<R, O extends ObservableInput<unknown>>(
+    call: (request: R, context: CallContext) => O & NotAString<O>,
+    request: R,
+    options: PromiseOptions = {},
+  ): Promise<CallOutcome<R, ObservedValueOf<O>>> {
+    const [outcome] = await this.#outcomesOf<R, ObservedValueOf<O>>(call, [request], options);
+    return outcome!;
+  }
+
+  /**
    * Answers many requests; the outcomes come in the order of the requests, failures among them. When the signal is
    * aborted, the requests without an answer fail with its reason, and what was answered stays. The calls run in the async
    * context of who asks.

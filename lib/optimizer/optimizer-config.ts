@@ -103,7 +103,7 @@ export interface OptimizeOptions extends CallOptions, SharedTraits {
 
 /** What may differ from promise to promise; traits among it come before those of the request. */
 export interface PromiseOptions extends CallOptions, CallTraits {
-  /** Gives the request up when aborted: the promise rejects with the signal's reason. */
+  /** Gives the request up when aborted: the promise rejects, or the outcome fails, with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }
 

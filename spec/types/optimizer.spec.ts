@@ -29,6 +29,8 @@ describe('the types of the optimizer', () => {
     const many = () => optimizer.callBatch(summarise, [article]);
     expectTypeOf(one).returns.resolves.toBeNumber();
     expectTypeOf(many).returns.resolves.toEqualTypeOf<CallOutcome<Article, number>[]>();
+    const outcome = () => optimizer.callOutcome(summarise, article, { priority: 'high' });
+    expectTypeOf(outcome).returns.resolves.toEqualTypeOf<CallOutcome<Article, number>>();
     expectTypeOf(optimizer.optimize((article: Article) => of(article.body))).toEqualTypeOf<
       OperatorFunction<Article, CallOutcome<Article, string>>
     >();
