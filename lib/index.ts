@@ -13,6 +13,7 @@ export { LLMCallOptimizer } from './optimizer/llm-call-optimizer';
 export type {
   BatchOptions,
   CallOptions,
+  DrainOptions,
   LLMCall,
   OptimizeOptions,
   OptimizerConfig,

@@ -112,12 +112,16 @@ export class FleetCallError extends RxllmError {
   }
 }
 
-/** The optimizer, executor or limiter was closed before the request was answered, or before it was made. */
+/**
+ * The optimizer, executor or limiter was closed before the request was answered, or before it was made; or the optimizer
+ * drains and takes no more requests.
+ */
 export class ClosedError extends RxllmError {
   readonly code = 'closed';
   override readonly name = 'ClosedError';
-  constructor(what: string) {
-    super(`${what} is closed. Make a new one for further requests.`);
+  constructor(what: string, state: 'closed' | 'draining' = 'closed') {
+    const doing = state === 'closed' ? state : 'draining: it only answers what was asked before';
+    super(`${what} is ${doing}. Make a new one for further requests.`);
   }
 }
 

@@ -26,6 +26,7 @@ import { AskersContext } from './askers-context';
 import {
   refuseSharedKey,
   type BatchOptions,
+  type DrainOptions,
   type LLMCall,
   type OptimizeOptions,
   type OptimizerConfig,
@@ -65,6 +66,7 @@ export class LLMCallOptimizer {
   readonly #work: OptimizerWork;
   readonly #events = new Subject<CallEvent>();
   readonly #following = new Subscription();
+  #drained: Promise<void> | undefined;
 
   constructor(config?: OptimizerConfig) {
     const settings: OptimizerConfig = configObject('LLMCallOptimizer', config);
@@ -188,7 +190,7 @@ export class LLMCallOptimizer {
   /**
    * Answers one request as `call` does, but resolves with its outcome, which tells where the answer came from and how long
    * it took. A failure is an outcome as well, also if the signal is aborted or the optimizer is closed meanwhile; it
-   * rejects only if it is asked after `close()`.
+   * rejects only if it is asked after `drain()` or `close()`.
    *
    * @example
    * const outcome = await optimizer.callOutcome(summarise, { article });
@@ -244,6 +246,20 @@ export class LLMCallOptimizer {
   /** The figures now. */
   getStats(): StatsSnapshot {
     return this.#stats.snapshot();
+  }
+
+  /**
+   * Ends it when all that was asked before is done: it takes no further requests, answers those that wait, run or back
+   * off, finishes calls that the cache keeps alive, and then closes. Streams complete when what they have sent is answered;
+   * what they send meanwhile fails with `ClosedError`. Resolves when it is closed, never rejects, and may be called again.
+   *
+   * @example
+   * process.once('SIGTERM', () => void optimizer.drain({ signal: AbortSignal.timeout(30_000) }));
+   */
+  drain(options?: DrainOptions): Promise<void> {
+    const { signal }: DrainOptions = configObject('drain', options);
+    this.#following.add(onAbort(signal, () => this.close()));
+    return (this.#drained ??= this.#work.open.drain().then(() => this.close()));
   }
 
   /**

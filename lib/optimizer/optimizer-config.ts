@@ -113,6 +113,12 @@ export interface BatchOptions extends CallOptions, SharedTraits {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What may differ from drain to drain. */
+export interface DrainOptions {
+  /** When aborted, what is still open fails with `ClosedError`. @defaultValue it waits for as long as that takes */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** The limiter that a config asks for; undefined with `enableRateLimit: false`. */
 export function limiterOf(
   settings: OptimizerConfig,

@@ -77,13 +77,15 @@ describe('a miss, in reaction to whose events the user acts', () => {
     },
   );
 
-  it.each(['completes its source', 'closes'])(
+  it.each(['completes its source', 'closes', 'drains'])(
     'has its outcome told, although who hears of that %s',
     (what) => {
       inVirtualTime((scheduler) => {
         const { requests, told } = reacting(scheduler, {}, 'settled', (made) => {
           if (what === 'closes') {
             made.optimizer.close();
+          } else if (what === 'drains') {
+            void made.optimizer.drain();
           } else {
             made.requests.complete();
           }

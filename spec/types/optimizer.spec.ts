@@ -72,6 +72,7 @@ describe('the types of the optimizer', () => {
     const many = () => executor.executeBatch(summarise, []);
     expectTypeOf(one).returns.resolves.toBeNumber();
     expectTypeOf(many).returns.resolves.toEqualTypeOf<CallOutcome<Article, number>[]>();
+    expectTypeOf(() => executor.drain({ signal: undefined })).returns.resolves.toBeVoid();
     executor.close();
   });
 });
