@@ -10,6 +10,7 @@ export {
 export { unwrapOutcomes } from './operators/unwrap-outcomes';
 
 export { LLMCallOptimizer } from './optimizer/llm-call-optimizer';
+export type { BatchProgress } from './optimizer/batch-progress';
 export type {
   BatchOptions,
   CallOptions,

@@ -23,6 +23,7 @@ import { followLimit, type NotAString } from '../operators/merge-with-concurrenc
 import type { CallStats, StatsSnapshot } from '../stats/call-stats';
 import { abortedBy, onAbort } from './aborted-by';
 import { AskersContext } from './askers-context';
+import { progressOf } from './batch-progress';
 import {
   refuseSharedKey,
   type BatchOptions,
@@ -33,7 +34,13 @@ import {
   type PromiseOptions,
 } from './optimizer-config';
 import { partsOf } from './optimizer-parts';
-import { callOperatorOf, requestRules, type OperatorOptions, type OptimizerWork } from './optimizer-work';
+import {
+  callOperatorOf,
+  requestRules,
+  type Asked,
+  type OperatorOptions,
+  type OptimizerWork,
+} from './optimizer-work';
 import {
   chunksOnly,
   streamOperatorOf,
@@ -220,10 +227,10 @@ export class LLMCallOptimizer {
   async callBatch<R, O extends ObservableInput<unknown>>(
     call: (request: R, context: CallContext) => O & NotAString<O>,
     requests: Iterable<R>,
-    options: BatchOptions = {},
+    options: BatchOptions<R, ObservedValueOf<O>> = {},
   ): Promise<CallOutcome<R, ObservedValueOf<O>>[]> {
     refuseSharedKey(options);
-    return this.#outcomesOf(call, requests, options);
+    return this.#outcomesOf(call, requests, options, progressOf(requests, options.onProgress));
   }
 
   /**
@@ -286,13 +293,14 @@ export class LLMCallOptimizer {
     call: LLMCall<R, unknown>,
     requests: Iterable<R>,
     { signal, ...options }: OperatorOptions & Pick<PromiseOptions, 'signal'>,
+    told?: Asked<R, V>['told'],
   ): Promise<CallOutcome<R, V>[]> {
     const context = new AskersContext(this.#work.settings.clock);
     const operator = callOperatorOf<R, V>(
       this.#work,
       call,
       { ...options, ordered: true },
-      { context, opened: (run) => onAbort(signal, () => run.failWith(signal!.reason)) },
+      { context, told, opened: (run) => onAbort(signal, () => run.failWith(signal!.reason)) },
     );
     const outcomes$ = from(requests).pipe(operator, toArray());
     return context.ask(() => firstValueFrom(outcomes$, { defaultValue: [] }));

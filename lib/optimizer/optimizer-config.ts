@@ -12,6 +12,7 @@ import type { ConcurrencyConfig } from '../operators/merge-with-concurrency';
 import type { ErrorClassifier } from '../provider/classify-error';
 import type { RetryConfig } from '../provider/retry-policy';
 import type { PriceTable } from '../stats/prices';
+import type { BatchProgress } from './batch-progress';
 
 /** A call as the optimizer takes it: an Observable, a promise or any other `ObservableInput` but a string. */
 export type LLMCall<R, V> = (request: R, context: CallContext) => ObservableInput<V>;
@@ -108,9 +109,18 @@ export interface PromiseOptions extends CallOptions, CallTraits {
 }
 
 /** What may differ from batch to batch. */
-export interface BatchOptions extends CallOptions, SharedTraits {
+export interface BatchOptions<R = unknown, V = unknown> extends CallOptions, SharedTraits {
   /** When aborted, requests without an answer fail with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
+  /**
+   * Told of each outcome as soon as it is known, in the order in which they become known. What it throws is reported as
+   * RxJS reports unhandled errors, and harms nothing.
+   *
+   * @defaultValue nobody is told
+   * @example
+   * onProgress: ({ done, total, failed }) => console.log(`${done} of ${total}, ${failed} failed`),
+   */
+  readonly onProgress?: ((progress: BatchProgress<R, V>) => void) | undefined;
 }
 
 /** What may differ from drain to drain. */

@@ -3,6 +3,8 @@ import { of, type Observable, type OperatorFunction } from 'rxjs';
 import {
   AsyncLLMExecutor,
   LLMCallOptimizer,
+  type BatchOptions,
+  type BatchProgress,
   type CallContext,
   type CallEvent,
   type CallOutcome,
@@ -34,6 +36,27 @@ describe('the types of the optimizer', () => {
     expectTypeOf(optimizer.optimize((article: Article) => of(article.body))).toEqualTypeOf<
       OperatorFunction<Article, CallOutcome<Article, string>>
     >();
+  });
+
+  it('tell the progress of a batch by its call', () => {
+    const shared: BatchOptions = { priority: 'low', onProgress: ({ outcome }) => outcome.ok };
+    const batches = () => ({
+      one: optimizer.callBatch(summarise, [article], {
+        onProgress: (progress) => {
+          expectTypeOf(progress).toEqualTypeOf<BatchProgress<Article, number>>();
+          expectTypeOf(progress.total).toEqualTypeOf<number | undefined>();
+        },
+      }),
+      other: optimizer.callBatch((text: string) => of(text.length), ['a'], {
+        onProgress: ({ outcome }) => expectTypeOf(outcome).toEqualTypeOf<CallOutcome<string, number>>(),
+      }),
+      shared: optimizer.callBatch(summarise, [article], shared),
+    });
+    expectTypeOf(batches).returns.toEqualTypeOf<{
+      one: Promise<CallOutcome<Article, number>[]>;
+      other: Promise<CallOutcome<string, number>[]>;
+      shared: Promise<CallOutcome<Article, number>[]>;
+    }>();
   });
 
   it('name what it tells', () => {
@@ -72,6 +95,8 @@ describe('the types of the optimizer', () => {
     const many = () => executor.executeBatch(summarise, []);
     expectTypeOf(one).returns.resolves.toBeNumber();
     expectTypeOf(many).returns.resolves.toEqualTypeOf<CallOutcome<Article, number>[]>();
+    const onProgress = ({ outcome }: BatchProgress<Article, number>) => outcome.ok;
+    expectTypeOf(() => executor.executeBatch(summarise, [], { onProgress })).returns.resolves.toBeArray();
     expectTypeOf(() => executor.drain({ signal: undefined })).returns.resolves.toBeVoid();
     executor.close();
   });
