@@ -94,4 +94,5 @@ export {
   NoAnswerError,
   QueueOverflowError,
   QuotaSpentError,
+  SpendLimitError,
 } from './core/errors';

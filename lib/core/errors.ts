@@ -125,6 +125,27 @@ export class ClosedError extends RxllmError {
   }
 }
 
+/** The calls have cost as much as `maxSpend` allows: this one was not started, and cost nothing. */
+export class SpendLimitError extends RxllmError {
+  readonly code = 'spend-limit';
+  override readonly name = 'SpendLimitError';
+  /**
+   * @param spent money that calls have cost so far; calls that were running may have taken it above `limit`
+   * @param limit the `maxSpend` of the optimizer
+   * @param cause what the last attempt had failed with, if there was one
+   */
+  constructor(
+    readonly spent: number,
+    readonly limit: number,
+    cause?: unknown,
+  ) {
+    super(
+      `Calls have cost ${Number(spent.toPrecision(6))} of ${limit} (maxSpend), so no further one is started. Make a new optimizer with a higher maxSpend to go on.`,
+      cause === undefined ? undefined : { cause },
+    );
+  }
+}
+
 /** A code that may be shown: a sentence may hold anything. */
 const isCode = /^[a-z][\w.#-]{0,59}$/i;
 

@@ -79,6 +79,19 @@ export interface OptimizerConfig {
   readonly traits?: TraitsReader<never> | undefined;
   /** What tokens cost, for `spent` and `saved`; `model-unpriced` tells what it lacks. Default: nothing. */
   readonly prices?: PriceTable | undefined;
+  /**
+   * Money, in the currency of `prices`, that calls may cost in all. Once they have cost as much, no further call starts,
+   * retries included: what waits, and what comes later, fails with `SpendLimitError`, unless the cache or a running call
+   * answers it. Calls that run then go on, so they are the most that it may be exceeded by.
+   *
+   * It counts the usage that this optimizer's own calls report, when they end. A model without a price counts as nothing,
+   * and `model-unpriced` tells of it; a price for `'*'` counts all of them. Refused without `prices`.
+   *
+   * @defaultValue no limit
+   * @example
+   * new LLMCallOptimizer({ prices: { 'gpt-4o-mini': { input: 0.15, output: 0.6 } }, maxSpend: 5 });
+   */
+  readonly maxSpend?: number | undefined;
   /** Milliseconds between snapshots of `stats$` at least. Default 1000. */
   readonly sampleInterval?: number | undefined;
   /** The scheduler whose time it lives by. Default `asyncScheduler`. */

@@ -17,7 +17,8 @@ import { CallStats } from '../stats/call-stats';
 import { InlineCalls } from './inline-calls';
 import { OpenWork } from './open-work';
 import { cacheOf, limiterOf, type OptimizerConfig } from './optimizer-config';
-import type { OptimizerWork } from './optimizer-work';
+import { bothOf, type OptimizerWork } from './optimizer-work';
+import { SpendLimit } from './spend-limit';
 
 /** What an optimizer is made of. */
 interface OptimizerParts {
@@ -35,7 +36,7 @@ interface OptimizerParts {
  * @throws TypeError or RangeError that names the wrong field
  */
 export function partsOf(settings: OptimizerConfig, listener: CallEventListener): OptimizerParts {
-  const { scheduler, maxConcurrent, prices, sampleInterval } = settings;
+  const { scheduler, maxConcurrent, prices, maxSpend, sampleInterval } = settings;
   const classify = functionSetting('classifyError', settings.classifyError);
   const overflow = choiceSetting('overflow', settings.overflow, 'reject', ['reject', 'drop-oldest']);
   const limiter = limiterOf(settings, listener);
@@ -48,11 +49,14 @@ export function partsOf(settings: OptimizerConfig, listener: CallEventListener):
   const retry =
     retryConfig &&
     new RetryPolicy({ ...retryConfig, classifyError: retryConfig.classifyError ?? classify }, clock);
+  const spendLimit =
+    maxSpend === undefined ? undefined : new SpendLimit(maxSpend, prices, () => queue.giveUpHopeless());
   const pool = new SlotPool(
     isObservable(maxConcurrent)
       ? 3
       : numberSetting('maxConcurrent', maxConcurrent, 3, { min: 1, whole: true, infinite: true }),
     retry?.maxElapsed,
+    spendLimit,
   );
   const work: OptimizerWork = {
     ...optimizerCache,
@@ -72,7 +76,7 @@ export function partsOf(settings: OptimizerConfig, listener: CallEventListener):
     },
     traits: functionSetting('traits', settings.traits) as TraitsReader<unknown> | undefined,
     classify,
-    listener,
+    listener: spendLimit ? bothOf(spendLimit, listener) : listener,
     inlineCalls: new InlineCalls(),
     open: new OpenWork(),
   };
@@ -85,6 +89,7 @@ export function partsOf(settings: OptimizerConfig, listener: CallEventListener):
       active: pool.active,
       queued: queue.waiting + queue.backingOff,
       maxConcurrent: pool.limit,
+      ...(maxSpend !== undefined && { maxSpend }),
       oldestWait: Math.max(0, clock.now() - oldestSince(queue.shares)),
     }),
     events: listener,

@@ -98,6 +98,8 @@ describe('the types of the optimizer', () => {
     const onProgress = ({ outcome }: BatchProgress<Article, number>) => outcome.ok;
     expectTypeOf(() => executor.executeBatch(summarise, [], { onProgress })).returns.resolves.toBeArray();
     expectTypeOf(() => executor.drain({ signal: undefined })).returns.resolves.toBeVoid();
+    // @ts-expect-error an executor knows no prices
+    expect(() => new AsyncLLMExecutor({ maxSpend: 1 })).toThrow();
     executor.close();
   });
 });
