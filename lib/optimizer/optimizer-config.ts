@@ -131,7 +131,7 @@ export interface BatchOptions<R = unknown, V = unknown> extends CallOptions, Sha
    *
    * @defaultValue nobody is told
    * @example
-   * onProgress: ({ done, total, failed }) => console.log(`${done} of ${total}, ${failed} failed`),
+   * await optimizer.callBatch(summarise, articles, { onProgress: ({ done, total }) => console.log(`${done}/${total}`) });
    */
   readonly onProgress?: ((progress: BatchProgress<R, V>) => void) | undefined;
 }
