@@ -8,7 +8,7 @@ const realTime = ['setTimeout', 'setInterval', 'setImmediate', 'performance'].ma
 }));
 
 export default defineConfig(
-  { ignores: ['dist/', 'coverage/', 'node_modules/', '**/*.cjs', '**/*.mjs'] },
+  { ignores: ['dist/', 'coverage/', 'site/', 'node_modules/', '**/*.cjs', '**/*.mjs'] },
   ...tseslint.configs.strictTypeChecked,
   ...tseslint.configs.stylisticTypeChecked,
   rxjs.configs.strict,

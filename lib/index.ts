@@ -10,9 +10,11 @@ export {
 export { unwrapOutcomes } from './operators/unwrap-outcomes';
 
 export { LLMCallOptimizer } from './optimizer/llm-call-optimizer';
+export type { BatchProgress } from './optimizer/batch-progress';
 export type {
   BatchOptions,
   CallOptions,
+  DrainOptions,
   LLMCall,
   OptimizeOptions,
   OptimizerConfig,
@@ -92,4 +94,5 @@ export {
   NoAnswerError,
   QueueOverflowError,
   QuotaSpentError,
+  SpendLimitError,
 } from './core/errors';

@@ -61,6 +61,7 @@ export function measureDesk(sample: string): SectionReport {
   const atOnce = compare('all at once', Infinity);
   return {
     title: 'The news desk with repeats',
+    answer: `With the cache, the news desk makes ${replayed.cached.calls} calls for ${events.length} events.`,
     about:
       `The calls of \`npm start\` in virtual time: its ${events.length} events about ${stories} different stories, its ` +
       'prompts, limits, prices and concurrency, against a simulated provider with the limits and the latency of the ' +

@@ -1,3 +1,4 @@
+import { chartStyle, chartText } from '../shared/chart-style';
 import { shownCell, type Overview, type OverviewCell } from './overview';
 
 /** Ratios above are cut: what takes five times as long as it has to is no choice, whether it is five or fifty. */
@@ -14,18 +15,6 @@ const headLines = 4;
 const headHeight = 16 + headLines * lineHeight;
 const margin = 12;
 
-const style = `
-  svg { font: 11px system-ui, sans-serif; }
-  .page { fill: #ffffff } .text { fill: #1f2328 } .faint { fill: #59636e } .lost { fill: #b42318 }
-  .line { stroke: #d1d9e0 } .oracle { stroke: #818b98 }
-  .own { fill: #0969da } .rival { fill: #9198a1 } .cut { fill: none; stroke: #b42318 }
-  .bold { font-weight: 600 }
-  @media (prefers-color-scheme: dark) {
-    .page { fill: #0d1117 } .text { fill: #f0f6fc } .faint { fill: #9198a1 } .lost { fill: #ff7b72 }
-    .line { stroke: #3d444d } .oracle { stroke: #656c76 }
-    .own { fill: #4493f8 } .rival { fill: #767d87 } .cut { stroke: #ff7b72 }
-  }`;
-
 /** A chart as SVG: a row for each shape, a column of bars for each client; shorter is better. */
 export function chart({ columns, rows }: Overview): string {
   const width = 2 * margin + labelWidth + columns.length * panelWidth;
@@ -38,11 +27,11 @@ export function chart({ columns, rows }: Overview): string {
       const top = headHeight + row * rowHeight;
       return [
         `<line class="line" x1="${margin}" x2="${width - margin}" y1="${top}" y2="${top}"/>`,
-        text(margin, top + 16, 'text', name),
+        chartText(margin, top + 16, 'text', name),
         ...cells.flatMap((cell, index) => bar(cell, columns[index]!.isOwn, leftOf(index), top)),
       ];
     }),
-    text(
+    chartText(
       margin,
       bottom + 2 * lineHeight,
       'faint',
@@ -53,7 +42,7 @@ export function chart({ columns, rows }: Overview): string {
   return (
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" ` +
     `viewBox="0 0 ${width} ${height}" role="img">\n` +
-    `<title>How long each client takes, next to an oracle</title>\n<style>${style}\n</style>\n` +
+    `<title>How long each client takes, next to an oracle</title>\n<style>${chartStyle}\n</style>\n` +
     `${parts.join('\n')}\n</svg>\n`
   );
 }
@@ -68,7 +57,7 @@ function head(title: string, isOwn: boolean, left: number, bottom: number): stri
   const oracle = left + barWidth / longest;
   return [
     ...lines.map((words, index) =>
-      text(
+      chartText(
         left,
         headHeight - 8 - (lines.length - 1 - index) * lineHeight,
         isOwn ? 'text bold' : 'text',
@@ -81,12 +70,12 @@ function head(title: string, isOwn: boolean, left: number, bottom: number): stri
 
 function bar(cell: OverviewCell | undefined, isOwn: boolean, left: number, top: number): string[] {
   const shown = shownCell(cell);
-  if (!cell) return [text(left + 20, top + 14, 'faint', shown)];
+  if (!cell) return [chartText(left + 20, top + 14, 'faint', shown)];
   const isLost = cell.lost > 0;
   const length = Math.max(1, (Math.min(cell.ratio, longest) / longest) * barWidth);
   const y = top + rowHeight - barHeight - 3;
   // Beside the oracle's line, which it would else stand on.
-  const figure = text(
+  const figure = chartText(
     left + 20,
     top + 14,
     isLost ? 'lost' : isOwn ? 'text bold' : 'text',
@@ -109,11 +98,6 @@ function wrapped(title: string): string[] {
     else lines.push(word);
   }
   return lines;
-}
-
-function text(x: number, y: number, className: string, words: string): string {
-  const escaped = words.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
-  return `<text class="${className}" x="${x}" y="${y}">${escaped}</text>`;
 }
 
 function fixed(length: number): string {

@@ -18,15 +18,12 @@ export function page(reports: readonly ShapeReport[], facts: PageFacts): string 
   const overview = overviewOf(reports);
   const judgments = reports.flatMap(judge);
   const kept = judgments.filter(({ missed }) => missed.length === 0).length;
+  const ratios = judgments.map(({ figures, oracle }) => figures.finished / oracle.finished);
+  const lost = judgments.reduce((sum, { figures }) => sum + figures.lost, 0);
   return `# How close to the limit
 
-Written by \`npm run bench:limits\`; do not edit it by hand. ${facts.date}, Node ${facts.node}, ${facts.versions
-    .map(([name, version]) => `${name} ${version}`)
-    .join(', ')}.
-
-Finishing time over that of an oracle which knows the provider's books: 1.00 is the best that can be done. Each client
-where the provider says most of its limits; **rxllm, told nothing** gets bare 429s and no headers. "Lost" are requests
-without an answer that the provider would have answered; "–" means that the client makes no sense there.
+With all else default, \`new LLMCallOptimizer({ maxConcurrent: 100 })\` takes ${Math.min(...ratios).toFixed(3)} to ${Math.max(...ratios).toFixed(3)} times as long as an
+oracle that knows the limits of the provider, loses ${lost === 0 ? 'no request' : `${count(lost)} requests`}, and keeps its bounds in ${kept} of ${judgments.length} runs.
 
 ${markdownTable(
   ['Shape', ...overview.columns.map(({ title }) => title)],
@@ -35,53 +32,18 @@ ${markdownTable(
 
 ![The same as bars: a row for each shape, a column for each client](limits.svg)
 
+The figures are the finishing time over that of the oracle: 1.00 is the best possible. In most columns the provider says
+most of its limits; **rxllm, told nothing** gets bare 429s and no headers. "Lost" requests got no answer, although the
+provider would have answered them. "–" means that the client makes no sense there.
+
 ${overview.rows.map(({ name, title }) => `- \`${name}\`: ${title}.`).join('\n')}
-
-## What is measured
-
-Every client answers the same requests from the same simulated provider (\`rxllm/testing\`), in virtual time, with
-at most 100 calls running (p-throttle has no such bound). A call takes 300 ms and 5 ms more for each token of its
-answer, about 100 of them; a refused one hears so after 100 ms. **Refused calls count against the limit**, as they do
-at OpenAI. Chance is seeded: the same versions give the same figures.
-
-The provider says of its limits either all (\`headers\`: OpenAI's rate-limit headers on every answer, Retry-After on
-429), only Retry-After in whole seconds, or nothing (a bare 429). A client that does not look at any of it ("any") is
-run once.
-
-The oracle knows the provider's books: it starts each request, first come, first served, at the earliest moment the
-provider admits it, and is never refused. Where a neighbour has a share of the limit, the oracle leaves it that share;
-a client that takes it from the neighbour may be faster. Where calls are shed by chance, so are those of the oracle,
-which asks again as soon as it hears so; where only so many calls may run at once, it never has more; and it leaves out
-requests that are always refused.
-
-- **Finished**: seconds until the last request was answered that the provider would ever answer, or given up where any
-  was lost. **× oracle** compares that with the oracle's;
-  it stands in brackets where requests were lost, since then it compares less work with all of it.
-- **429s per 100**: refused calls per 100 requests, retries included.
-- **Lost**: requests without an answer that the provider would have answered.
-- **Mean s to answer**: seconds from arrival to answer, of those that were answered.
-- **p95 wait, s**: seconds between arrival and the start of the call that was answered, which 95 of 100 keep.
-- **Starts before CRITICAL**: in a run of its own, two CRITICAL requests arrive after 10 % and after 60 % of the
-  oracle's time; how many other calls were started between the arrival of each and its own start. Only for batches and
-  for clients with priorities.
-
-A run is stopped after 6 hours of virtual or 60 seconds of real time.
-
-## How each is set up
-
-${facts.clients.map(({ title, setUp }) => `- **${title}**: ${setUp}.`).join('\n')}
-
-Each as its own documentation says; the files in \`bench/limits/clients/\` cite the advice they follow. The true limit
-is the one that the provider would publish: changes, neighbours and hidden limits are told to nobody. Where tokens bind,
-p-queue, which only counts requests, is told what the limit comes to in requests of mean cost; the others weigh each
-request by its prompt and a usual answer.
 
 ## rxllm and its bounds
 
-None lost; finished within ${bounds.headers.ratio.toFixed(2)} × the oracle's time and at most ${bounds.headers.refusals} % of the requests refused where
-headers state the limits, ${bounds.bare.ratio.toFixed(2)} × and ${bounds.bare.refusals} % elsewhere; a CRITICAL request after at most ${mostStartsBefore} other starts. Where calls are refused for other reasons than the limits (the shapes from
-\`shed-5-told\` on), the bounds are times: of finishing, next to the best rival that lost nothing, and of waiting. Kept in
-${kept} of ${judgments.length} runs.
+rxllm keeps its bounds in ${kept} of ${judgments.length} runs. In all of them, no request may be lost. If headers state the limits, a run may take
+${bounds.headers.ratio.toFixed(2)} × the time of the oracle, and ${bounds.headers.refusals} % of the requests may be refused; else ${bounds.bare.ratio.toFixed(2)} × and ${bounds.bare.refusals} %. A CRITICAL
+request starts after at most ${mostStartsBefore} other starts. If calls are refused for other reasons than the limits (the shapes from
+\`shed-5-told\` on), the bounds are times: the time of the best rival that lost nothing, and the wait.
 
 ${markdownTable(
   ['Shape', 'Provider says', '× oracle', '429s per 100', 'Lost', 'Starts before CRITICAL', 'Bounds'],
@@ -105,14 +67,54 @@ ${reports
   )
   .join('\n\n')}
 
-### Recorded arrivals
+## What is measured
+
+Every client answers the same requests from the same simulated provider (\`rxllm/testing\`), in virtual time, with
+at most 100 running calls (p-throttle has no such bound). A call takes 300 ms, and 5 ms more for each token of its
+answer (about 100 tokens). A refused call hears so after 100 ms. **Refused calls count against the limit**, as they do
+at OpenAI. Chance is seeded: the same versions give the same figures.
+
+The provider says all of its limits (\`headers\`: OpenAI's rate-limit headers on every answer, Retry-After on
+429), only Retry-After in whole seconds, or nothing (a bare 429). A client that ignores all of it ("any") runs once.
+
+The oracle knows the books of the provider. It starts each request, first come, first served, at the earliest moment at
+which the provider admits it, and is never refused. If a neighbour has a share of the limit, the oracle leaves it that
+share; a client that takes it from the neighbour may be faster. If calls are shed by chance, so are those of the oracle,
+which asks again as soon as it hears so. If only so many calls may run at once, the oracle never has more. It leaves out
+requests that are always refused.
+
+- **Finished**: seconds until the last answer that the provider would ever give, or until the client gave up if any
+  request was lost. **× oracle** compares that with the oracle's time. It stands in brackets if requests were lost, since
+  then it compares less work with all of it.
+- **429s per 100**: refused calls per 100 requests, retries included.
+- **Lost**: requests without an answer that the provider would have answered.
+- **Mean s to answer**: seconds from arrival to answer, of the answered requests.
+- **p95 wait, s**: seconds between arrival and the start of the answered call; 95 of 100 requests wait at most so long.
+- **Starts before CRITICAL**: in a run of its own, two CRITICAL requests arrive after 10 % and after 60 % of the
+  oracle's time. The figure counts the calls that started between the arrival of each and its own start. It exists only
+  for batches and for clients with priorities.
+
+A run is stopped after 6 hours of virtual or 60 seconds of real time.
+
+## How each client is set up
+
+${facts.clients.map(({ title, setUp }) => `- **${title}**: ${setUp}.`).join('\n')}
+
+Each client is set up as its own documentation says; the files in \`bench/limits/clients/\` cite that advice. The true
+limit is the limit that the provider would publish: no client is told of changes, neighbours and hidden limits. If tokens
+bind, p-queue, which only counts requests, is told the limit in requests of mean cost; the others weigh each request by
+its prompt and a usual answer.
 
 ${
   facts.hasTrace
     ? 'The recorded arrivals are the conversations of the Azure LLM inference trace of 2023 ' +
       '([AzurePublicDataset](https://github.com/Azure/AzurePublicDataset), CC BY 4.0).'
-    : '**Left out**: no file of recorded arrivals was given; see `bench/README.md`.'
+    : 'The recorded arrivals are **left out**: no file of them was given; see `bench/README.md`.'
 }
+
+Written by \`npm run bench:limits\`; do not edit it by hand. ${facts.date}, Node ${facts.node}, ${facts.versions
+    .map(([name, version]) => `${name} ${version}`)
+    .join(', ')}.
 `;
 }
 

@@ -48,6 +48,7 @@ export async function measureCost({ isQuick }: Effort): Promise<SectionReport> {
     ratioOfCosts(costOf(contender, size), costOf(other, size));
   return {
     title: 'The cost of a call',
+    answer: answer(costOf),
     about:
       'Calls that resolve at once, `async (request) => request.id`, so that all the time is that of what is around ' +
       'them. A synchronous source holds all requests, made beforehand: all but those in the slots wait. ' +
@@ -81,10 +82,9 @@ export async function measureCost({ isQuick }: Effort): Promise<SectionReport> {
       },
     ],
     reading:
-      'A call to a model takes at least milliseconds, mostly seconds: a few microseconds around it are lost in the noise. They begin to ' +
-      'count where answers come from a cache or from a model in the same process. `mergeMap` keeps waiting requests in an ' +
-      'array that it shifts, and p-queue one that it sorts into: what a call costs there depends on how ' +
-      'many others wait. ' +
+      'A call to a model takes milliseconds at least, and mostly seconds, so a few microseconds do not matter. They ' +
+      'matter only if the answer comes from a cache or from a model in the same process. `mergeMap` shifts an array of ' +
+      'waiting requests, and p-queue inserts into a sorted one, so the cost of a call there grows with the backlog. ' +
       ownWords(costOf, sizes.at(-1)!.size),
     verdicts: [
       atMost(
@@ -149,6 +149,20 @@ function seconds(value: number): string {
   return value < 7_200 ? `${written(value)} s` : `${written(value / 3_600)} h`;
 }
 
+/** What rxllm adds to a call, in a sentence. */
+function answer(costOf: (contender: Contender, size: number) => Cost): string {
+  const [operator, whole] = [costOf(fourPriorities, 10_000), costOf(optimizerWithLimiter, 10_000)];
+  if (!isMeasured(operator) || !isMeasured(whole)) return '';
+  return (
+    `With 10,000 requests waiting, \`mergeWithConcurrency\` adds ${microseconds(operator)} µs to a call, and the whole ` +
+    `optimizer, with cache, pace and statistics, adds ${microseconds(whole)} µs: ${shareOfACall(whole)} % of a call of half a second.`
+  );
+}
+
+function shareOfACall({ microseconds: value }: MeasuredCost): string {
+  return ((value / 500_000) * 100).toPrecision(1);
+}
+
 /** What the optimizer costs, in words, among few and among as many as it was measured with. */
 function ownWords(costOf: (contender: Contender, size: number) => Cost, many: number): string {
   const few = 10_000;
@@ -156,13 +170,12 @@ function ownWords(costOf: (contender: Contender, size: number) => Cost, many: nu
   const limited = costOf(optimizerWithLimiter, few);
   const hit = costOf(optimizerHits, few);
   if (!isMeasured(miss) || !isMeasured(limited) || !isMeasured(hit)) return '';
-  const perCent = (miss.microseconds / 500_000) * 100;
   const amongMany = [costOf(optimizerAlone, many), costOf(optimizerWithLimiter, many)]
     .filter(isMeasured)
     .map(microseconds);
   return (
     `With ${written(few)} waiting, a call through the whole optimizer costs ${microseconds(miss)} µs here without a limiter, ` +
-    `which is ${perCent.toPrecision(1)} % of a call of half a second, and ${microseconds(limited)} µs with one; a hit costs ` +
+    `which is ${shareOfACall(miss)} % of a call of half a second, and ${microseconds(limited)} µs with one; a hit costs ` +
     `${microseconds(hit)} µs.` +
     (amongMany.length === 2
       ? ` With ${written(many)} waiting, the two are ${amongMany.join(' and ')} µs.`

@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { CannotRunError } from './cannot-run-error';
 import { UsageError } from './flags';
 import { writePage } from './page-file';
@@ -50,6 +52,8 @@ export async function reportSections(
   process.stdout.write(terminalVerdicts(verdicts));
   if (isFull) {
     await writePage(path, page(head, sections, facts));
+    if (head.chart)
+      writeFileSync(join(dirname(path), head.chart.file), head.chart.draw(sections[0]!.tables[0]!));
     process.stderr.write(`Written: ${path}\n`);
   }
   process.stderr.write(`${((performance.now() - startedAt) / 1_000).toFixed(0)} s\n`);

@@ -6,8 +6,14 @@ export interface PageHead {
   readonly title: string;
   /** What writes the page. */
   readonly command: string;
-  /** How to read it, in Markdown. */
+  /** How it was measured and how to read it, in Markdown. */
   readonly reading: string;
+  /** A chart of the first table, in a file beside the page. */
+  readonly chart?: {
+    readonly file: string;
+    readonly alt: string;
+    readonly draw: (table: FigureTable) => string;
+  };
 }
 
 /** What a page or a terminal says of the run itself. */
@@ -39,9 +45,9 @@ export function terminalVerdicts(verdicts: readonly Verdict[]): string {
   ].join('\n');
 }
 
-/** A page of `docs/`. */
+/** A page of `docs/`: the answer, a table and a chart first, how it was measured last. */
 export function page(
-  { title: name, command, reading: intro }: PageHead,
+  { title: name, command, reading: method, chart }: PageHead,
   sections: readonly SectionReport[],
   facts: RunFacts,
 ): string {
@@ -49,9 +55,11 @@ export function page(
   const kept = verdicts.filter(({ isKept }) => isKept).length;
   return `# ${name}
 
-Written by \`${command}\`; do not edit it by hand. ${factsLine(facts)}
-
-${intro}
+${[
+  sections.flatMap(({ answer }) => answer ?? []).join(' '),
+  ...(sections[0]?.tables.slice(0, 1).map(markdownTable) ?? []),
+  ...(chart ? [`![${chart.alt}](${chart.file})`] : []),
+].join('\n\n')}
 
 ## rxllm and its bounds
 
@@ -68,12 +76,18 @@ ${markdownTable({
 })}
 
 ${sections
-  .map(({ title, about, tables, reading }) =>
-    [`## ${title}`, about, ...tables.map(markdownTable), ...(reading === undefined ? [] : [reading])].join(
-      '\n\n',
-    ),
+  .map(({ title, about, tables, reading }, index) =>
+    [`## ${title}`, ...tables.slice(index === 0 ? 1 : 0).map(markdownTable), reading, about]
+      .filter((part) => part !== undefined)
+      .join('\n\n'),
   )
   .join('\n\n')}
+
+## How it was measured
+
+Written by \`${command}\`; do not edit it by hand. ${factsLine(facts)}
+
+${method}
 `;
 }
 

@@ -15,6 +15,8 @@ export interface Verdict {
 /** What one part of the bench found. */
 export interface SectionReport {
   readonly title: string;
+  /** What a page opens with, in a sentence. */
+  readonly answer?: string;
   /** What is measured, and how, in Markdown. */
   readonly about: string;
   readonly tables: readonly FigureTable[];

@@ -42,7 +42,8 @@ export interface ResultCacheConfig {
    * together.
    *
    * ```
-   * defaultTtl: 10, ttlJitter: 0.5      expires somewhere in  ------xxxxx
+   * defaultTtl: 10, ttlJitter: 0.5
+   * expires  ------xxxxx      (at one of the x)
    * ```
    *
    * @defaultValue 0
@@ -141,7 +142,7 @@ export interface ResultCacheConfig {
    * ```
    * requests  a--!            (! leaves)
    * call      -----A
-   * later     ---------a      answered from the cache
+   * later     ---------a      (a: from the cache)
    * ```
    *
    * @defaultValue false

@@ -112,12 +112,37 @@ export class FleetCallError extends RxllmError {
   }
 }
 
-/** The optimizer, executor or limiter was closed before the request was answered, or before it was made. */
+/**
+ * The optimizer, executor or limiter was closed before the request was answered, or before it was made; or the optimizer
+ * drains and takes no more requests.
+ */
 export class ClosedError extends RxllmError {
   readonly code = 'closed';
   override readonly name = 'ClosedError';
-  constructor(what: string) {
-    super(`${what} is closed. Make a new one for further requests.`);
+  constructor(what: string, state: 'closed' | 'draining' = 'closed') {
+    const doing = state === 'closed' ? state : 'draining: it only answers what was asked before';
+    super(`${what} is ${doing}. Make a new one for further requests.`);
+  }
+}
+
+/** The calls have cost as much as `maxSpend` allows: this one was not started, and cost nothing. */
+export class SpendLimitError extends RxllmError {
+  readonly code = 'spend-limit';
+  override readonly name = 'SpendLimitError';
+  /**
+   * @param spent money that calls have cost so far; calls that were running may have taken it above `limit`
+   * @param limit the `maxSpend` of the optimizer
+   * @param cause what the last attempt had failed with, if there was one
+   */
+  constructor(
+    readonly spent: number,
+    readonly limit: number,
+    cause?: unknown,
+  ) {
+    super(
+      `Calls have cost ${Number(spent.toPrecision(6))} of ${limit} (maxSpend), so no further one is started. Make a new optimizer with a higher maxSpend to go on.`,
+      cause === undefined ? undefined : { cause },
+    );
   }
 }
 

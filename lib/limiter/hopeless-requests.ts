@@ -8,8 +8,9 @@ interface Hopeless extends Failure {
 }
 
 /**
- * Requests that fail because the provider lets nothing through for longer than they may wait. They are found when a
- * refusal is heard, or when they arrive, and fail when the queue is drained, as their subscribers may act on the queue.
+ * Requests that fail because the provider lets nothing through for longer than they may wait, or because no more may be
+ * spent. They are found when a refusal is heard, when the money is spent, or when they arrive, and fail when the queue is
+ * drained, as their subscribers may act on the queue.
  */
 export class HopelessRequests {
   readonly #walls: Walls | undefined;
@@ -24,9 +25,9 @@ export class HopelessRequests {
   }
 
   /** Whether a request of a pool may be hopeless. */
-  mayBeIn({ patience }: SlotPool, now: number): boolean {
-    if (!this.#walls) {
-      return false;
+  mayBeIn({ patience, spendGate }: SlotPool, now: number): boolean {
+    if (!this.#walls || spendGate?.isReached) {
+      return spendGate?.isReached === true;
     }
     const { closure, wall } = this.#walls;
     return closure !== undefined || (wall !== undefined && now - wall.since > patience);
@@ -39,7 +40,7 @@ export class HopelessRequests {
 
   /** Why a request that arrives need not wait; undefined if it may be served yet. */
   errorOfNewcomer(pool: SlotPool, ticket: Ticket, now: number): Failure | undefined {
-    return this.#walls?.closure && this.errorOf(pool, ticket, now);
+    return pool.spendGate?.isReached || this.#walls?.closure ? this.errorOf(pool, ticket, now) : undefined;
   }
 
   add(one: Hopeless): void {

@@ -4,6 +4,14 @@ interface Waiting {
   slotsChanged(): void;
 }
 
+/** Bounds what the calls of a pool cost. */
+export interface SpendGate {
+  /** Whether no further call may start. */
+  readonly isReached: boolean;
+  /** @param cause what the last call of the request had failed with */
+  error(cause: unknown): Error;
+}
+
 /** The slots of a pipeline, or of several that share them. */
 export class SlotPool {
   active = 0;
@@ -17,6 +25,7 @@ export class SlotPool {
     limit: number,
     /** Milliseconds that its requests wait at most for a provider that lets nothing through: `retry.maxElapsed`. */
     readonly patience = Infinity,
+    readonly spendGate?: SpendGate,
   ) {
     this.#limit = limit;
   }

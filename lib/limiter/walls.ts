@@ -39,11 +39,14 @@ export function overdueError(ticket: Ticket, now: number): unknown {
 /** Why a request need not wait any longer; undefined if it may be served yet. */
 export function hopelessError(
   walls: Walls | undefined,
-  { patience }: SlotPool,
+  { patience, spendGate }: SlotPool,
   ticket: Ticket | undefined,
   arrivedAt: number,
   now: number,
 ): Failure | undefined {
+  if (spendGate?.isReached) {
+    return { error: spendGate.error(ticket?.lastFailure?.error) };
+  }
   if (!walls) {
     return undefined;
   }

@@ -14,6 +14,8 @@ export const errorHints: Readonly<Record<ErrorKind, string>> = {
   connection: 'The provider was not reached, or the connection broke. Check the network and the base URL.',
   empty: 'The call ended without an answer. Look at what the call returns.',
   'quota-spent': 'A quota or the money is spent. Raise it, or wait until it comes back.',
+  'spend-limit':
+    'Calls have cost as much as maxSpend allows. Make a new optimizer with a higher one to go on.',
   'deadline-exceeded':
     'Requests waited longer than maxWait. Raise maxWait or the limits, or send fewer requests.',
   'queue-overflow': 'The queue was full. Raise maxQueue or maxConcurrent, or send fewer requests.',

@@ -45,8 +45,9 @@ export interface ThrottleConfig<R> {
  * better form: there a permit is taken at the moment of start, not before the wait for a slot.
  *
  * ```
- * source      abc|
- * throttled   a--b--c|        baseInterval: 3, adaptive: false
+ * baseInterval: 3, adaptive: false
+ * source     abc|
+ * throttled  a--b--(c|)
  * ```
  *
  * @example

@@ -47,9 +47,11 @@ export interface CacheConfig<R> extends ResultCacheConfig, KeySpace {
  * with `MissingOutcomeError`.
  *
  * ```
- * requests   a---a---b---a---|
- * misses$    a-------b-------|
- * outcomes   ----(AA)----(AB)|      the second a shares the call of the first, the third is a hit
+ * requests  a---a---b---a---|
+ * misses$   a-------b-------|
+ * call a    ----(A|)
+ * call b            ----(B|)
+ * outcomes  ----(AA)----(AB)|      (the second a shares the call of the first, the third is a hit)
  * ```
  *
  * @example

@@ -2,6 +2,7 @@ import type { Observable } from 'rxjs';
 import { internalsOf, type LLMResultCache } from '../cache/llm-result-cache';
 import type { CacheEngine } from '../cache/cache-engine';
 import type { RequestKeys } from '../cache/request-identity';
+import type { CallOutcome } from '../core/call';
 import type { Clock } from '../core/clock';
 import type { CallEventListener } from '../core/events';
 import type { ErrorClassifier } from '../provider/classify-error';
@@ -39,6 +40,10 @@ export interface CacheRunSettings<R, V> {
   readonly stream?: ChunkSettings | undefined;
   readonly keys: RequestKeys<R>;
   readonly ordered: boolean;
+  /** Whether the source is a list, which always ends: each of its requests gets an outcome, whatever ends before. */
+  readonly isList?: boolean | undefined;
+  /** Told of each outcome as soon as that is known, before its turn in the order comes. */
+  readonly told?: ((outcome: CallOutcome<R, V>) => void) | undefined;
   /** Milliseconds since arrival. */
   readonly maxWait: number;
   readonly traits: TraitsReader<R>;

@@ -14,12 +14,13 @@ import { hit, left, reportReceived, settled } from './call-events';
 import { chunkOf, itemOf, type Emitted } from './items';
 import { Misses } from './misses';
 import { Outlet } from './outlet';
-import { cachedOutcome, failed, sharedOutcome, withoutChunks, withPartial } from './outcomes';
+import { cachedOutcome, failed, sharedOutcome, unwanted, withoutChunks, withPartial } from './outcomes';
 import { SourceOrder } from './source-order';
 
 /** One subscription of cacheLLM: answers requests from the cache, has them share calls, and sends the rest on. */
 export class CacheRun<R, V> implements WaiterOwner<R, V> {
   readonly consumer = new Consumer();
+  isClosed = false;
   /** How the requests get their answers that memory cannot answer. */
   readonly misses: Misses<R, V>;
   readonly #settings: CacheRunSettings<R, V>;
@@ -27,8 +28,11 @@ export class CacheRun<R, V> implements WaiterOwner<R, V> {
   readonly #outlet: Outlet<Emitted<R, V>>;
   readonly #order: SourceOrder<CallOutcome<R, V>> | undefined;
   readonly #waiters = new Set<CacheWaiter<R, V>>();
+  /** Requests whose outcomes are not out yet; a listener may hear of one before that. */
+  #open = 0;
   #isSourceDone = false;
-  #closedBy: { readonly error: unknown } | undefined;
+  /** What fails all that comes from now on. */
+  #refusal: { readonly error: unknown } | undefined;
   #lastIndex = 0;
 
   constructor(settings: CacheRunSettings<R, V>, destination: Subscriber<Emitted<R, V>>) {
@@ -54,16 +58,16 @@ export class CacheRun<R, V> implements WaiterOwner<R, V> {
 
   /** A request came in. */
   next(request: R): void {
-    const { cache, clock, traits: traitsOf } = this.#settings;
+    const { cache, clock, traits: traitsOf, isList } = this.#settings;
     const outer = this.consumer.takeOver(request, cache);
-    if (outer?.cancelled) {
+    if (outer?.cancelled && !isList) {
       return;
     }
     const traits = traitsOf(request);
     const identity = this.#engine && this.#settings.keys.of(request, traits);
     const key = identity?.key;
     const now = clock.now();
-    const isLookUp = key !== undefined && !traits.bypass?.lookUp && !this.#closedBy;
+    const isLookUp = key !== undefined && !traits.bypass?.lookUp && !this.#refusal;
     const date = this.#date;
     const entry = isLookUp ? this.#engine!.find(key, traits, date) : undefined;
     if (this.#outlet.isClosed) {
@@ -74,8 +78,9 @@ export class CacheRun<R, V> implements WaiterOwner<R, V> {
     if (!this.isWaiting(waiter)) {
       return;
     }
-    if (this.#closedBy) {
-      this.settle(waiter, failed(waiter.ticket, request, this.#closedBy.error, clock), now);
+    const refusal = outer?.cancelled ? { error: unwanted() } : this.#refusal;
+    if (refusal) {
+      this.settle(waiter, failed(waiter.ticket, request, refusal.error, clock), now);
     } else if (entry) {
       this.#answer(waiter, key!, entry, 'memory', date);
     } else if (key !== undefined) {
@@ -125,13 +130,9 @@ export class CacheRun<R, V> implements WaiterOwner<R, V> {
     return this.#waiters.has(waiter);
   }
 
-  /** Whether it makes no calls any more: it was closed, or its subscriber has left. */
+  /** Whether it makes no further calls: it refuses them, or its subscriber has left. */
   get hasEnded(): boolean {
-    return this.isClosed || this.#outlet.isClosed;
-  }
-
-  get isClosed(): boolean {
-    return this.#closedBy !== undefined;
+    return this.#refusal !== undefined || this.#outlet.isClosed;
   }
 
   /**
@@ -169,6 +170,7 @@ export class CacheRun<R, V> implements WaiterOwner<R, V> {
     if (this.events && outer?.settledReportedTo !== this.events) {
       this.events.next(settled(ticket.id, outcome, now, shared?.ticket.used, failure));
     }
+    this.#settings.told?.(outcome);
     if (outer?.passedOnBy) {
       signItem(outcome, outer);
     }
@@ -177,6 +179,7 @@ export class CacheRun<R, V> implements WaiterOwner<R, V> {
     } else {
       this.#emit(stream ? itemOf(ticket, outcome) : outcome);
     }
+    this.#open--;
     this.#completeIfDone();
   }
 
@@ -189,19 +192,24 @@ export class CacheRun<R, V> implements WaiterOwner<R, V> {
 
   /** Fails everything that is open, and ends the stream. */
   closeWith(error: unknown): void {
+    this.isClosed = true;
     this.failWith(error);
-    this.#outlet.complete();
+    this.refuse(error);
+  }
+
+  /** Fails all that comes from now on, and ends the stream when what is open has its outcomes. */
+  refuse(error: unknown): void {
+    this.#refusal = { error };
+    if (!this.#settings.isList) {
+      this.complete();
+    }
   }
 
   /** Fails everything that is open, and all that comes from now on. */
   failWith(error: unknown): void {
-    this.#closedBy = { error };
+    this.#refusal = { error };
     for (const waiter of this.#waiters) {
-      const { clock, stream } = this.#settings;
-      const chunks = waiter.flight?.chunks?.slice(0, waiter.chunksTaken);
-      this.misses.leaveFlight(waiter);
-      const failure = failed(waiter.ticket, waiter.request, error, clock);
-      this.settle(waiter, withPartial<R, V>(failure, chunks, stream), clock.now());
+      this.#giveUp(waiter, error);
     }
     this.misses.restartUnstarted();
   }
@@ -233,6 +241,7 @@ export class CacheRun<R, V> implements WaiterOwner<R, V> {
       };
     }
     this.#waiters.add(waiter);
+    this.#open++;
     reportReceived(ticket, traits, this.events, now);
     return waiter;
   }
@@ -284,8 +293,20 @@ export class CacheRun<R, V> implements WaiterOwner<R, V> {
     next();
   }
 
+  #giveUp(waiter: CacheWaiter<R, V>, error: unknown): void {
+    const { clock, stream } = this.#settings;
+    const chunks = waiter.flight?.chunks?.slice(0, waiter.chunksTaken);
+    this.misses.leaveFlight(waiter);
+    const failure = failed(waiter.ticket, waiter.request, error, clock);
+    this.settle(waiter, withPartial<R, V>(failure, chunks, stream), clock.now());
+  }
+
   /** A cache in front has nobody any more who waits for this request. */
   #cancelled(waiter: CacheWaiter<R, V>): void {
+    if (this.#settings.isList && this.isWaiting(waiter)) {
+      this.#giveUp(waiter, unwanted());
+      return;
+    }
     if (!this.#release(waiter)) {
       return;
     }
@@ -293,6 +314,7 @@ export class CacheRun<R, V> implements WaiterOwner<R, V> {
     this.misses.leaveFlight(waiter);
     this.#order?.put(waiter.index, undefined);
     this.misses.completeIfDone();
+    this.#open--;
     this.#completeIfDone();
   }
 
@@ -303,7 +325,7 @@ export class CacheRun<R, V> implements WaiterOwner<R, V> {
   }
 
   #emit(item: Emitted<R, V>): void {
-    if (this.#closedBy) {
+    if (this.#refusal) {
       this.#outlet.nextAfter(item);
     } else {
       this.#outlet.next(item);
@@ -311,7 +333,7 @@ export class CacheRun<R, V> implements WaiterOwner<R, V> {
   }
 
   #completeIfDone(): void {
-    if (this.#isSourceDone && this.#waiters.size === 0 && this.#order?.isEmpty !== false) {
+    if (this.#isSourceDone && this.#open === 0 && this.#order?.isEmpty !== false) {
       this.#outlet.complete();
     }
   }

@@ -24,7 +24,7 @@ export interface WaiterOwner<R, V> {
   readonly misses: WaiterMisses<R, V>;
   /** Whether it was closed. */
   readonly isClosed: boolean;
-  /** Whether it makes no calls any more: it was closed, or its subscriber has left. */
+  /** Whether it makes no further calls: it refuses them, or its subscriber has left. */
   readonly hasEnded: boolean;
   /** Asked after code of the user's ran: whether a waiter still has no outcome. */
   isWaiting(waiter: CacheWaiter<R, V>): boolean;

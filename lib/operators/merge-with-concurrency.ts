@@ -86,8 +86,11 @@ const defaultMaxConcurrent = 3;
  * passed on when the last outcome is out.
  *
  * ```
+ * maxConcurrent: 2
  * source    -a--b--c------|
- * call         a: ---A|  b: ---B|  c: -C|        maxConcurrent: 2
+ * call a     ---A|
+ * call b        ---B|
+ * call c           -C|
  * outcomes  -----A--BC----|
  * ```
  *

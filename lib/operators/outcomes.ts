@@ -59,6 +59,11 @@ export function failed<R>(ticket: Ticket, request: R, error: unknown, clock: Clo
   return { ok: false, request, error, latency: lastFailure?.latency ?? 0, waited, attempts };
 }
 
+/** The error of a request that nobody waits for any more, for the promise that it was asked with. */
+export function unwanted(): DOMException {
+  return new DOMException('Nobody waits for the answer of this request any more.', 'AbortError');
+}
+
 /** The outcome of a request that shares the call of another one. */
 export function sharedOutcome<R, V>(
   outcome: CallOutcome<R, V>,

@@ -7,7 +7,7 @@ import type { CacheWaiter } from './cache-waiter';
 /** The subscription that a stale answer is given to. */
 interface Renewer<R, V> {
   readonly settings: CacheRunSettings<R, V>;
-  /** Whether it makes no calls any more: its subscriber has left, or it is closed. */
+  /** Whether it makes no further calls: it refuses them, or its subscriber has left. */
   readonly hasEnded: () => boolean;
   readonly send: (flight: Flight<R, V>) => void;
 }

@@ -37,7 +37,9 @@ export function judge(
     return { error };
   }
   const isRefused = meaning.kind === 'wait' || meaning.kind === 'overloaded';
-  const hopeless = isRefused && hopelessError(walls, pool, ticket, ticket.arrivedAt, clock.now());
+  const { spendGate } = pool;
+  const hopeless =
+    isRefused && !spendGate?.isReached && hopelessError(walls, pool, ticket, ticket.arrivedAt, clock.now());
   if (hopeless) {
     return hopeless.error instanceof QuotaSpentError ? hopeless : { error };
   }
@@ -48,6 +50,9 @@ export function judge(
   const decision = retry.decide(meaning, attempt, refusals, since, verdict);
   if (!decision.retry) {
     return { error };
+  }
+  if (spendGate?.isReached) {
+    return { error: spendGate.error(error) };
   }
   const now = clock.now();
   const failed = {

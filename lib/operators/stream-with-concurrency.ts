@@ -36,9 +36,11 @@ export interface StreamConfig<R> extends Omit<ConcurrencyConfig<R>, 'ordered'>, 
  * with `EmptyError`.
  *
  * ```
+ * maxConcurrent: 1
  * source  -a-b-----------|
- * open      a: -1-2-3|  b: -4-(5|)        maxConcurrent: 1
- * items   --1-2-3A4-(5B)-|                1 to 5 are chunks, A and B outcomes
+ * open a   -1-2-3|
+ * open b         -4-(5|)
+ * items   --1-2-3A4-(5B)-|      (1 to 5 are chunks, A and B are outcomes)
  * ```
  *
  * @example

@@ -7,7 +7,7 @@ import { outcomeOr } from './outcomes';
  * `onFailure` the first failure is the stream's error.
  *
  * ```
- * outcomes   -A-x-B|        A, B answered, x failed
+ * outcomes   -A-x-B|      (A and B succeeded, x failed)
  * onFailure     (f|)
  * values     -A-f-B|
  * ```

@@ -6,7 +6,7 @@ import type { NotAString } from '../operators/merge-with-concurrency';
 import type { RetryConfig } from '../provider/retry-policy';
 import type { StatsSnapshot } from '../stats/call-stats';
 import { LLMCallOptimizer } from './llm-call-optimizer';
-import type { OptimizerConfig, PromiseOptions } from './optimizer-config';
+import type { BatchOptions, DrainOptions, OptimizerConfig, PromiseOptions } from './optimizer-config';
 
 /** The config of an {@link AsyncLLMExecutor}: that of the optimizer, as far as it concerns slots and queue. */
 export interface ExecutorConfig extends Pick<
@@ -73,9 +73,14 @@ export class AsyncLLMExecutor {
   executeBatch<R, O extends ObservableInput<unknown>>(
     call: (request: R, context: CallContext) => O & NotAString<O>,
     requests: Iterable<R>,
-    options: ExecuteOptions = {},
+    options: ExecuteOptions & Pick<BatchOptions<R, ObservedValueOf<O>>, 'onProgress'> = {},
   ): Promise<CallOutcome<R, ObservedValueOf<O>>[]> {
     return this.#optimizer.callBatch<R, O>(call, requests, options);
+  }
+
+  /** Takes no further requests, answers those that are open, and closes then; resolves when it is closed. */
+  drain(options?: DrainOptions): Promise<void> {
+    return this.#optimizer.drain(options);
   }
 
   /** Fails open requests with `ClosedError` and aborts their calls; what is asked later is rejected. */

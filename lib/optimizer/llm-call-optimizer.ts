@@ -14,38 +14,37 @@ import {
 import { explain, type CacheExplanation } from '../cache/explanation';
 import { internalsOf, type LLMResultCache } from '../cache/llm-result-cache';
 import type { CallContext, CallOutcome } from '../core/call';
-import { ClosedError } from '../core/errors';
 import type { CallEvent, CallEventListener } from '../core/events';
-import { holdStarts } from '../core/held-starts';
 import { attempt } from '../core/listener';
-import { configObject, requiredFunction } from '../core/settings';
+import { configObject } from '../core/settings';
 import type { StreamCall, StreamItem } from '../core/stream';
 import type { AdaptiveRateLimiter } from '../limiter/adaptive-rate-limiter';
-import { followLimit, mergeBySettings, type NotAString } from '../operators/merge-with-concurrency';
-import { requiredStreamCall, streamBySettings, streamTimeouts } from '../operators/stream-with-concurrency';
+import { followLimit, type NotAString } from '../operators/merge-with-concurrency';
 import type { CallStats, StatsSnapshot } from '../stats/call-stats';
 import { abortedBy, onAbort } from './aborted-by';
 import { AskersContext } from './askers-context';
-import type {
-  BatchOptions,
-  LLMCall,
-  OptimizeOptions,
-  OptimizerConfig,
-  PromiseOptions,
+import { progressOf } from './batch-progress';
+import {
+  refuseSharedKey,
+  type BatchOptions,
+  type DrainOptions,
+  type LLMCall,
+  type OptimizeOptions,
+  type OptimizerConfig,
+  type PromiseOptions,
 } from './optimizer-config';
 import { partsOf } from './optimizer-parts';
 import {
-  operatorOf,
+  callOperatorOf,
   requestRules,
-  type OperatorCalls,
+  type Asked,
   type OperatorOptions,
   type OptimizerWork,
 } from './optimizer-work';
 import {
   chunksOnly,
-  chunkSettings,
+  streamOperatorOf,
   type OptimizeStreamOptions,
-  type StreamOperatorOptions,
   type StreamOptions,
 } from './stream-options';
 
@@ -74,8 +73,7 @@ export class LLMCallOptimizer {
   readonly #work: OptimizerWork;
   readonly #events = new Subject<CallEvent>();
   readonly #following = new Subscription();
-  #limitError: { readonly error: unknown } | undefined;
-  #isClosed = false;
+  #drained: Promise<void> | undefined;
 
   constructor(config?: OptimizerConfig) {
     const settings: OptimizerConfig = configObject('LLMCallOptimizer', config);
@@ -87,9 +85,7 @@ export class LLMCallOptimizer {
       },
     };
     this.events$ = this.#events.asObservable();
-    const { limiter, cache, queue, pool, work, stats } = partsOf(settings, listener, () =>
-      this.#isClosed ? this.#closedError() : undefined,
-    );
+    const { limiter, cache, queue, pool, work, stats } = partsOf(settings, listener);
     this.limiter = limiter;
     this.cache = cache;
     this.#work = work;
@@ -99,7 +95,7 @@ export class LLMCallOptimizer {
       followLimit(maxConcurrent, pool, queue, {
         add: (teardown) => this.#following.add(teardown),
         error: (error) => {
-          this.#limitError = { error };
+          work.open.cause = { error };
           this.close();
         },
       });
@@ -126,7 +122,7 @@ export class LLMCallOptimizer {
     options: OptimizeOptions = {},
   ): OperatorFunction<R, CallOutcome<R, ObservedValueOf<O>>> {
     refuseSharedKey(options);
-    return this.#operator<R, ObservedValueOf<O>>(call, options);
+    return callOperatorOf(this.#work, call, options);
   }
 
   /**
@@ -155,7 +151,7 @@ export class LLMCallOptimizer {
     options: OptimizeStreamOptions = {},
   ): OperatorFunction<R, StreamItem<R, C, V>> {
     refuseSharedKey(options);
-    return this.#streamOperator(call, options);
+    return streamOperatorOf(this.#work, call, options);
   }
 
   /**
@@ -168,7 +164,7 @@ export class LLMCallOptimizer {
    */
   stream<R, C, V>(call: StreamCall<R, C, V>, request: R, options: StreamOptions = {}): Observable<C> {
     const context = new AskersContext(this.#work.settings.clock);
-    const operator = this.#streamOperator(call, options, context);
+    const operator = streamOperatorOf(this.#work, call, options, context);
     const chunks$ = of(request).pipe(operator, chunksOnly(), abortedBy(options.signal));
     return new Observable((subscriber) => context.ask(() => chunks$.subscribe(subscriber)));
   }
@@ -189,16 +185,33 @@ export class LLMCallOptimizer {
     options: PromiseOptions = {},
   ): Promise<ObservedValueOf<O>> {
     const context = new AskersContext(this.#work.settings.clock);
-    const operator = this.#operator<R, ObservedValueOf<O>>(call, options, { context });
+    const operator = callOperatorOf<R, ObservedValueOf<O>>(this.#work, call, options, { context });
     const outcome$ = of(request).pipe(operator, abortedBy(options.signal));
-    const outcome = await context.ask(() => firstValueFrom(outcome$, { defaultValue: undefined }));
-    if (!outcome) {
-      throw this.#closedError();
-    }
+    const outcome = (await context.ask(() => firstValueFrom(outcome$, { defaultValue: undefined })))!;
     if (outcome.ok) {
       return outcome.value;
     }
     throw outcome.error;
+  }
+
+  /**
+   * Answers one request as `call` does, but resolves with its outcome, which tells where the answer came from and how long
+   * it took. A failure is an outcome as well, also if the signal is aborted or the optimizer is closed meanwhile; it
+   * rejects only if it is asked after `drain()` or `close()`.
+   *
+   * @example
+   * const outcome = await optimizer.callOutcome(summarise, { article });
+   * console.log(outcome.ok ? `${outcome.source}, ${outcome.latency} ms` : outcome.error);
+   *
+   * @throws TypeError as `optimize` does
+   */
+  async callOutcome<R, O extends ObservableInput<unknown>>(
+    call: (request: R, context: CallContext) => O & NotAString<O>,
+    request: R,
+    options: PromiseOptions = {},
+  ): Promise<CallOutcome<R, ObservedValueOf<O>>> {
+    const [outcome] = await this.#outcomesOf<R, ObservedValueOf<O>>(call, [request], options);
+    return outcome!;
   }
 
   /**
@@ -214,18 +227,10 @@ export class LLMCallOptimizer {
   async callBatch<R, O extends ObservableInput<unknown>>(
     call: (request: R, context: CallContext) => O & NotAString<O>,
     requests: Iterable<R>,
-    options: BatchOptions = {},
+    options: BatchOptions<R, ObservedValueOf<O>> = {},
   ): Promise<CallOutcome<R, ObservedValueOf<O>>[]> {
     refuseSharedKey(options);
-    const { signal } = options;
-    const context = new AskersContext(this.#work.settings.clock);
-    const operator = this.#operator<R, ObservedValueOf<O>>(
-      call,
-      { ...options, ordered: true },
-      { context, opened: (run) => onAbort(signal, () => run.failWith(signal!.reason)) },
-    );
-    const outcomes$ = from(requests).pipe(operator, toArray());
-    return context.ask(() => firstValueFrom(outcomes$, { defaultValue: [] }));
+    return this.#outcomesOf(call, requests, options, progressOf(requests, options.onProgress));
   }
 
   /**
@@ -251,23 +256,29 @@ export class LLMCallOptimizer {
   }
 
   /**
+   * Ends it when all that was asked before is done: it takes no further requests, answers those that wait, run or back
+   * off, finishes calls that the cache keeps alive, and then closes. Streams complete when what they have sent is answered;
+   * what they send meanwhile fails with `ClosedError`. Resolves when it is closed, never rejects, and may be called again.
+   *
+   * @example
+   * process.once('SIGTERM', () => void optimizer.drain({ signal: AbortSignal.timeout(30_000) }));
+   */
+  drain(options?: DrainOptions): Promise<void> {
+    const { signal }: DrainOptions = configObject('drain', options);
+    this.#following.add(onAbort(signal, () => this.close()));
+    return (this.#drained ??= this.#work.open.drain().then(() => this.close()));
+  }
+
+  /**
    * Fails open requests with `ClosedError` and aborts their calls, then completes the streams, `events$` and, after a
    * last snapshot, `stats$`. What is asked of it later is rejected.
    */
   close(): void {
-    if (this.#isClosed) {
+    if (this.#work.open.isClosed) {
       return;
     }
-    this.#isClosed = true;
+    this.#work.open.close();
     this.#following.unsubscribe();
-    holdStarts(() => {
-      for (const run of [...this.#work.open]) {
-        run.closeWith(this.#closedError());
-      }
-      for (const pipeline of [...this.#work.lasting]) {
-        pipeline.abandonUnwanted();
-      }
-    });
     this.limiter?.close();
     this.#stats.close();
     this.#events.complete();
@@ -277,48 +288,21 @@ export class LLMCallOptimizer {
     }
   }
 
-  #operator<R, V>(
+  /** The outcomes of requests, in their order; what has none when the signal is aborted fails with its reason. */
+  async #outcomesOf<R, V>(
     call: LLMCall<R, unknown>,
-    options: OperatorOptions,
-    { context, opened }: { readonly context?: AskersContext } & Pick<OperatorCalls<R, V>, 'opened'> = {},
-  ): OperatorFunction<R, CallOutcome<R, V>> {
-    requiredFunction('call', call);
-    return operatorOf<R, V>(this.#work, options, {
+    requests: Iterable<R>,
+    { signal, ...options }: OperatorOptions & Pick<PromiseOptions, 'signal'>,
+    told?: Asked<R, V>['told'],
+  ): Promise<CallOutcome<R, V>[]> {
+    const context = new AskersContext(this.#work.settings.clock);
+    const operator = callOperatorOf<R, V>(
+      this.#work,
       call,
-      misses: (settings) => mergeBySettings(context?.bind(call) ?? call, () => settings),
-      ...(opened && { opened }),
-    });
-  }
-
-  #streamOperator<R, C, V>(
-    call: StreamCall<R, C, V>,
-    options: StreamOperatorOptions,
-    context?: AskersContext,
-  ): OperatorFunction<R, StreamItem<R, C, V>> {
-    requiredStreamCall(call);
-    const timeouts = streamTimeouts(options);
-    const made = context ? { ...call, open: context.bind((request: R, at) => call.open(request, at)) } : call;
-    const operator = operatorOf<R, V>(this.#work, options, {
-      call,
-      misses: (settings) => streamBySettings(made, () => ({ ...settings, ...timeouts })),
-      stream: chunkSettings(call, options.replay),
-    });
-    return operator as OperatorFunction<R, unknown> as OperatorFunction<R, StreamItem<R, C, V>>;
-  }
-
-  #closedError(): Error {
-    const error = new ClosedError('The LLMCallOptimizer');
-    if (this.#limitError) {
-      error.cause = this.#limitError.error;
-    }
-    return error;
-  }
-}
-
-function refuseSharedKey({ cacheKey }: { readonly cacheKey?: unknown }): void {
-  if (cacheKey !== undefined && cacheKey !== false) {
-    throw new TypeError(
-      'cacheKey must be false here: all requests would get one answer. Give each request its own as a trait.',
+      { ...options, ordered: true },
+      { context, told, opened: (run) => onAbort(signal, () => run.failWith(signal!.reason)) },
     );
+    const outcomes$ = from(requests).pipe(operator, toArray());
+    return context.ask(() => firstValueFrom(outcomes$, { defaultValue: [] }));
   }
 }

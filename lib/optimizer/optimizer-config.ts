@@ -12,6 +12,7 @@ import type { ConcurrencyConfig } from '../operators/merge-with-concurrency';
 import type { ErrorClassifier } from '../provider/classify-error';
 import type { RetryConfig } from '../provider/retry-policy';
 import type { PriceTable } from '../stats/prices';
+import type { BatchProgress } from './batch-progress';
 
 /** A call as the optimizer takes it: an Observable, a promise or any other `ObservableInput` but a string. */
 export type LLMCall<R, V> = (request: R, context: CallContext) => ObservableInput<V>;
@@ -78,6 +79,19 @@ export interface OptimizerConfig {
   readonly traits?: TraitsReader<never> | undefined;
   /** What tokens cost, for `spent` and `saved`; `model-unpriced` tells what it lacks. Default: nothing. */
   readonly prices?: PriceTable | undefined;
+  /**
+   * Money, in the currency of `prices`, that calls may cost in all. Once they have cost as much, no further call starts,
+   * retries included: what waits, and what comes later, fails with `SpendLimitError`, unless the cache or a running call
+   * answers it. Calls that run then go on, so they are the most that it may be exceeded by.
+   *
+   * It counts the usage that this optimizer's own calls report, when they end. A model without a price counts as nothing,
+   * and `model-unpriced` tells of it; a price for `'*'` counts all of them. Refused without `prices`.
+   *
+   * @defaultValue no limit
+   * @example
+   * new LLMCallOptimizer({ prices: { 'gpt-4o-mini': { input: 0.15, output: 0.6 } }, maxSpend: 5 });
+   */
+  readonly maxSpend?: number | undefined;
   /** Milliseconds between snapshots of `stats$` at least. Default 1000. */
   readonly sampleInterval?: number | undefined;
   /** The scheduler whose time it lives by. Default `asyncScheduler`. */
@@ -103,13 +117,28 @@ export interface OptimizeOptions extends CallOptions, SharedTraits {
 
 /** What may differ from promise to promise; traits among it come before those of the request. */
 export interface PromiseOptions extends CallOptions, CallTraits {
-  /** Gives the request up when aborted: the promise rejects with the signal's reason. */
+  /** Gives the request up when aborted: the promise rejects, or the outcome fails, with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /** What may differ from batch to batch. */
-export interface BatchOptions extends CallOptions, SharedTraits {
+export interface BatchOptions<R = unknown, V = unknown> extends CallOptions, SharedTraits {
   /** When aborted, requests without an answer fail with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+  /**
+   * Told of each outcome as soon as it is known, in the order in which they become known. What it throws is reported as
+   * RxJS reports unhandled errors, and harms nothing.
+   *
+   * @defaultValue nobody is told
+   * @example
+   * await optimizer.callBatch(summarise, articles, { onProgress: ({ done, total }) => console.log(`${done}/${total}`) });
+   */
+  readonly onProgress?: ((progress: BatchProgress<R, V>) => void) | undefined;
+}
+
+/** What may differ from drain to drain. */
+export interface DrainOptions {
+  /** When aborted, what is still open fails with `ClosedError`. @defaultValue it waits for as long as that takes */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -191,3 +220,12 @@ const sameSettings = [
   ['shouldCache', 'shouldCache'],
   ['clone', 'clone'],
 ] as const;
+
+/** Refuses a key that all requests of a stream or a batch would have. */
+export function refuseSharedKey({ cacheKey }: { readonly cacheKey?: unknown }): void {
+  if (cacheKey !== undefined && cacheKey !== false) {
+    throw new TypeError(
+      'cacheKey must be false here: all requests would get one answer. Give each request its own as a trait.',
+    );
+  }
+}

@@ -15,8 +15,10 @@ import { UnknownErrors } from '../operators/unknown-errors';
 import { RetryPolicy } from '../provider/retry-policy';
 import { CallStats } from '../stats/call-stats';
 import { InlineCalls } from './inline-calls';
+import { OpenWork } from './open-work';
 import { cacheOf, limiterOf, type OptimizerConfig } from './optimizer-config';
-import type { OptimizerWork } from './optimizer-work';
+import { bothOf, type OptimizerWork } from './optimizer-work';
+import { SpendLimit } from './spend-limit';
 
 /** What an optimizer is made of. */
 interface OptimizerParts {
@@ -33,12 +35,8 @@ interface OptimizerParts {
  *
  * @throws TypeError or RangeError that names the wrong field
  */
-export function partsOf(
-  settings: OptimizerConfig,
-  listener: CallEventListener,
-  closedError: OptimizerWork['closedError'],
-): OptimizerParts {
-  const { scheduler, maxConcurrent, prices, sampleInterval } = settings;
+export function partsOf(settings: OptimizerConfig, listener: CallEventListener): OptimizerParts {
+  const { scheduler, maxConcurrent, prices, maxSpend, sampleInterval } = settings;
   const classify = functionSetting('classifyError', settings.classifyError);
   const overflow = choiceSetting('overflow', settings.overflow, 'reject', ['reject', 'drop-oldest']);
   const limiter = limiterOf(settings, listener);
@@ -51,11 +49,14 @@ export function partsOf(
   const retry =
     retryConfig &&
     new RetryPolicy({ ...retryConfig, classifyError: retryConfig.classifyError ?? classify }, clock);
+  const spendLimit =
+    maxSpend === undefined ? undefined : new SpendLimit(maxSpend, prices, () => queue.giveUpHopeless());
   const pool = new SlotPool(
     isObservable(maxConcurrent)
       ? 3
       : numberSetting('maxConcurrent', maxConcurrent, 3, { min: 1, whole: true, infinite: true }),
     retry?.maxElapsed,
+    spendLimit,
   );
   const work: OptimizerWork = {
     ...optimizerCache,
@@ -75,11 +76,9 @@ export function partsOf(
     },
     traits: functionSetting('traits', settings.traits) as TraitsReader<unknown> | undefined,
     classify,
-    listener,
+    listener: spendLimit ? bothOf(spendLimit, listener) : listener,
     inlineCalls: new InlineCalls(),
-    open: new Set(),
-    lasting: new Set(),
-    closedError,
+    open: new OpenWork(),
   };
   const stats = new CallStats({
     sampleInterval,
@@ -90,6 +89,7 @@ export function partsOf(
       active: pool.active,
       queued: queue.waiting + queue.backingOff,
       maxConcurrent: pool.limit,
+      ...(maxSpend !== undefined && { maxSpend }),
       oldestWait: Math.max(0, clock.now() - oldestSince(queue.shares)),
     }),
     events: listener,

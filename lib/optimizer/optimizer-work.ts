@@ -4,16 +4,19 @@ import { identityOfCall } from '../core/call-identity';
 import type { CallOutcome } from '../core/call';
 import type { CallEventListener } from '../core/events';
 import { guarded } from '../core/listener';
-import { listenerSetting, switchSetting } from '../core/settings';
+import { listenerSetting, requiredFunction, switchSetting } from '../core/settings';
 import type { AnyCall } from '../core/stream';
 import { noTraits, traitsBeside, traitsOfRequests, type TraitsReader } from '../core/traits';
 import { cacheBySettings } from '../operators/cache-llm';
 import type { CacheRun } from '../operators/cache-run';
-import type { CacheRunSettings, ChunkSettings, LastingPipeline } from '../operators/cache-run-settings';
+import type { CacheRunSettings, ChunkSettings } from '../operators/cache-run-settings';
+import { mergeBySettings } from '../operators/merge-with-concurrency';
 import type { RunSettings } from '../operators/run-settings';
 import type { ErrorClassifier } from '../provider/classify-error';
+import type { AskersContext } from './askers-context';
 import type { InlineCalls } from './inline-calls';
-import type { OptimizeOptions, OptimizerCache, PromiseOptions } from './optimizer-config';
+import type { OpenWork } from './open-work';
+import type { LLMCall, OptimizeOptions, OptimizerCache, PromiseOptions } from './optimizer-config';
 
 /** What the operators of one optimizer share. */
 export interface OptimizerWork extends OptimizerCache {
@@ -23,12 +26,7 @@ export interface OptimizerWork extends OptimizerCache {
   readonly classify: ErrorClassifier | undefined;
   readonly listener: CallEventListener;
   readonly inlineCalls: InlineCalls;
-  /** The subscriptions that run. */
-  readonly open: Set<CacheRun<never, never>>;
-  /** Pipelines that go on for the sake of the cache. */
-  readonly lasting: Set<LastingPipeline>;
-  /** The error of what is subscribed to after the end; undefined before. */
-  readonly closedError: () => Error | undefined;
+  readonly open: OpenWork;
 }
 
 /** What may differ from operator to operator. */
@@ -42,6 +40,12 @@ export interface OperatorCalls<R, V> {
   readonly misses: (settings: RunSettings<R>) => CacheRunSettings<R, V>['misses'];
   /** Set if they are stream calls. */
   readonly stream?: ChunkSettings;
+  readonly asked?: Asked<R, V> | undefined;
+}
+
+/** Requests that somebody asks for all together, as by a promise. */
+export interface Asked<R, V> extends Pick<CacheRunSettings<R, V>, 'told'> {
+  readonly context: AskersContext;
   /** Given each subscription; returns what is done when it ends. */
   readonly opened?: (run: CacheRun<R, V>) => () => void;
 }
@@ -54,9 +58,9 @@ export interface OperatorCalls<R, V> {
 export function operatorOf<R, V>(
   work: OptimizerWork,
   options: OperatorOptions,
-  { call, misses: missesBy, stream, opened }: OperatorCalls<R, V>,
+  { call, misses: missesBy, stream, asked }: OperatorCalls<R, V>,
 ): OperatorFunction<R, CallOutcome<R, V>> {
-  const { settings, cache, classify, listener, open, lasting, closedError } = work;
+  const { settings, cache, classify, listener, open } = work;
   const { traits, keys } = requestRules<R>(work, call, options);
   listenerSetting('events', options.events);
   const ordered = switchSetting('ordered', options.ordered, false);
@@ -75,30 +79,48 @@ export function operatorOf<R, V>(
       stream,
       keys,
       ordered,
+      isList: asked !== undefined,
+      told: asked?.told,
       maxWait,
       traits: traits.read,
       events,
-      lasting,
+      lasting: open.lasting,
       classify,
     }),
     (run) => {
-      open.add(run as unknown as CacheRun<never, never>);
-      const ended = opened?.(run);
+      const close = open.add(run);
+      const ended = asked?.opened?.(run);
       return () => {
-        open.delete(run as unknown as CacheRun<never, never>);
+        close();
         ended?.();
       };
     },
   );
   return (source) =>
     new Observable((subscriber) => {
-      const error = closedError();
+      const error = open.lateError;
       if (error) {
         subscriber.error(error);
       } else {
         subscriber.add(source.pipe(operator).subscribe(subscriber));
       }
     });
+}
+
+/** The operator of a call: its cache in front of it. */
+export function callOperatorOf<R, V>(
+  work: OptimizerWork,
+  call: LLMCall<R, unknown>,
+  options: OperatorOptions,
+  asked?: Asked<R, V>,
+): OperatorFunction<R, CallOutcome<R, V>> {
+  requiredFunction('call', call);
+  const made = asked?.context.bind(call) ?? call;
+  return operatorOf<R, V>(work, options, {
+    call,
+    misses: (settings) => mergeBySettings(made, () => settings),
+    asked,
+  });
 }
 
 /** How the requests to a call are read and told apart. */
@@ -121,7 +143,8 @@ function takeUnnamed(call: AnyCall, { needsNames, inlineCalls, listener, setting
   }
 }
 
-function bothOf(one: CallEventListener, other: CallEventListener): CallEventListener {
+/** A listener that passes events on to two others. */
+export function bothOf(one: CallEventListener, other: CallEventListener): CallEventListener {
   return {
     next: (event) => {
       one.next(event);

@@ -1,11 +1,17 @@
 import { filter, map, type OperatorFunction } from 'rxjs';
 import type { CallEventListener } from '../core/events';
 import { choiceSetting, configObject, numberSetting } from '../core/settings';
-import type { AnyStreamCall, StreamChunk, StreamItem } from '../core/stream';
+import type { AnyStreamCall, StreamCall, StreamChunk, StreamItem } from '../core/stream';
 import type { ChunkReplay, ChunkSettings } from '../operators/cache-run-settings';
-import type { StreamTimeouts } from '../operators/stream-with-concurrency';
+import {
+  requiredStreamCall,
+  streamBySettings,
+  streamTimeouts,
+  type StreamTimeouts,
+} from '../operators/stream-with-concurrency';
+import type { AskersContext } from './askers-context';
 import type { CallOptions, PromiseOptions, SharedTraits } from './optimizer-config';
-import type { OperatorOptions } from './optimizer-work';
+import { operatorOf, type OperatorOptions, type OptimizerWork } from './optimizer-work';
 
 /** What may differ from one stream of stream calls to another. */
 export interface OptimizeStreamOptions extends CallOptions, SharedTraits, StreamTimeouts {
@@ -34,12 +40,31 @@ export interface StreamOptions extends Omit<OptimizeStreamOptions, 'replay' | 'c
 export interface StreamOperatorOptions
   extends OperatorOptions, StreamTimeouts, Pick<OptimizeStreamOptions, 'replay'> {}
 
+/** The operator of a stream call: its cache in front of it. */
+export function streamOperatorOf<R, C, V>(
+  work: OptimizerWork,
+  call: StreamCall<R, C, V>,
+  options: StreamOperatorOptions,
+  context?: AskersContext,
+): OperatorFunction<R, StreamItem<R, C, V>> {
+  requiredStreamCall(call);
+  const timeouts = streamTimeouts(options);
+  const made = context ? { ...call, open: context.bind((request: R, at) => call.open(request, at)) } : call;
+  const operator = operatorOf<R, V>(work, options, {
+    call,
+    misses: (settings) => streamBySettings(made, () => ({ ...settings, ...timeouts })),
+    stream: chunkSettings(call, options.replay),
+    asked: context && { context },
+  });
+  return operator as OperatorFunction<R, unknown> as OperatorFunction<R, StreamItem<R, C, V>>;
+}
+
 /**
  * How the answers of a stream call are kept and given again.
  *
  * @throws TypeError or RangeError for a `replay` that is none
  */
-export function chunkSettings(call: AnyStreamCall, replay: ChunkReplay = 'chunks'): ChunkSettings {
+function chunkSettings(call: AnyStreamCall, replay: ChunkReplay = 'chunks'): ChunkSettings {
   if (typeof replay === 'object') {
     numberSetting('replay.chunkDelay', configObject('replay', replay).chunkDelay, 0);
   } else {

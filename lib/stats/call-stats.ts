@@ -69,6 +69,8 @@ export interface ExecutorGauges {
   /** Requests that wait for their start. */
   readonly queued: number;
   readonly maxConcurrent: number;
+  /** Money after which no call starts, to be compared with `metrics.spent`; absent without such a limit. */
+  readonly maxSpend?: number;
   /**
    * Milliseconds that the request has waited which has waited longest; 0 where none does. Those in back-off are left out:
    * this one may start as soon as the gates agree.

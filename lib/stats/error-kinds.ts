@@ -17,6 +17,7 @@ export const errorKinds = [
   'connection',
   'empty',
   'quota-spent',
+  'spend-limit',
   'deadline-exceeded',
   'queue-overflow',
   'missing-outcome',
@@ -27,6 +28,7 @@ export const errorKinds = [
 /** Kinds of requests that fail without a call that failed. */
 const kindsWithoutCall: ReadonlySet<unknown> = new Set<ErrorKind>([
   'quota-spent',
+  'spend-limit',
   'deadline-exceeded',
   'queue-overflow',
   'missing-outcome',

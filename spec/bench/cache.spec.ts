@@ -150,6 +150,7 @@ describe('the page of the cache bench', () => {
   it('says of each bound whether it is kept', () => {
     const section = {
       title: 'A hit',
+      answer: 'It costs little.',
       about: 'What it costs.',
       tables: [{ head: ['A hit of', 'µs'], rows: [['`rxllm`', '1.0']] }],
       verdicts: [exactly('one', '1', '1'), exactly('other', '1', '2')],
@@ -165,7 +166,7 @@ describe('the page of the cache bench', () => {
     expect(text).toContain('| one | 1 | 1 | kept |');
     expect(text).toContain('| other | 1 | 2 | **missed** |');
     expect(text).toContain(
-      '## A hit\n\nWhat it costs.\n\n| A hit of | µs |\n| --- | ---: |\n| `rxllm` | 1.0 |',
+      '# A page\n\nIt costs little.\n\n| A hit of | µs |\n| --- | ---: |\n| `rxllm` | 1.0 |',
     );
   });
 });

@@ -184,6 +184,7 @@ describe('the heap of a long life', () => {
 describe('the page of the performance bench', () => {
   const section = {
     title: 'The cost of a call',
+    answer: 'It adds little.',
     about: 'What it is.',
     tables: [{ head: ['A call of', 'µs'], rows: [['`rxllm`', '1.0']] }],
     reading: 'What it means.',
@@ -199,11 +200,26 @@ describe('the page of the performance bench', () => {
   it('has machine, versions, bounds, figures and what they mean', () => {
     const text = page(pageHead, [section], facts);
     expect(text).toMatch(
-      /^# What rxllm itself costs\n\nWritten by `npm run bench`; do not edit it by hand\. 2026/,
+      /^# What rxllm itself costs\n\nIt adds little\.\n\n\| A call of \|[^!]*\| `rxllm` \| 1\.0 \|\n\n!\[.*\]\(performance\.svg\)\n/,
     );
-    expect(text).toContain('2026-01-01, Node 20.0.0, a machine; rxjs 7.8.2.');
+    expect(text).toContain(
+      'Written by `npm run bench`; do not edit it by hand. 2026-01-01, Node 20.0.0, a machine; rxjs 7.8.2.',
+    );
     expect(text).toContain('| a request | 49 bytes | at most 48 bytes | **missed** |');
-    expect(text).toContain('| `rxllm` | 1.0 |\n\nWhat it means.\n');
+    expect(text).toContain('## The cost of a call\n\nWhat it means.\n\nWhat it is.\n');
+  });
+
+  it('has a chart with a dot for each figure', () => {
+    const chart = pageHead.chart!.draw({
+      head: ['Waiting', '10: µs a call', '×', '20: µs a call', '×'],
+      rows: [
+        ['`rxllm`', '1.00', '1', '1,000', '2'],
+        ['other', '10.00', '1', 'not run: would take 9 s', '–'],
+      ],
+    });
+    const xs = [...chart.matchAll(/cx="([\d.]+)"/g)].map(([, x]) => Number(x));
+    expect(xs).toEqual([542, 812, 632]);
+    expect(chart).toContain('10, 20 waiting');
   });
 
   it('says on the terminal what is missed', () => {

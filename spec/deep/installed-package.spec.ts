@@ -84,7 +84,9 @@ describe('the package, packed and installed', () => {
 
   itInstalled('holds what a user needs and nothing of ours', () => {
     const files = readdirSync(installed, { recursive: true, encoding: 'utf8' });
-    expect(files).toEqual(expect.arrayContaining(['README.md', 'LICENSE', 'CHANGELOG.md', 'package.json']));
+    expect(files).toEqual(
+      expect.arrayContaining(['README.md', 'LICENSE', 'CHANGELOG.md', 'llms.txt', 'package.json']),
+    );
     const folders = new Set(files.filter((file) => file.includes('/')).map((file) => file.split('/')[0]));
     expect([...folders].sort()).toEqual(['dist', 'docs']);
   });

@@ -1,30 +1,39 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { diagramIn, type DiagramRow } from '../package/site/marbles';
 
-/** A marble diagram as a doc comment draws it. */
-export interface Diagram {
-  /** What stands above the lines: the settings it is drawn for. */
+/** A marble diagram of a doc comment, so that a spec proves what users read. */
+export interface DocumentedMarbles {
   readonly settings: string;
-  /** The marbles of each line by its name. */
+  readonly rows: Readonly<Record<string, DiagramRow>>;
+  /** The marbles of each row by its name. */
   readonly lines: Readonly<Record<string, string>>;
 }
 
-const source = readFileSync(join(__dirname, '../../lib/cache/result-cache-config.ts'), 'utf8');
-
-/** The diagram in the doc comment of a field of `ResultCacheConfig`, so that a spec proves what users read. */
-export function diagramOf(field: string): Diagram {
-  const end = source.indexOf(`readonly ${field}?:`);
+/** The diagram in the doc comment above a declaration in a file of `lib/`. */
+export function diagramAbove(file: string, declaration: string): DocumentedMarbles {
+  const source = readFileSync(join(__dirname, '../../lib', file), 'utf8');
+  const end = source.indexOf(declaration);
   const comment = source.slice(source.lastIndexOf('/**', end), end);
-  const drawn = /```\n(.*?)\n *\* *```/s.exec(comment)![1]!;
-  const rows = drawn.split('\n').map((row) => row.replace(/^ *\* ?/, '').trimEnd());
-  const marbles = rows.flatMap((row) => {
-    const [, name, line] = /^(\w+) {2,}([^ :]+)( {2,}.*)?$/.exec(row) ?? [];
-    return name === undefined ? [] : [[name, line!] as const];
-  });
-  return { settings: marbles.length < rows.length ? rows[0]! : '', lines: Object.fromEntries(marbles) };
+  const block = /```\n(.*?)\n *\* *```/s.exec(comment)![1]!.replace(/^ *\* ?/gm, '');
+  const { settings, rows } = diagramIn(block)!;
+  return {
+    settings,
+    rows: Object.fromEntries(rows.map((row) => [row.name, row])),
+    lines: Object.fromEntries(rows.map(({ name, marbles }) => [name, marbles])),
+  };
 }
+
+/** The diagram in the doc comment of a field of `ResultCacheConfig`. */
+export const diagramOf = (field: string): DocumentedMarbles =>
+  diagramAbove('cache/result-cache-config.ts', `readonly ${field}?:`);
 
 /** The milliseconds at which a line of single marbles shows something. */
 export function momentsOf(line: string): number[] {
   return Array.from(line, (marble, time) => (/[-|]/.test(marble) ? [] : [time])).flat();
+}
+
+/** The subscription to a row that completes, as marbles: from its first frame to its end. */
+export function subscriptionTo({ marbles, startsAt }: DiagramRow): string {
+  return `${'-'.repeat(startsAt)}^${'-'.repeat(marbles.search(/\(\w+\||\|/) - 1)}!`;
 }

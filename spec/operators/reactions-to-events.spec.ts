@@ -77,6 +77,26 @@ describe('a miss, in reaction to whose events the user acts', () => {
     },
   );
 
+  it.each(['completes its source', 'closes', 'drains'])(
+    'has its outcome told, although who hears of that %s',
+    (what) => {
+      inVirtualTime((scheduler) => {
+        const { requests, told } = reacting(scheduler, {}, 'settled', (made) => {
+          if (what === 'closes') {
+            made.optimizer.close();
+          } else if (what === 'drains') {
+            void made.optimizer.drain();
+          } else {
+            made.requests.complete();
+          }
+        });
+        requests.next(a);
+        scheduler.flush();
+        expect(told).toEqual(['A', 'complete']);
+      });
+    },
+  );
+
   it('is not told to have missed if whoever hears of its arrival leaves', () => {
     inVirtualTime((scheduler) => {
       const { requests, events, optimizer } = reacting(scheduler, {}, 'received', ({ leave }) => leave());

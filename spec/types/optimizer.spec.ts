@@ -3,6 +3,8 @@ import { of, type Observable, type OperatorFunction } from 'rxjs';
 import {
   AsyncLLMExecutor,
   LLMCallOptimizer,
+  type BatchOptions,
+  type BatchProgress,
   type CallContext,
   type CallEvent,
   type CallOutcome,
@@ -29,9 +31,32 @@ describe('the types of the optimizer', () => {
     const many = () => optimizer.callBatch(summarise, [article]);
     expectTypeOf(one).returns.resolves.toBeNumber();
     expectTypeOf(many).returns.resolves.toEqualTypeOf<CallOutcome<Article, number>[]>();
+    const outcome = () => optimizer.callOutcome(summarise, article, { priority: 'high' });
+    expectTypeOf(outcome).returns.resolves.toEqualTypeOf<CallOutcome<Article, number>>();
     expectTypeOf(optimizer.optimize((article: Article) => of(article.body))).toEqualTypeOf<
       OperatorFunction<Article, CallOutcome<Article, string>>
     >();
+  });
+
+  it('tell the progress of a batch by its call', () => {
+    const shared: BatchOptions = { priority: 'low', onProgress: ({ outcome }) => outcome.ok };
+    const batches = () => ({
+      one: optimizer.callBatch(summarise, [article], {
+        onProgress: (progress) => {
+          expectTypeOf(progress).toEqualTypeOf<BatchProgress<Article, number>>();
+          expectTypeOf(progress.total).toEqualTypeOf<number | undefined>();
+        },
+      }),
+      other: optimizer.callBatch((text: string) => of(text.length), ['a'], {
+        onProgress: ({ outcome }) => expectTypeOf(outcome).toEqualTypeOf<CallOutcome<string, number>>(),
+      }),
+      shared: optimizer.callBatch(summarise, [article], shared),
+    });
+    expectTypeOf(batches).returns.toEqualTypeOf<{
+      one: Promise<CallOutcome<Article, number>[]>;
+      other: Promise<CallOutcome<string, number>[]>;
+      shared: Promise<CallOutcome<Article, number>[]>;
+    }>();
   });
 
   it('name what it tells', () => {
@@ -70,6 +95,11 @@ describe('the types of the optimizer', () => {
     const many = () => executor.executeBatch(summarise, []);
     expectTypeOf(one).returns.resolves.toBeNumber();
     expectTypeOf(many).returns.resolves.toEqualTypeOf<CallOutcome<Article, number>[]>();
+    const onProgress = ({ outcome }: BatchProgress<Article, number>) => outcome.ok;
+    expectTypeOf(() => executor.executeBatch(summarise, [], { onProgress })).returns.resolves.toBeArray();
+    expectTypeOf(() => executor.drain({ signal: undefined })).returns.resolves.toBeVoid();
+    // @ts-expect-error an executor knows no prices
+    expect(() => new AsyncLLMExecutor({ maxSpend: 1 })).toThrow();
     executor.close();
   });
 });

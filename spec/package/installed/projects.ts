@@ -40,7 +40,7 @@ export async function run(
   }
 }
 
-/** Builds the package from the sources in a folder of its own and packs it; returns the path of the tarball. */
+/** Packs the package from its sources in a folder of its own; returns the path of the tarball. */
 export async function pack(folder: string): Promise<string> {
   const source = join(folder, 'source');
   mkdirSync(source, { recursive: true });
@@ -51,16 +51,17 @@ export async function pack(folder: string): Promise<string> {
     'README.md',
     'LICENSE',
     'CHANGELOG.md',
+    'llms.txt',
     'tsconfig.json',
     'tsdown.config.ts',
   ]) {
     cpSync(join(root, name), join(source, name), { recursive: true });
   }
   symlinkSync(join(root, 'node_modules'), join(source, 'node_modules'));
-  await run(process.execPath, [packageFile('tsdown', 'dist/run.mjs')], source);
+  // It builds first: the package's own script `prepack` does.
   const printed = await run(
     'npm',
-    ['pack', '--json', '--ignore-scripts', '--pack-destination', folder],
+    ['pack', '--json', '--foreground-scripts=false', '--pack-destination', folder],
     source,
   );
   const [{ filename }] = JSON.parse(printed) as [{ filename: string }];
@@ -196,8 +197,4 @@ async function compile(
   const files = ['*.ts', '*.mts', '*.cts'];
   writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: files }));
   await run(process.execPath, [join(typescript, 'bin/tsc'), '-p', '.'], project);
-}
-
-function packageFile(name: string, path: string): string {
-  return join(root, 'node_modules', name, path);
 }

@@ -32,10 +32,7 @@ export function page(
 ): string {
   return `# What rxllm adds to a bundle
 
-Written by \`npm run size\`; \`npm run size:check\`, a part of \`npm test\`, fails where a budget is passed. Bundled from what
-is published, by ${versions}: minified, for ES2022, compressed by gzip -9; kB are 1000 bytes. RxJS and the other peers are
-left out, as you have them anyway. A budget bounds the third column, which leaves out the one runtime
-dependency too (the SHA-256 of @noble/hashes); the fourth has it in.
+${answer(measurements)}
 
 ${table([
   ['Import', 'Budget', 'Takes', 'With dependencies', 'Brotli', 'Not compressed'],
@@ -53,8 +50,6 @@ ${verdict(measurements)}
 
 ## What is in it
 
-Minified, not compressed, in kB, by folder of \`lib/\`. What is not there was dropped by the bundler.
-
 ${table([
   ['Import', ...columns],
   ...contents.map(([bundle, folders]) => [
@@ -65,6 +60,15 @@ ${table([
     }),
   ]),
 ])}
+
+These are kB, minified and not compressed, by folder of \`lib/\`. The bundler drops all other files.
+
+## How it is measured
+
+Written by \`npm run size\`. \`npm run size:check\`, a part of \`npm test\`, fails if an import exceeds its budget. ${versions}
+bundles the published files, minifies them for ES2022, and gzip -9 compresses them; kB are 1000 bytes. RxJS and the other
+peers are left out, because your bundle has them anyway. A budget bounds the column "Takes", which leaves out the runtime
+dependencies too; the next column includes them.
 `;
 }
 
@@ -80,6 +84,17 @@ export function lines(measurements: readonly Measurement[]): string {
 }
 
 const operators = ['mergeWithConcurrency', 'adaptiveThrottle', 'cacheLLM', 'unwrapOutcomes'];
+
+function answer(measurements: readonly Measurement[]): string {
+  const sizeOf = (names: string | undefined) =>
+    kilobytes(
+      measurements.find(({ bundle }) => bundle.face === 'index' && bundle.names?.join() === names)!.own.gzip,
+    );
+  return (
+    `\`mergeWithConcurrency\` alone adds ${sizeOf('mergeWithConcurrency')} to a bundle, \`LLMCallOptimizer\` ` +
+    `${sizeOf('LLMCallOptimizer')}, and all of \`rxllm\` ${sizeOf(undefined)}, minified and compressed, beside RxJS.`
+  );
+}
 
 function verdict(measurements: readonly Measurement[]): string {
   const alone = (name: string) =>

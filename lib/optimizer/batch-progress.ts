@@ -1,0 +1,35 @@
+import type { CallOutcome } from '../core/call';
+import { attempt } from '../core/listener';
+import { functionSetting } from '../core/settings';
+
+/** How far a batch has come. */
+export interface BatchProgress<R, V> {
+  /** Outcomes so far, this one among them. */
+  readonly done: number;
+  /** Failures among them. */
+  readonly failed: number;
+  /** Requests in all; undefined if they come from something that does not tell how many there are, as a generator. */
+  readonly total: number | undefined;
+  readonly outcome: CallOutcome<R, V>;
+}
+
+/** Counts the outcomes of a batch, and tells of each. */
+export function progressOf<R, V>(
+  requests: Iterable<R>,
+  onProgress: ((progress: BatchProgress<R, V>) => void) | undefined,
+): ((outcome: CallOutcome<R, V>) => void) | undefined {
+  const tell = functionSetting('onProgress', onProgress);
+  if (!tell) {
+    return undefined;
+  }
+  const { length, size } = requests as { readonly length?: unknown; readonly size?: unknown };
+  const total = [length, size].find((count) => typeof count === 'number');
+  let done = 0;
+  let failed = 0;
+  return (outcome) => {
+    done++;
+    failed += outcome.ok ? 0 : 1;
+    const progress = { done, failed, total, outcome };
+    attempt(() => tell(progress));
+  };
+}

@@ -1,0 +1,45 @@
+import { SpendLimitError } from '../core/errors';
+import type { CallEvent, CallEventListener } from '../core/events';
+import { numberSetting } from '../core/settings';
+import type { SpendGate } from '../limiter/slot-pool';
+import { Prices, type PriceTable } from '../stats/prices';
+
+/** Adds up what calls have cost when they end, and lets no further one start when that is enough. */
+export class SpendLimit implements CallEventListener, SpendGate {
+  readonly #prices: Prices;
+  readonly #reached: () => void;
+  #spent = 0;
+
+  /** @param reached hears when requests that wait need not wait any longer */
+  constructor(
+    readonly limit: number,
+    prices: PriceTable | undefined,
+    reached: () => void,
+  ) {
+    numberSetting('maxSpend', limit, 0);
+    this.#prices = new Prices(prices);
+    this.#reached = reached;
+    if (!this.#prices.areKnown) {
+      throw new TypeError(
+        "maxSpend needs prices, as nothing costs anything without them. Give prices, as in { 'gpt-4o-mini': { input: 0.15, output: 0.6 } }.",
+      );
+    }
+  }
+
+  get isReached(): boolean {
+    return this.#spent >= this.limit;
+  }
+
+  next(event: CallEvent): void {
+    if (event.type === 'finished' && event.usage) {
+      this.#spent += this.#prices.costOf(event.usage) ?? 0;
+      if (this.isReached) {
+        this.#reached();
+      }
+    }
+  }
+
+  error(cause: unknown): Error {
+    return new SpendLimitError(this.#spent, this.limit, cause);
+  }
+}
