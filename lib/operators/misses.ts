@@ -58,7 +58,10 @@ export class Misses<R, V> implements WaiterMisses<R, V> {
       this.#pipelines.send(own);
     } else {
       own?.firstWaiter?.startAnew(own);
-      flight?.bringUpToDate(waiter);
+      if (flight) {
+        this.#raise(waiter, flight);
+        flight.bringUpToDate(waiter);
+      }
     }
   }
 
@@ -73,6 +76,7 @@ export class Misses<R, V> implements WaiterMisses<R, V> {
     const running = this.#engine!.flights.get(key) as Flight<R, V> | undefined;
     if (running) {
       this.#join(waiter, running);
+      this.#raise(waiter, running);
       running.bringUpToDate(waiter);
     } else {
       // A listener had its last waiter leave, or had it land.
@@ -187,9 +191,15 @@ export class Misses<R, V> implements WaiterMisses<R, V> {
     }
     // The limits of the starter may end the flight, as long as its request waits in an operator of rxllm.
     this.#pipelines.setMayCall(waiter, isReading(flight) || flight.ticket.place !== undefined);
-    // Before the call is raised, which may start and end it.
     this.#watchDeadline(waiter);
-    flight.ticket.raise(ticket.rank);
+  }
+
+  /** The call of a flight is as urgent as its most urgent waiter. This may start the call, and end it. */
+  #raise(waiter: CacheWaiter<R, V>, flight: Flight<R, V>): void {
+    // A listener may have had the waiter leave.
+    if (waiter.flight === flight && this.#owner.isWaiting(waiter)) {
+      flight.ticket.raise(waiter.ticket.rank);
+    }
   }
 
   /** A pipeline watches over the deadlines of the requests that it is sent, and over no others. */

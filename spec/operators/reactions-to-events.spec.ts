@@ -2,6 +2,7 @@ import { filter, map, of, Subject, takeUntil, throwError, timer } from 'rxjs';
 import { internalsOf, LLMResultCache } from '../../lib/cache/llm-result-cache';
 import type { CallContext, CallOutcome } from '../../lib/core/call';
 import type { CallEvent } from '../../lib/core/events';
+import type { CallPriority } from '../../lib/core/priority';
 import { AdaptiveRateLimiter } from '../../lib/limiter/adaptive-rate-limiter';
 import { mergeWithConcurrency } from '../../lib/operators/merge-with-concurrency';
 import { LLMCallOptimizer } from '../../lib/optimizer/llm-call-optimizer';
@@ -310,6 +311,27 @@ describe('besides', () => {
         [true, 'AbortError'],
         [true, 'AbortError'],
       ]);
+    });
+  });
+});
+
+describe('a joiner that is urgent enough to start the call at once', () => {
+  it('is told to have missed before the call starts', () => {
+    inVirtualTime((scheduler) => {
+      const told: string[] = [];
+      const optimizer = new LLMCallOptimizer({ baseInterval: 100, adaptive: false, retry: false, scheduler });
+      optimizer.events$.subscribe({ next: ({ type }) => told.push(type), error: rethrow });
+      const ask = (text: string, priority: CallPriority) =>
+        of({ text, priority })
+          .pipe(optimizer.optimize(() => of('answer'), { namespace: 'texts' }))
+          .subscribe({ error: rethrow });
+      ask('a', 'low');
+      ask('b', 'low');
+      told.length = 0;
+      // LOW may start after 150 ms, and CRITICAL after 30.
+      timer(50).subscribe({ next: () => ask('b', 'critical'), error: rethrow });
+      scheduler.flush();
+      expect(told.slice(0, 3)).toEqual(['received', 'cache-miss', 'started']);
     });
   });
 });
