@@ -1,4 +1,5 @@
 import type { HeadersLike } from './call';
+import { durationText } from './duration-text';
 
 /** The base of errors that rxllm makes. Each has a `code` to switch on, and a message that says what to do. */
 export abstract class RxllmError extends Error {
@@ -12,7 +13,7 @@ export class QueueOverflowError extends RxllmError {
   override readonly name = 'QueueOverflowError';
   constructor(readonly maxQueue: number) {
     super(
-      `The queue already held ${maxQueue} waiting requests (maxQueue). Raise maxQueue, raise maxConcurrent or the limits, or send fewer requests.`,
+      `The queue already held ${maxQueue} waiting requests (maxQueue). Raise maxQueue, maxConcurrent or the limits, or send fewer requests.`,
     );
   }
 }
@@ -33,7 +34,7 @@ export class DeadlineExceededError extends RxllmError {
     const milliseconds = Math.round(waited);
     super(
       setting === 'maxWait'
-        ? `The request waited ${milliseconds} ms without its turn coming (maxWait). Raise maxWait or its priority, or send fewer requests.`
+        ? `The request waited ${milliseconds} ms and did not start (maxWait). Raise maxWait or its priority, or send fewer requests.`
         : `The request waited ${milliseconds} ms while the provider refused all calls (retry.maxElapsed). Raise retry.maxElapsed, or ask again later.`,
       cause === undefined ? undefined : { cause },
     );
@@ -56,7 +57,7 @@ export class QuotaSpentError extends RxllmError {
     const date = new Date(until);
     const moment = Number.isNaN(date.getTime()) ? String(until) : date.toISOString();
     super(
-      `The provider serves nothing until ${moment}, for another ${Math.ceil((until - now) / 1000)} s, and this request may not wait so long (maxWait, retry.maxElapsed). Ask again then, raise the quota, or let requests wait longer.`,
+      `The provider serves nothing until ${moment}, for another ${durationText(until - now)}, and this request may not wait so long (maxWait, retry.maxElapsed). Ask again then, raise the quota, or let requests wait longer.`,
       { cause },
     );
   }

@@ -42,7 +42,7 @@ export interface FailedAttempt {
   readonly startedAt: number;
   readonly latency: number;
   readonly error: unknown;
-  /** When the time for retries began. It is moved later by holds of the provider. */
+  /** The start of the first attempt minus the holds before it, so that holds take no time from retries. */
   readonly elapsedFrom: number;
   /** Until when the request waits behind requests of its class that were not refused. */
   readonly behindUntil: number;
@@ -133,7 +133,7 @@ export class Ticket<R = unknown> {
     return (this.#textLength ??= textLength(this.request));
   }
 
-  /** When its time for retries began; `Infinity` before its first failure. */
+  /** As in {@link FailedAttempt}; `Infinity` before the first failure. */
   get elapsedFrom(): number {
     return this.lastFailure?.elapsedFrom ?? Infinity;
   }
