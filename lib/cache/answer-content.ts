@@ -1,7 +1,7 @@
 /** An object whose fields may be anything. */
 export type AnswerShape = Readonly<Record<string, unknown>>;
 
-/** Types of parts that are no answer by themselves: thoughts, searches, and lists of tools. */
+/** Types of parts that are no answer alone: thoughts, searches, lists of tools. */
 const partsOnTheWay: ReadonlySet<unknown> = new Set([
   'reasoning',
   'reasoning-file',
@@ -31,7 +31,7 @@ const partsOnTheWay: ReadonlySet<unknown> = new Set([
   'tool-error',
 ]);
 
-/** Fields of the parts of Gemini and Bedrock that are no answer by themselves; any other field is its content. */
+/** Fields of Gemini's and Bedrock's parts that are no answer alone. Any other field is content. */
 const fieldsAboutPart: ReadonlySet<string> = new Set([
   'thought',
   'thoughtSignature',
@@ -41,7 +41,6 @@ const fieldsAboutPart: ReadonlySet<string> = new Set([
 
 const visible = /\S/;
 
-/** Whether one of the parts of an answer is a refusal. */
 export function holdsRefusal(parts: unknown): boolean {
   return holds(parts, 'refusal');
 }
@@ -50,7 +49,7 @@ export function holds(parts: unknown, type: string): boolean {
   return Array.isArray(parts) && parts.some((part) => isShape(part) && part['type'] === type);
 }
 
-/** Whether a text has words, or a list a part that is an answer. */
+/** Whether a text has words, or a list has a part that is an answer. */
 export function hasContent(value: unknown): boolean {
   if (typeof value === 'string') {
     return hasText(value);

@@ -2,10 +2,10 @@ import { refusePromise } from '../core/settings';
 import { KeptFailure, withValue, type CacheEntry } from './cache-entry';
 import { freezeAnswer } from './freeze';
 
-/** The user's function that copies answers. */
+/** The user's `clone`. */
 export type Clone = <V>(value: V) => V;
 
-/** Hands out answers so that nobody can change the answer of another reader: copied by `clone`, or frozen without one. */
+/** Copies answers with `clone`, or freezes them without one, so that no reader can change the answer of another. */
 export class AnswerCopies {
   readonly #clone: Clone | undefined;
 
@@ -14,15 +14,15 @@ export class AnswerCopies {
   }
 
   /**
-   * The answer to keep, which the call of a request gave.
+   * The answer to keep.
    *
-   * @throws the error of `clone`, or a TypeError if that returns a promise
+   * @throws the error of `clone`, or a TypeError if it returns a promise
    */
   toKeep<V>(value: V, request?: unknown): V {
     return this.#clone ? cloned(this.#clone, value) : freezeAnswer(value, request);
   }
 
-  /** The answer to give to several waiters; the same one if `clone` throws. */
+  /** The answer to give to several waiters; the original if `clone` throws. */
   toShare<V>(value: V, request?: unknown): V {
     try {
       return this.toKeep(value, request);
@@ -31,7 +31,7 @@ export class AnswerCopies {
     }
   }
 
-  /** The entry to hand out; undefined if `clone` throws, as if the entry were not there. */
+  /** The entry to give; undefined if `clone` throws, as if there were no entry. */
   toTake(entry: CacheEntry): CacheEntry | undefined {
     if (!this.#clone || entry.value instanceof KeptFailure) {
       return entry;
@@ -43,7 +43,7 @@ export class AnswerCopies {
     }
   }
 
-  /** The entry to keep in memory that was made anew from a text in the store: nobody else has its answer. */
+  /** An entry that was decoded from the store's text. No other code has its answer, so it needs no copy. */
   ofStored(entry: CacheEntry): CacheEntry {
     return this.#clone ? entry : withValue(entry, freezeAnswer(entry.value));
   }

@@ -4,14 +4,14 @@ const header = 32;
 /** Bytes of a field, an element or an entry: a reference or a number. */
 const slot = 16;
 
-/** Text beyond Latin-1 takes two bytes a character. */
+/** Text outside Latin-1 takes two bytes per character. */
 const beyondLatin1 = /[^\u0000-\u00ff]/;
 
 /**
  * Estimates the bytes that a value takes in memory: the characters of its texts, its buffers, and a flat rate for each
- * object and each part of it. An object that is referred to twice counts once.
+ * object and each part of it. An object that occurs twice counts once.
  *
- * @throws the error of a proxy that forbids the look
+ * @throws the error of a proxy that forbids reading
  */
 export function sizeOfAnswer(value: unknown): number {
   const open: unknown[] = [value];
@@ -51,6 +51,6 @@ function partsOf(object: object): Iterable<unknown> {
   if (object instanceof Map) {
     return [...(object as Map<unknown, unknown>)].flat();
   }
-  // Without a call of getters; hidden fields count, such as the message of an error.
+  // Without calling getters. Hidden fields count too, such as the message of an error.
   return Object.values(Object.getOwnPropertyDescriptors(object)).map(({ value }): unknown => value);
 }

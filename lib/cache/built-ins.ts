@@ -22,14 +22,13 @@ const viewNames = [
 
 const platform = globalThis as Readonly<Record<string, unknown>>;
 
-/** Bytes that become one text at once: `String.fromCharCode` takes a limited number of arguments. */
+/** Bytes per text, because `String.fromCharCode` takes a limited number of arguments. */
 const chunk = 0x8000;
 
-// These getters accept true instances only, those of other realms included.
+// These getters accept only true instances, from any realm.
 const byteLengthOf = getter(ArrayBuffer.prototype, 'byteLength');
 const sourceOf = getter(RegExp.prototype, 'source');
 
-/** The built-in classes by their names. */
 export const builtIns: ReadonlyMap<string, BuiltIn> = new Map<string, BuiltIn>([
   [
     'Date',
@@ -89,7 +88,7 @@ function base64OfView(view: object): string {
   return base64Of(bytesOf(view.buffer, view.byteOffset, view.byteLength));
 }
 
-/** @throws TypeError for a buffer that is shared, resizable or detached: its bytes may change while they are read */
+/** @throws TypeError for a shared, resizable or detached buffer: its bytes may change while they are read */
 function bytesOf(buffer: object, offset = 0, length?: number): Uint8Array {
   if (typeof byteLengthOf(buffer) !== 'number' || (buffer as { resizable?: boolean }).resizable === true) {
     throw new TypeError('The buffer may change.');
@@ -105,7 +104,7 @@ function base64Of(bytes: Uint8Array): string {
   return btoa(binary);
 }
 
-/** @throws DOMException for a text that is no base64 */
+/** @throws DOMException if the text is no base64 */
 function bufferOf(text: unknown): ArrayBuffer {
   return Uint8Array.from(atob(text as string), (character) => character.charCodeAt(0)).buffer;
 }

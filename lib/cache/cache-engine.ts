@@ -15,12 +15,10 @@ import type { CacheEngineSettings, StoreOptions } from './result-cache-config';
 import { StoreTier } from './store-tier';
 import { timeToLive } from './time-to-live';
 
-/** The answer of a call. */
 interface LandedAnswer {
   readonly value: unknown;
-  /** Milliseconds the call took. */
+  /** Milliseconds that the call took. */
   readonly latency: number;
-  /** The date when it came. */
   readonly now: number;
 }
 
@@ -28,34 +26,32 @@ interface LandedAnswer {
 interface MeasuredAnswer {
   readonly key: string;
   readonly entry: CacheEntry;
-  /** Milliseconds. */
   readonly ttl: number;
   readonly bytes: number;
 }
 
-/** The result of a look-up in the store. */
 export interface FoundEntry {
   readonly entry: CacheEntry;
-  /** The tier that has it: memory may hold it by the time that the store answers. */
+  /** The tier that has it. Memory may have it by the time that the store answers. */
   readonly tier: 'memory' | 'store';
 }
 
 /** Writes run in the background, so they get a longer deadline (ms). */
 const shortestWriteDeadline = 10_000;
 
-/** Departures that are remembered at most; a smaller cache remembers as many as it may keep entries. */
+/** The most departures that are remembered. A smaller cache remembers as many as its entries. */
 const mostDepartures = 10_000;
 
-/** Keys whose renewals are paused at most. */
+/** The most keys whose renewals are paused. */
 const mostPauses = 1000;
 
-/** Milliseconds until a failed renewal is tried again, if there is no `errorTtl`. */
+/** Milliseconds until a failed renewal is repeated without an `errorTtl`. */
 const usualPause = 1000;
 
-/** Bounded by `max`, an LRUCache takes room for all entries in advance; bounded by their sizes, it does not. */
+/** An LRUCache with `max` allocates room for all entries in advance; with sizes it does not. */
 const one = () => 1;
 
-/** The work of an LLMResultCache: its tiers, its flights, and the rules by which an answer is kept. */
+/** The work of an LLMResultCache: its tiers, its flights, and the rules for keeping answers. */
 export class CacheEngine {
   readonly clock: Clock;
   readonly flights = new Flights();
@@ -68,9 +64,9 @@ export class CacheEngine {
   readonly #settings: CacheEngineSettings;
   readonly #copies: AnswerCopies;
   readonly #unwatch: (() => void) | undefined;
-  /** Milliseconds an expired answer is still of use. */
+  /** Milliseconds for which an expired answer may still be used. */
   readonly #grace: number;
-  /** The moment from which the answer of a key may be renewed again. */
+  /** When the answer of each key may be renewed again. */
   readonly #renewalPauses = new LRUCache<string, number>({ maxSize: mostPauses, sizeCalculation: one });
 
   constructor(settings: CacheEngineSettings) {
@@ -99,15 +95,15 @@ export class CacheEngine {
     this.#unwatch = store?.watch?.((key) => forgetDeleted(this, key));
   }
 
-  /** Whether a look-up takes an entry, fresh or stale. */
+  /** Whether a look-up may use an entry, fresh or stale. */
   isOfUse({ value, freshUntil }: CacheEntry, now: number): boolean {
     const { staleWhileRevalidate } = this.#settings;
     return now < freshUntil || (!(value instanceof KeptFailure) && now < freshUntil + staleWhileRevalidate);
   }
 
   /**
-   * Looks in memory for a request: a fresh answer, or a stale one that may be given while a call renews it. The answer
-   * takes on the tags of the request, and a shorter time to live.
+   * Looks in memory for a request: a fresh answer, or a stale one that may be given while a call renews it. The entry
+   * gets the tags of the request, and its time to live if that is shorter.
    */
   find(key: string, traits: CallTraits, now: number): CacheEntry | undefined {
     const kept = this.memory.get(key, now);
@@ -119,7 +115,7 @@ export class CacheEngine {
     return found;
   }
 
-  /** Looks in memory for a user who asks by key. */
+  /** Looks in memory for a user that asks by key. */
   findFresh(key: string, now: number): CacheEntry | undefined {
     const entry = this.memory.get(key, now);
     const found = entry && now < entry.freshUntil ? this.#copies.toTake(entry) : undefined;
@@ -132,15 +128,15 @@ export class CacheEngine {
   }
 
   /**
-   * Takes in the answer of the store to a look-up that found nothing in memory, and keeps it in memory unless the flight
-   * of the look-up was fenced. The answer that memory holds by now comes first.
+   * Applies the store's answer to a look-up that found nothing in memory. It is kept in memory unless the flight was
+   * fenced. An answer that memory has by now comes first.
    */
   adopt(stored: CacheEntry | undefined, flight: Flight, now: number): FoundEntry | undefined {
     const key = flight.key!;
     const isInvalidated = stored && isAffected(stored, flight.landingChecks);
-    // If a call is made now, it begins after all invalidations so far.
+    // A call made from now on begins after all invalidations so far.
     flight.landingChecks = undefined;
-    // A user may have set the answer, or a request that skips the look-up may have brought it.
+    // A user may have set the answer, or a request that bypasses the look-up may have brought it.
     const asked = { cacheTags: flight.tags, cacheTtl: flight.longestTtl };
     const kept = this.memory.peek(key);
     if (kept && !(kept.value instanceof KeptFailure)) {
@@ -154,7 +150,7 @@ export class CacheEngine {
     }
     const entry = asAskedFor(this.#copies.ofStored(stored), asked.cacheTags, asked.cacheTtl);
     const bytes = this.memory.measure(key, entry.value);
-    // Asked last: user code measured the answer, and may have had the key deleted.
+    // User code measured the answer and may have deleted the key, so check last.
     if (flight.isFenced) {
       return undefined;
     }
@@ -165,7 +161,7 @@ export class CacheEngine {
     return this.isOfUse(entry, now) ? found(this.#copies.toTake(entry), 'store') : undefined;
   }
 
-  /** The expired answer that may stand in for a failed call. */
+  /** The expired answer that may replace a failed call. */
   fallback(key: string, now: number): CacheEntry | undefined {
     const { staleIfError } = this.#settings;
     const entry = staleIfError > 0 ? this.memory.peek(key) : undefined;
@@ -174,12 +170,11 @@ export class CacheEngine {
       : undefined;
   }
 
-  /** The answer to a request as each of its waiters may have it. */
   share<V>(value: V, request?: unknown): V {
     return this.#copies.toShare(value, request);
   }
 
-  /** Keeps the answer of a call; returns why not if it is not kept. */
+  /** Keeps the answer of a call. Returns the reason if it is not kept. */
   keep(flight: Flight, came: LandedAnswer): NotKeptReason | undefined {
     const key = flight.key!;
     const { now } = came;
@@ -195,12 +190,12 @@ export class CacheEngine {
     return refused;
   }
 
-  /** Whether a stale answer may be renewed now: a failed renewal is not repeated at once. */
+  /** Whether a stale answer may be renewed now. A failed renewal is not repeated at once. */
   mayRenew(key: string, now: number): boolean {
     return now >= (this.#renewalPauses.peek(key) ?? -Infinity);
   }
 
-  /** Notes that a call failed. Keeps the failure if there is an `errorTtl` and no answer may stand in for it. */
+  /** Records that a call failed. Keeps the failure if there is an `errorTtl` and no answer may replace it. */
   keepFailure(flight: Flight, error: unknown, isOfTheCall: boolean, now: number): void {
     const { errorTtl } = this.#settings;
     const key = flight.key!;
@@ -225,9 +220,8 @@ export class CacheEngine {
     this.departures.note(key, 'failed', now);
   }
 
-  /** Keeps an answer that a user gives. */
   set(key: string, value: unknown, options: StoreOptions): void {
-    // The answers of calls that run are older.
+    // Running calls would bring older answers.
     this.flights.fenceKey(key);
     const ttl = timeToLive(this.#settings, options.ttl, value, undefined);
     if (ttl <= 0) {
@@ -262,7 +256,7 @@ export class CacheEngine {
     this.store?.clear();
   }
 
-  /** Cancels the timers and the calls that only the cache wants, and forgets memory. */
+  /** Cancels the timers and the calls that only the cache needs, and clears memory. */
   close(): void {
     this.#unwatch?.();
     this.flights.fenceAll();
@@ -270,7 +264,7 @@ export class CacheEngine {
     this.store?.close();
   }
 
-  /** The entry as a request asks for it; if that changes it, it is kept so. */
+  /** Adapts an entry to a request, and keeps the adapted one. */
   #asAskedFor(
     key: string,
     kept: CacheEntry,
@@ -287,7 +281,6 @@ export class CacheEngine {
     return entry;
   }
 
-  /** @param ttl milliseconds */
   #writeToStore(key: string, entry: CacheEntry, ttl: number): void {
     const usefulFor = ttl + this.#grace;
     this.store?.write(key, entry, usefulFor === Infinity ? undefined : usefulFor);
@@ -314,12 +307,12 @@ export class CacheEngine {
     } catch {
       return 'unusable';
     }
-    // User code ran in between, and may have had the key deleted: ask again, the predicates first.
+    // User code ran in between and may have deleted the key, so check again, predicates first.
     if (isAffected(answer.entry, flight.landingChecks) || !this.flights.mayWrite(flight)) {
       return 'fenced';
     }
     if (answer.ttl <= 0) {
-      // An older answer must not come back in its place.
+      // Otherwise the older answer would come back.
       this.memory.delete(key, 'deleted', now);
       this.store?.delete(key);
       return 'ttl';
@@ -327,10 +320,10 @@ export class CacheEngine {
     return this.#write(answer, now);
   }
 
-  /** Returns why an answer is kept nowhere; undefined if it is kept. */
+  /** Returns the reason if an answer is kept nowhere. */
   #write({ key, entry, ttl, bytes }: MeasuredAnswer, now: number): NotKeptReason | undefined {
     const refused = this.memory.set(key, entry, bytes, now);
-    // A listener hears which entries left for this one, and may have had it deleted or replaced.
+    // A listener of evictions may have deleted or replaced the entry.
     if (refused !== undefined || this.memory.peek(key) === entry) {
       this.#writeToStore(key, entry, ttl);
     }

@@ -19,12 +19,11 @@ export class CacheUsage {
   misses = 0;
   staleHits = 0;
   savedTokens = 0;
-  /** Milliseconds. */
   savedLatency = 0;
   readonly #recentHits = new SlidingCounts(recentSeconds);
   readonly #recentMisses = new SlidingCounts(recentSeconds);
 
-  /** Hits over look-ups of the last minute, 0 to 1; 0 if there were none. */
+  /** Hits over look-ups in the last minute, 0 to 1; 0 without any. */
   recentHitRate(now: number): number {
     const hits = this.#recentHits.total(now);
     const lookUps = hits + this.#recentMisses.total(now);

@@ -1,7 +1,7 @@
 import { holdsNoAnswer, isFields, isHtmlPage, providerErrorIn } from '../core/answer-error';
 import { hasContent, hasText, holds, holdsRefusal, isShape, type AnswerShape } from './answer-content';
 
-/** The providers' words for the end of an answer that is whole. */
+/** The providers' reasons for the end of a whole answer. */
 const wholeReasons: ReadonlySet<unknown> = new Set([
   // OpenAI and those that are compatible with it
   'stop',
@@ -18,7 +18,7 @@ const wholeReasons: ReadonlySet<unknown> = new Set([
   'STOP',
 ]);
 
-/** The words of providers for the end of an answer that is not whole, in any shape; in small letters, joined by `_`. */
+/** The providers' reasons for the end of a cut-off answer; in lower case, joined by `_`. */
 const cutOffReasons: ReadonlySet<string> = new Set([
   'length',
   'max_length',
@@ -53,10 +53,10 @@ const cutOffReasons: ReadonlySet<string> = new Set([
   'spii',
 ]);
 
-/** What stands in the bodies of errors beside `error`. */
+/** Fields that may stand beside `error` in the body of an error. */
 const fieldsAboutErrors = ['error', 'message', 'detail', 'statusCode', 'errorType', 'estimated_time'];
 
-/** What stands beside the choices of OpenAI and of those compatible with it. */
+/** Fields beside the choices of OpenAI and compatible providers. */
 const fieldsBesideChoices: ReadonlySet<string> = new Set([
   'id',
   'created',
@@ -68,7 +68,7 @@ const fieldsBesideChoices: ReadonlySet<string> = new Set([
   'system_fingerprint',
 ]);
 
-/** What stands beside the candidates of Gemini. */
+/** Fields beside the candidates of Gemini. */
 const fieldsBesideCandidates: ReadonlySet<string> = new Set([
   'usageMetadata',
   'modelVersion',
@@ -77,13 +77,13 @@ const fieldsBesideCandidates: ReadonlySet<string> = new Set([
   'sdkHttpResponse',
 ]);
 
-/** Texts that may be the body of an error are read up to here. */
+/** Longer texts are not read as the body of an error. */
 const longestError = 16_384;
 
-/** The providers' names for the field that says why an answer ended. */
+/** The field names for the reason why an answer ended. */
 const reasonFields = ['finish_reason', 'finishReason', 'stop_reason', 'stopReason', 'done_reason'];
 
-/** Each judges the answers of one provider or SDK, and returns undefined for all others. */
+/** Each judges the answers of one provider or SDK, and returns undefined for others. */
 const judges: readonly ((answer: AnswerShape) => boolean | undefined)[] = [
   judgeReadOnce,
   judgeError,
@@ -98,20 +98,21 @@ const judges: readonly ((answer: AnswerShape) => boolean | undefined)[] = [
 ];
 
 /**
- * Decides whether an answer may be cached: it must be present, whole, and readable twice. The default of `shouldCache`.
+ * Decides whether an answer may be cached: it must be present, whole, and readable more than once. The default of
+ * `shouldCache`.
  *
- * It knows the answers of OpenAI (chat completions, completions, responses) and of those compatible with it, of
- * Anthropic (messages, completions), of Gemini (`generateContent`), the results of the AI SDK (`generateText`,
- * `generateObject`, `doGenerate`), LangChain's messages, and the single messages of Ollama, Cohere and Bedrock. Those
- * that are unfinished, cut off, filtered, refused or empty are not cached; blank text is empty, and so is an answer that
- * holds only reasoning, while tool calls without text are an answer.
+ * It knows the answers of OpenAI (chat completions, completions, responses) and compatible providers, of Anthropic
+ * (messages, completions), of Gemini (`generateContent`), the results of the AI SDK (`generateText`, `generateObject`,
+ * `doGenerate`), LangChain's messages, and the single messages of Ollama, Cohere and Bedrock. Unfinished, cut-off,
+ * filtered, refused and empty answers are not cached. Blank text is empty, and so is an answer that holds only
+ * reasoning. Tool calls without text are an answer.
  *
- * In any shape, a field such as `finish_reason` or `stopReason` whose word says that the answer was cut off, and
- * `incomplete_details`, keep it out; so do errors (`{ error }` without an answer, in any provider's words, as JSON text
- * too) and pages of HTML. Undefined, null, blank texts and values that can be read only once (streams, a `Response`)
- * are not cached either. Everything else is: 0, false, [], {} and objects of shapes it does not know.
+ * An answer of any shape is not cached if it has `incomplete_details`, a field such as `finish_reason` or `stopReason`
+ * that says that it was cut off, an error (`{ error }` without an answer, in the words of any provider, also as JSON
+ * text), or if it is a page of HTML. Undefined, null, blank texts and values that can be read only once (streams, a
+ * `Response`) are not cached either. All other values are: 0, false, [], {} and objects of unknown shape.
  *
- * It never throws: an answer that throws when it is looked at is not cached.
+ * It never throws. An answer that throws when it is read is not cached.
  */
 export function isCacheable(value: unknown): boolean {
   if (typeof value === 'string') {
@@ -136,7 +137,7 @@ export function isCacheable(value: unknown): boolean {
   }
 }
 
-/** Refuses streams of the platform and the SDKs: a second reader finds them empty or locked. */
+/** Refuses streams of the platform and the SDKs, because a second reader finds them empty or locked. */
 function judgeReadOnce(answer: AnswerShape): false | undefined {
   const isStream = Symbol.asyncIterator in answer || 'textStream' in answer || 'getReader' in answer;
   return isStream || ('bodyUsed' in answer && 'body' in answer) ? false : undefined;
@@ -162,7 +163,7 @@ function isErrorText(text: string): boolean {
   }
 }
 
-/** Refuses a body whose list of answers is missing or empty, and which holds nothing else that could be an answer. */
+/** Refuses a body whose list of answers is missing or empty and that holds nothing else that could be an answer. */
 function judgeEmpty(answer: AnswerShape, list: string, others: ReadonlySet<string>): false | undefined {
   const { [list]: answers, ...rest } = answer;
   const fields = Object.keys(rest);
@@ -174,7 +175,6 @@ function isEmptyList(value: unknown): boolean {
   return Array.isArray(value) && value.length === 0;
 }
 
-/** Judges OpenAI's chat completions and completions, and those of compatible providers. */
 function judgeChoices(answer: AnswerShape): boolean | undefined {
   const { object, choices } = answer;
   const isNamed = object === 'chat.completion' || object === 'text_completion';
@@ -213,9 +213,8 @@ function isWholeChoice(choice: unknown): boolean {
   );
 }
 
-/** Judges OpenAI's responses. */
 function judgeResponse(answer: AnswerShape): boolean | undefined {
-  // Read nothing else of other answers: the output of an AI SDK result may be a getter that throws.
+  // Read no other field: the output of an AI SDK result may be a getter that throws.
   if (answer['object'] !== 'response') {
     return undefined;
   }
@@ -233,7 +232,6 @@ function judgeResponse(answer: AnswerShape): boolean | undefined {
   return hasContent(parts) && !holdsRefusal(parts);
 }
 
-/** Judges Anthropic's messages and completions. */
 function judgeMessage(answer: AnswerShape): boolean | undefined {
   const { type, role } = answer;
   if (!('stop_reason' in answer)) {
@@ -247,7 +245,6 @@ function judgeMessage(answer: AnswerShape): boolean | undefined {
     : undefined;
 }
 
-/** Judges the answers of Gemini's `generateContent`. */
 function judgeCandidates(answer: AnswerShape): boolean | undefined {
   const { candidates, promptFeedback } = answer;
   if (isShape(promptFeedback) && promptFeedback['blockReason']) {
@@ -270,7 +267,7 @@ function isCandidate(candidate: unknown): candidate is AnswerShape {
   return 'finishReason' in candidate || (isShape(content) && Array.isArray(content['parts']));
 }
 
-/** Judges LangChain's messages; each integration passes on the words of its provider. */
+/** Judges LangChain's messages. Each integration passes its provider's words on. */
 function judgeLangChainMessage(answer: AnswerShape): boolean | undefined {
   const { response_metadata: metadata } = answer;
   if (!isShape(metadata) || !('content' in answer)) {
@@ -291,14 +288,13 @@ function judgeLangChainMessage(answer: AnswerShape): boolean | undefined {
   );
 }
 
-/** Judges the results of the AI SDK and its models. */
 function judgeResult(answer: AnswerShape): boolean | undefined {
   const isResult =
     'finishReason' in answer && ['text', 'content', 'object', 'toolCalls'].some((field) => field in answer);
   if (!isResult) {
     return undefined;
   }
-  // The tool calls of earlier steps were answered; the last step is the answer.
+  // The tool calls of earlier steps were answered. The last step is the answer.
   const { steps } = answer;
   const last: unknown = Array.isArray(steps) ? steps.at(-1) : undefined;
   const { finishReason, text, content, object, toolCalls, files } =
@@ -307,7 +303,7 @@ function judgeResult(answer: AnswerShape): boolean | undefined {
   if (!wholeReasons.has(reason) || (reason === 'tool-calls' && holds(content, 'tool-error'))) {
     return false;
   }
-  // A structured answer may well be an empty list.
+  // A structured answer may be an empty list.
   const isObjectThere =
     typeof object === 'string' ? hasText(object) : object !== undefined && object !== null;
   return isObjectThere || [text, content, toolCalls, files].some(hasContent);
@@ -328,7 +324,7 @@ function judgeOneMessage(answer: AnswerShape): boolean | undefined {
   return answer['done'] !== false && judgeReason(answer) === undefined && [text, ...parts].some(hasContent);
 }
 
-/** Refuses what says that it was cut off, whatever its shape. */
+/** Refuses an answer of any shape that says that it was cut off. */
 function judgeReason(answer: AnswerShape): false | undefined {
   const reason = reasonOf(answer);
   const isCutOff = typeof reason === 'string' && cutOffReasons.has(reason.toLowerCase().replaceAll('-', '_'));

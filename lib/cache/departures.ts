@@ -1,10 +1,9 @@
 import { LRUCache } from 'lru-cache';
 import type { EvictionReason, NotKeptReason } from '../core/events';
 
-/** Why an answer is not in the cache any more, or was not kept. */
+/** Why an answer is no longer in the cache, or was not kept. */
 export type DepartureReason = EvictionReason | NotKeptReason | 'failed';
 
-/** The moment when an answer left the cache, or was not kept, and the reason. */
 export interface Departure {
   readonly reason: DepartureReason;
   /** Milliseconds on the clock of the cache. */
@@ -15,9 +14,8 @@ export interface Departure {
 export class Departures {
   readonly #latest: LRUCache<string, Departure>;
 
-  /** @param most the departures that are remembered at most */
   constructor(most: number) {
-    // Bounded by `max`, it takes room for all departures in advance.
+    // With `max`, an LRUCache allocates room for all departures in advance.
     this.#latest = new LRUCache({ maxSize: most, sizeCalculation: () => 1 });
   }
 

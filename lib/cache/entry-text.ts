@@ -4,10 +4,10 @@ import type { CacheEntry } from './cache-entry';
 import { decodeText, encodeText } from './plain-json';
 import { sha256 } from './sha256';
 
-/** Raised whenever the text of an entry changes its shape: texts of another shape count as absent. */
+/** Raise this when the text of an entry changes its shape. Texts of another schema count as absent. */
 const schema = 2;
 
-/** An entry as it stands in a store, under its whole key. */
+/** An entry in a store, with its whole key. */
 export interface StoredEntry {
   readonly key: string;
   readonly entry: CacheEntry;
@@ -16,18 +16,18 @@ export interface StoredEntry {
 const plainKey = /^(?!sha256:)[\x20-\x7e]{1,500}$/;
 
 /**
- * The key that an entry has in a store: its own if every store takes that as it is (up to 500 characters of printable
- * ASCII), else `sha256:` and the digest of it.
+ * The key of an entry in a store: its own key if every store accepts it (up to 500 characters of printable ASCII), else
+ * `sha256:` and its digest.
  */
 export function storeKeyOf(key: string): string {
-  // As JSON, as a digest of UTF-8 would not tell lone surrogates apart.
+  // As JSON, because the UTF-8 digest of lone surrogates is not unique.
   return plainKey.test(key) ? key : `sha256:${sha256(JSON.stringify(key))}`;
 }
 
 /**
- * An entry as one JSON text, from which `decodeEntry` makes the same entry.
+ * Writes an entry as a JSON text that `decodeEntry` reads.
  *
- * @throws UnreadableValueError for a value that could not be brought back exactly
+ * @throws UnreadableValueError if the value could not be restored exactly
  */
 export function encodeEntry({ key, entry }: StoredEntry): string {
   const { storedAt, freshUntil, latency, tags, value } = entry;
@@ -35,7 +35,7 @@ export function encodeEntry({ key, entry }: StoredEntry): string {
   return encodeText({ rxllm: schema, key, storedAt, freshUntil, latency, usage, tags, value });
 }
 
-/** Brings back what `encodeEntry` was given; undefined for any other text, and for that of another schema. */
+/** Reads the text of `encodeEntry`; undefined for any other text or schema. */
 export function decodeEntry(text: unknown): StoredEntry | undefined {
   let fields: unknown;
   try {
@@ -69,7 +69,7 @@ function isWritten(fields: unknown): fields is Written {
   );
 }
 
-/** The fields of a usage that rxllm knows; what else a call reported with them is no part of an entry. */
+/** The known fields of a usage. Other reported fields are not stored. */
 function usageFrom(usage: unknown): TokenUsage | undefined {
   return isFields(usage) ? usedSoFar(undefined, usage as TokenUsage) : undefined;
 }

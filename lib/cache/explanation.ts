@@ -8,69 +8,66 @@ import type { KeyedRequest, KeylessRequest } from './request-identity';
 import type { StoreTier } from './store-tier';
 
 /**
- * Why a request would be answered from the cache, or not: `fresh`, `stale` (it would be, while a call renews the
- * answer), `failure` (a kept failure); `in-flight` (it would share a call that runs), `expired` (still kept for
- * `staleIfError`), `bypassed`, `never-seen`; otherwise what became of its answer.
+ * Why a request would or would not be answered from the cache: `fresh`, `stale` (given while a call renews it),
+ * `failure` (a kept failure), `in-flight` (it would share a running call), `expired` (kept only for `staleIfError`),
+ * `bypassed`, `never-seen`, or the reason why its answer left.
  */
 export type CacheExplanationReason =
   'fresh' | 'stale' | 'failure' | 'in-flight' | 'bypassed' | 'never-seen' | DepartureReason;
 
-/** What {@link LLMResultCache.explain} tells. */
+/** The result of {@link LLMResultCache.explain}. */
 export interface CacheExplanation {
   /** Whether an answer would be taken from the cache now. */
   readonly wouldHit: boolean;
   readonly reason: CacheExplanationReason;
-  /** A sentence for people; it holds no part of the request but the names of fields. */
+  /** A sentence that holds no part of the request but names of fields. */
   readonly text: string;
-  /** The whole key; undefined where the request has none. */
+  /** The whole key; undefined if the request has none. */
   readonly key: string | undefined;
-  /** Where the answer is. */
+  /** The tier that holds the answer. */
   readonly tier?: 'memory' | 'store';
   /** Milliseconds since the answer was stored. */
   readonly age?: number;
-  /** Milliseconds the answer stays fresh; negative once it has expired. */
+  /** Milliseconds for which the answer is still fresh; negative after it has expired. */
   readonly freshFor?: number;
   /** When the answer left, expired or was not kept, in milliseconds on the clock of the cache. */
   readonly at?: number;
-  /** Where the value stands that cannot be hashed. */
+  /** The path of the value that cannot be part of a key. */
   readonly path?: string;
-  /** The fields of the request, or of the body that is sent, that the key leaves out; absent if there are none. */
+  /** The fields of the request or of the sent body that the key leaves out; absent if there are none. */
   readonly leftOut?: readonly string[];
 }
 
 const sentences: Readonly<Record<CacheExplanationReason, string>> = {
-  fresh: 'The answer is there and fresh.',
+  fresh: 'The answer is in the cache and fresh.',
   stale: 'The answer has expired, but is given while a call renews it (staleWhileRevalidate).',
   failure: 'The call failed a moment ago, and the failure is kept (errorTtl).',
   'in-flight': 'A call for the same key runs now; the request would share it.',
-  bypassed: 'The request goes past the cache.',
+  bypassed: 'The request bypasses the cache.',
   'never-seen': 'No request with this key was answered lately.',
-  expired: 'The time of the answer had passed.',
+  expired: 'The answer has expired.',
   size: 'The answer was the least recently used one when the cache was full (maxSize).',
   bytes:
-    'The answer made room because the cache held too many bytes, or was larger than all may be (maxBytes).',
+    'The answer was evicted because the cache held too many bytes, or it was larger than maxBytes.',
   deleted: 'The answer was deleted, or the cache cleared.',
   invalidated: 'The answer was invalidated.',
   'should-cache':
-    'An answer was given, but is not one to keep: empty, cut off, refused, or shouldCache said so.',
-  ttl: 'An answer was given, but its time to live is 0.',
-  fenced: 'An answer was given, but its key was set, deleted, cleared or invalidated while the call ran.',
-  unusable: 'An answer was given, but it could not be copied, judged or measured.',
+    'An answer came but was not kept: it was empty, cut off or refused, or shouldCache returned false.',
+  ttl: 'An answer came but was not kept, because its time to live is 0.',
+  fenced: 'An answer came but was not kept: its key was set, deleted, cleared or invalidated while the call ran.',
+  unusable: 'An answer came but was not kept: it could not be copied, judged or measured.',
   failed: 'The last call for this key failed.',
 };
 
-/** What an explanation is read from. */
 export interface ExplainedCache {
   readonly clock: Clock;
   readonly memory: MemoryTier;
   readonly store: StoreTier | undefined;
   readonly flights: Flights;
   readonly departures: Departures;
-  /** Whether a look-up takes an entry, fresh or stale. */
   isOfUse(entry: CacheEntry, now: number): boolean;
 }
 
-/** Explains why a request would be answered from a cache, or not. */
 export async function explain(
   cache: ExplainedCache,
   identity: KeyedRequest | KeylessRequest,
@@ -78,12 +75,12 @@ export async function explain(
 ): Promise<CacheExplanation> {
   if (identity.key === undefined) {
     const { reason, path } = identity;
-    const text = `The request goes past the cache: ${reason}`;
+    const text = `The request bypasses the cache: ${reason}`;
     return explained('bypassed', undefined, { text, ...(path !== undefined && { path }) });
   }
   const { key, leftOut } = identity;
   const explanation = bypass?.lookUp
-    ? explained('bypassed', key, { text: 'The request goes past the cache: bypass.lookUp is set' })
+    ? explained('bypassed', key, { text: 'The request bypasses the cache: bypass.lookUp is set' })
     : await explainKey(cache, key, cacheTtl);
   return leftOut ? { ...explanation, leftOut } : explanation;
 }

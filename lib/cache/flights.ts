@@ -11,37 +11,37 @@ import type { StoreLease } from './cache-store';
 export interface Waiter<R = unknown, V = unknown> {
   readonly request: R;
   readonly ticket: Ticket<R>;
-  /** Whether it takes no kept answer, and so none in place of a failure either. */
+  /** Whether it takes no kept answer, not even in place of a failure. */
   readonly skipsLookUp: boolean;
   /** Whether it wants the answer kept. */
   readonly writes: boolean;
-  /** Milliseconds it wants the answer kept; undefined for the default of the cache. */
+  /** Milliseconds for which it wants the answer kept; undefined for the default of the cache. */
   readonly cacheTtl: number | undefined;
-  /** Makes the call: nobody does yet, or the starter's own limits ended it. */
+  /** Makes the call, because no waiter makes it, or the starter's own limits ended it. */
   startAnew(flight: Flight<R, V>): void;
-  /** Takes the answer that the store held, or that memory holds by now. */
+  /** Receives the answer from the store or, by now, from memory. */
   found(key: string, entry: CacheEntry, tier: 'memory' | 'store'): void;
-  /** Has the answer of the store renewed, as it has expired. */
+  /** Lets a call renew the expired answer of the store. */
   renew(key: string): void;
-  /** Hears that the store does not hold the answer: a call is about to be made, or runs already. */
+  /** Called when the store does not hold the answer, before a call is made or joined. */
   missed(joined: boolean): void;
-  /** Joins another call that runs for its key, or makes its own if that is over. */
+  /** Joins another running call for its key, or makes a call if that is over. */
   joinRunning(key: string): void;
-  /** Takes the chunks of a flight that have come since it took some last. */
+  /** Takes the chunks that have come since the last time. */
   takeChunks(flight: Flight<R, V>): void;
-  /** Hears that the call has been sent. */
+  /** Called when the call has been sent. */
   departed(): void;
-  /** Takes the outcome of the flight. */
+  /** Receives the outcome of the flight. */
   settle(outcome: CallOutcome<R, V>, flight: Flight<R, V>, now: number): void;
 }
 
 /** Makes the call of a flight, or reads its answer from a store. */
 export interface FlightCarrier<R = unknown, V = unknown> {
-  /** Cancels the flight: nobody waits for its answer any more. */
+  /** Cancels the flight because it has no waiters. */
   abandon(flight: Flight<R, V>): void;
 }
 
-/** Tells whether an invalidation during a call applies to the answer, which is then not kept. */
+/** Whether an invalidation during a call applies to its answer, which is then not kept. */
 export type LandingCheck = (entry: CacheEntry) => boolean;
 
 /** The one running call that all requests with one key share. */
@@ -49,45 +49,44 @@ export class Flight<R = unknown, V = unknown> {
   carrier: FlightCarrier<R, V> | undefined;
   readonly bypass: CacheBypass | undefined;
   /**
-   * `grounded`: nobody makes its call yet, or the one who did gave up; `reading`: its answer is looked for in the store;
-   * `calling`: its call was sent; `landed`: its outcome is known, or nobody waits for it any more.
+   * `grounded`: no waiter makes its call yet, or the starter gave up; `reading`: the store is asked; `calling`: its
+   * call was sent; `landed`: its outcome is known, or it has no waiters left.
    */
   state: 'grounded' | 'reading' | 'calling' | 'landed' = 'grounded';
-  /** Whether its key was deleted or cleared meanwhile: nobody joins it any more, and it writes nothing. */
+  /** Whether its key was deleted or cleared meanwhile. Then no request joins it, and it writes nothing. */
   isFenced = false;
   /** Whether it renews a stale answer. */
   isRenewal = false;
-  /** Whether the cache itself wants the answer, so that it goes on when nobody waits for it. */
+  /** Whether the cache itself wants the answer, so that the call goes on without waiters. */
   isKept = false;
-  /** Whether the store was asked for its answer, in vain. */
+  /** Whether the store was asked and did not hold its answer. */
   wasRead = false;
   /** Whether a waiter wants the answer kept. */
   writes = false;
-  /** Milliseconds the answer stays fresh; undefined for the default of the cache. */
+  /** Milliseconds for which the answer stays fresh; undefined for the default of the cache. */
   ttl: number | undefined;
-  /** The least TTL that a waiter asks for, in milliseconds. */
+  /** The least TTL of its waiters, in milliseconds. */
   longestTtl = Infinity;
   /** The invalidations by predicate during the call. */
   landingChecks: LandingCheck[] | undefined;
   cancelTimeout: Cancel | undefined;
-  /** The chunks that have come so far, if its call is a stream call. */
+  /** The chunks so far, for a stream call. */
   chunks: unknown[] | undefined;
-  /** Judges its chunks. */
   isWhole: AnyStreamCall['isWhole'];
-  /** The right to make its call in place of all other processes. */
+  /** The right to make its call for all processes. */
   lease: StoreLease | undefined;
-  /** The error of its call, also if an expired answer stands in for it. */
+  /** The error of its call, also if an expired answer replaces it. */
   failure: unknown;
   #tags: Set<string> | undefined;
   #first: Waiter<R, V> | undefined;
-  /** Made for the second waiter: most flights have one. */
+  /** Made for the second waiter, because most flights have one. */
   #others: Set<Waiter<R, V>> | undefined;
 
   constructor(
     /** Undefined for a request that bypasses the cache. */
     readonly key: string | undefined,
     public starter: Waiter<R, V> | undefined,
-    /** The ticket of the request that the call is made for. */
+    /** The ticket of the request whose call is made. */
     public ticket: Ticket<R>,
     traits: CallTraits,
   ) {
@@ -96,8 +95,8 @@ export class Flight<R = unknown, V = unknown> {
   }
 
   /**
-   * Notes whether another waiter wants the answer kept, and its tags. The first one that does decides for how long; one
-   * that asks for less shortens that.
+   * Records whether another waiter wants the answer kept, its tags and its TTL. The first waiter's TTL counts; later
+   * ones can only shorten it.
    */
   wantedBy({ bypass, cacheTags, cacheTtl }: CallTraits): void {
     if (cacheTags) {
@@ -116,7 +115,7 @@ export class Flight<R = unknown, V = unknown> {
     this.longestTtl = Math.min(this.longestTtl, cacheTtl ?? Infinity);
   }
 
-  /** Notes that a waiter makes the call in place of the starter. */
+  /** Records that a waiter makes the call in place of the starter. */
   startedBy(waiter: Waiter<R, V>): void {
     this.starter = waiter;
     this.ticket = waiter.ticket;
@@ -125,12 +124,10 @@ export class Flight<R = unknown, V = unknown> {
     this.ttl = writer?.cacheTtl;
   }
 
-  /** The tags of all waiters. */
   get tags(): readonly string[] {
     return this.#tags ? [...this.#tags] : noTags;
   }
 
-  /** The request that the call is made for. */
   get request(): R {
     return this.ticket.request;
   }
@@ -151,7 +148,6 @@ export class Flight<R = unknown, V = unknown> {
     return this.#first === waiter || (this.#others?.has(waiter) ?? false);
   }
 
-  /** The waiter that has waited longest. */
   get firstWaiter(): Waiter<R, V> | undefined {
     if (this.#first || !this.#others) {
       return this.#first;
@@ -173,14 +169,14 @@ export class Flight<R = unknown, V = unknown> {
     }
   }
 
-  /** Gives one that has joined the chunks that came before. */
+  /** Gives a new waiter the chunks that came before. */
   bringUpToDate(waiter: Waiter<R, V>): void {
     if (this.chunks && this.has(waiter)) {
       waiter.takeChunks(this);
     }
   }
 
-  /** Returns whether the waiter was one of this flight. */
+  /** Returns whether the waiter belonged to this flight. */
   remove(waiter: Waiter<R, V>): boolean {
     if (this.#first === waiter) {
       this.#first = undefined;
@@ -194,7 +190,6 @@ export class Flight<R = unknown, V = unknown> {
     this.#others = undefined;
   }
 
-  /** Cancels the call. */
   abandon(): void {
     this.state = 'landed';
     this.cancelTimeout?.();
@@ -204,24 +199,22 @@ export class Flight<R = unknown, V = unknown> {
   }
 }
 
-/** The flights of a cache by their keys. */
 export class Flights {
-  /** At most one of each key: the flight that a request with this key joins. */
+  /** At most one flight per key: the one that new requests join. */
   readonly #joinable = new Map<string, Flight>();
   /**
-   * The other flights, which nobody joins: they share nothing, their answer may be invalid, or another flight is the
-   * joinable one of their key. They can be fenced all the same.
+   * Flights that no request joins: they share nothing, their answer may be invalid, or another flight of their key is
+   * joinable. They can still be fenced.
    */
   readonly #apart = new Map<string, Set<Flight>>();
   /** For a key with several flights, the start of the call whose answer was kept last. */
   readonly #keptStarts = new Map<string, number>();
 
-  /** Whether there is a flight that a request with this key may join. */
+  /** Whether a request with this key could join a flight. */
   has(key: string): boolean {
     return this.#joinable.has(key);
   }
 
-  /** The flight that a request with this key may join. */
   get(key: string): Flight | undefined {
     return this.#joinable.get(key);
   }
@@ -238,7 +231,7 @@ export class Flights {
     }
   }
 
-  /** Has requests that come from now on join this flight in place of the other one. */
+  /** Lets later requests join this flight in place of another. */
   addInPlaceOf(other: Flight, flight: Flight): void {
     this.close(other);
     this.add(flight);
@@ -257,7 +250,7 @@ export class Flights {
     }
   }
 
-  /** Has nobody join a flight any more, as its answer may be invalid. */
+  /** Lets no further request join a flight, because its answer may be invalid. */
   close(flight: Flight): void {
     if (this.#joinable.get(flight.key!) === flight) {
       this.#joinable.delete(flight.key!);
@@ -265,7 +258,7 @@ export class Flights {
     }
   }
 
-  /** Notes that the answer of a flight is kept: calls for its key that started before bring an older answer. */
+  /** Records that the answer of a flight is kept. Earlier calls for its key bring older answers. */
   overtake(flight: Flight): void {
     const key = flight.key!;
     const joinable = this.#joinable.get(key);
@@ -274,18 +267,18 @@ export class Flights {
     }
   }
 
-  /** Whether the answer of a flight may be kept: nothing that came later has replaced it or had it forgotten. */
+  /** Whether the answer of a flight may be kept: no later answer or deletion has replaced it. */
   mayWrite({ key, isFenced, startNumber }: Flight): boolean {
     return !isFenced && startNumber >= (this.#keptStarts.get(key!) ?? startNumber);
   }
 
-  /** Fences flights: nobody joins them any more, and they write nothing. */
+  /** Fences flights: no request joins them, and they write nothing. */
   fence(flights: readonly Flight[]): void {
     for (const flight of flights) {
       flight.isFenced = true;
       this.remove(flight);
     }
-    // What nobody waits for only went on for the sake of the cache.
+    // Flights without waiters went on only for the cache.
     holdStarts(() => {
       for (const flight of [...flights].reverse()) {
         if (flight.waiting === 0) {
@@ -295,7 +288,6 @@ export class Flights {
     });
   }
 
-  /** Fences the flights of a key. */
   fenceKey(key: string): void {
     this.fence(this.#of(key));
   }
@@ -304,7 +296,6 @@ export class Flights {
     this.fence(this.all());
   }
 
-  /** All flights that have a key. */
   all(): Flight[] {
     return [...this.#joinable.values(), ...[...this.#apart.values()].flatMap((flights) => [...flights])];
   }
@@ -320,7 +311,7 @@ export class Flights {
   }
 }
 
-/** Whether an invalidation during a call or a look-up applies to the answer that it brought. */
+/** Whether an invalidation during a call or look-up applies to its answer. */
 export function isAffected(entry: CacheEntry, checks: readonly LandingCheck[] = []): boolean {
   return checks.some((applies) => applies(entry));
 }

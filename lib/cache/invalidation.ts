@@ -6,7 +6,6 @@ import type { MemoryTier } from './memory-tier';
 import { ruleOf, type CacheSelection, type SelectionRule } from './selection';
 import type { StoreTier } from './store-tier';
 
-/** The tiers and the flights that a selection is looked for in. */
 export interface InvalidatedCache {
   readonly clock: Clock;
   readonly memory: MemoryTier;
@@ -14,21 +13,21 @@ export interface InvalidatedCache {
   readonly flights: Flights;
 }
 
-/** Selections that a running call remembers at most. */
+/** The most selections that a running call remembers. */
 const mostLandingChecks = 100;
 
 /**
- * Forgets the answers that a selection applies to, and has running calls write none of them.
+ * Deletes the selected answers, and keeps running calls from writing one.
  *
  * @returns how many answers left memory
- * @throws TypeError for a wrong selection; the error of a predicate, and then nothing has changed
+ * @throws TypeError if the selection is wrong; the error of a predicate, and then nothing has changed
  */
 export function invalidate(cache: InvalidatedCache, selection: CacheSelection): number {
   const { clock, memory, store, flights } = cache;
   const rule = ruleOf(selection);
-  // Judge all entries before the first one leaves: the predicate may throw.
+  // Judge all entries before the first one leaves, because the predicate may throw.
   const keys = selectedKeys(memory, rule);
-  // The predicate may also throw later, when nobody can be told: then the answer is forgotten.
+  // If the predicate throws later, no caller can be told, so the answer is dropped.
   const appliesLater = (key: string, entry: CacheEntry) =>
     isSelected(rule, key, entry.tags, entry, { ifItThrows: true });
   const covered = flights.all().filter((flight) => rule.covers(flight.key!, flight.tags));
@@ -49,7 +48,7 @@ export function invalidate(cache: InvalidatedCache, selection: CacheSelection): 
   return keys.length;
 }
 
-/** Another process deleted an answer of the store, or all: memory forgets it, and calls that run write nothing. */
+/** Another process deleted one or all answers of the store: memory drops them too, and running calls write nothing. */
 export function forgetDeleted(
   { clock, memory, flights }: InvalidatedCache,
   storeKey: string | undefined,
@@ -68,7 +67,7 @@ function selectedKeys(memory: MemoryTier, rule: SelectionRule): string[] {
   const keys: string[] = [];
   for (const [key, entry] of memory.entries()) {
     const { tags, value } = entry;
-    // A kept failure has no answer to show, which a predicate need not expect.
+    // A kept failure has no value, so predicates do not see it.
     const isKeySelected =
       value instanceof KeptFailure
         ? isSelected(rule, key, tags, withValue(entry, undefined), { ifItThrows: false })
@@ -80,7 +79,7 @@ function selectedKeys(memory: MemoryTier, rule: SelectionRule): string[] {
   return keys;
 }
 
-/** Judges the answer of a call when it lands; returns false if the call remembers too many selections. */
+/** Judges the answer of a call when it lands. Returns false if the call remembers too many selections. */
 function checkOnLanding(
   flights: Flights,
   flight: Flight,

@@ -14,54 +14,54 @@ import type { StoreStatistics } from './store-tier';
 
 export type { ResultCacheConfig, StoreOptions } from './result-cache-config';
 
-/** Which request is meant: the key space it is asked in, the call it is for, and how its traits are read. */
+/** Says which request is meant: its key space, its call, and how its traits are read. */
 export interface RequestKeyOptions<R = unknown> extends KeySpace {
-  /** The call of an optimizer that the request is for. Default: none, as in cacheLLM. */
+  /** The call of an optimizer that the request is for. @defaultValue none, as in `cacheLLM` */
   readonly call?: ((request: R, context: CallContext) => unknown) | StreamCall<R, never, unknown> | undefined;
-  /** Reads the traits of the request. Default: its own fields named like traits, where their values are valid. */
+  /** Reads the traits of the request. @defaultValue the request's own fields that are valid traits */
   readonly traits?: TraitsReader<R> | undefined;
 }
 
 /** How a cache is used. */
 export interface CacheStatistics {
-  /** Answers kept in memory now, expired ones that were not swept yet included. */
+  /** Answers in memory now, including expired ones that were not swept yet. */
   readonly size: number;
   readonly maxSize: number;
-  /** Bytes of keys and answers in memory; 0 without `maxBytes`, as they are not counted then. */
+  /** Bytes of keys and answers in memory; 0 without `maxBytes`. */
   readonly bytes: number;
   readonly maxBytes: number;
   readonly totalAccesses: number;
   readonly hits: number;
   readonly misses: number;
-  /** Hits that were given an expired answer while a call renews it. */
+  /** Hits that got an expired answer while a call renewed it. */
   readonly staleHits: number;
   /** Hits over accesses, 0 to 1. */
   readonly hitRate: number;
-  /** Hits over accesses of the last minute, 0 to 1. */
+  /** Hits over accesses in the last minute, 0 to 1. */
   readonly recentHitRate: number;
-  /** Tokens, prompts and answers, that hits did not use again. */
+  /** Tokens, prompts and answers, that hits saved. */
   readonly savedTokens: number;
-  /** Milliseconds that the calls of hits had taken. */
+  /** Milliseconds that hits saved: the latency of the calls that had made their answers. */
   readonly savedLatency: number;
   /** Entries that left memory, by reason. */
   readonly evictions: Readonly<Record<EvictionReason, number>>;
-  /** The store behind the memory, where there is one. */
+  /** The store behind the memory; absent without one. */
   readonly store?: StoreStatistics;
 }
 
-/** The key under which cacheLLM finds what only it may use. */
+/** The key under which cacheLLM finds the internals of a cache. */
 export const internalsOf = Symbol('rxllm cache internals');
 
 /**
- * Keeps answers by the content of their requests: with a time to live each, the least recently used leaving first,
- * and expired ones swept in the background. Share one among pipelines so that they share answers and running calls.
- * With a `store`, answers outlive the process, and several processes share them: memory first, then the store.
+ * Keeps answers by the content of their requests. Each answer has a time to live; the least recently used ones leave
+ * first, and expired ones are swept in the background. Pipelines that share a cache share answers and running calls.
+ * With a `store`, answers survive a restart and several processes share them; memory is asked first.
  *
  * @example
  * const cache = new LLMResultCache({ defaultTtl: 10 * 60_000, maxSize: 5000 });
  * cache.set(LLMResultCache.generateKey('What moved gold today?'), answer, { ttl: 60_000 });
  *
- * @throws TypeError or RangeError for a config that names a wrong value
+ * @throws TypeError or RangeError if the config has a wrong value
  */
 export class LLMResultCache {
   /** @internal */
@@ -74,18 +74,18 @@ export class LLMResultCache {
   }
 
   /**
-   * The key of a prompt, or of a whole request, by its content: `v1:` and a SHA-256, the same in Node and in a
-   * browser. The order of fields does not matter; `null` is not the same as absent.
+   * Makes the key of a prompt, or of a whole request, from its content: `v1:` and a SHA-256, the same in Node and in a
+   * browser. The order of fields does not matter; `null` differs from absent.
    *
-   * @throws TypeError for a value that cannot be told apart from others (a function, a class instance, a cycle)
+   * @throws TypeError if a value cannot be part of a key (a function, a class instance, a cycle)
    */
   static generateKey(prompt: unknown, params?: unknown): string {
     return generateKey(prompt, params);
   }
 
   /**
-   * The whole key of a request as cacheLLM makes it, or an optimizer for a `call`, with namespace, version, scope and
-   * sample; undefined for one that goes past the cache. What `get`, `set` and `delete` take.
+   * Makes the whole key of a request, for `get`, `set` and `delete`: as `cacheLLM` makes it, or as an optimizer makes
+   * it for a `call`, with namespace, version, scope and sample. Undefined for a request that bypasses the cache.
    *
    * @example
    * cache.delete(cache.keyOf({ prompt: 'What moved gold today?' }, { namespace: 'commentary' })!);
@@ -96,18 +96,17 @@ export class LLMResultCache {
   }
 
   /**
-   * The answer kept under a key while it is fresh; undefined where there is none. Looks only in memory, and counts as
-   * an access.
+   * Returns the fresh answer under a key; undefined if there is none. Looks only in memory, and counts as an access.
    */
   get(key: string): unknown {
     return this.#engine.findFresh(key, this.#engine.clock.date())?.value;
   }
 
   /**
-   * Keeps an answer, whatever it is; a call for the key that runs now is not joined any more and writes nothing.
+   * Keeps an answer of any value. A running call for the key writes nothing, and no request joins it any more.
    *
-   * @throws RangeError for a `ttl` that is not above 0 or a `latency` below 0, TypeError for `tags` that are no array of
-   * texts; what `clone` or a `defaultTtl` function throws
+   * @throws RangeError if `ttl` is not above 0 or `latency` is below 0, TypeError if `tags` is no array of strings, and
+   * the error of `clone` or of a `defaultTtl` function
    */
   set(key: string, value: unknown, options: StoreOptions = {}): void {
     const { ttl, latency, tags } = options;
@@ -120,37 +119,37 @@ export class LLMResultCache {
   }
 
   /**
-   * Forgets an answer, in the store too; a call for it that runs now is not joined any more and writes nothing.
+   * Deletes an answer, in the store too. A running call for it writes nothing, and no request joins it any more.
    *
-   * @returns whether it was kept in memory
+   * @returns whether it was in memory
    */
   delete(key: string): boolean {
     return this.#engine.delete(key);
   }
 
-  /** Forgets all answers, in the store too; calls that run now are not joined any more and write nothing. */
+  /** Deletes all answers, in the store too. Running calls write nothing, and no request joins them any more. */
   clear(): void {
     this.#engine.clear();
   }
 
   /**
-   * Forgets the answers that everything given applies to, in the store too; calls for them that run now are not joined
-   * any more and write nothing. A store that cannot list what it holds is cleared as a whole.
+   * Deletes the answers that match all given fields, in the store too. Running calls for them write nothing, and no
+   * request joins them any more. A store that cannot list its content is cleared.
    *
    * @example
    * cache.invalidate({ tag: 'gold' });
    * cache.invalidate({ namespace: 'summaries', predicate: ({ value }) => value === 'unknown' });
    *
    * @returns how many answers left memory
-   * @throws TypeError for a selection that selects nothing; what `predicate` throws, and then nothing has changed
+   * @throws TypeError if the selection is empty, and the error of `predicate`; then nothing has changed
    */
   invalidate(selection: CacheSelection): number {
     return invalidate(this.#engine, selection);
   }
 
   /**
-   * Tells whether a request would be answered from the cache now, and if not, why not: never seen, expired when, left
-   * for what, or which value makes it go past the cache. Changes nothing, and counts as no access.
+   * Explains whether a request would be answered from the cache now, and if not, why: never seen, expired, evicted, or
+   * which value makes it bypass the cache. Changes nothing, and counts as no access.
    *
    * @example
    * console.log((await cache.explain({ model, messages }, { namespace: 'summaries' })).text);
@@ -185,8 +184,8 @@ export class LLMResultCache {
   }
 
   /**
-   * Ends its timers and the calls that nobody but the cache waits for. What it holds in memory goes with it; the store
-   * stays as it is and is yours to close.
+   * Ends its timers and the calls that only the cache waits for, and clears memory. The store stays open and is yours
+   * to close.
    */
   close(): void {
     this.#engine.close();

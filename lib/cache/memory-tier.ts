@@ -5,31 +5,33 @@ import { refusePromise } from '../core/settings';
 import { sizeOfAnswer } from './answer-size';
 import { KeptFailure, type CacheEntry } from './cache-entry';
 
-/** The settings of a {@link MemoryTier}. */
 export interface MemoryTierSettings {
   readonly clock: Clock;
-  /** Entries kept at most. */
+  /** The most entries. */
   readonly maxSize: number;
-  /** Bytes kept at most; `Infinity` if they are not counted. */
+  /** The most bytes; `Infinity` if they are not counted. */
   readonly maxBytes: number;
   readonly sizeOf: (value: unknown) => number;
-  /** Milliseconds an expired answer is still of use. */
+  /** Milliseconds for which an expired answer may still be used. */
   readonly grace: number;
   /** Milliseconds between sweeps. */
   readonly sweepInterval: number;
-  /** Hears which entries leave, why and when. */
+  /** Called for each entry that leaves. */
   readonly left: (key: string, reason: EvictionReason, at: number) => void;
 }
 
-/** Bytes an entry takes besides its key and its value, measured as `npm run bench:cache` does. */
+/** Bytes of an entry besides its key and value, as measured by `npm run bench:cache`. */
 const bytesOfEntry = 240;
 
-/** The entries in memory: the least recently used leave first, by count or by bytes, expired ones when they are swept. */
+/**
+ * The entries in memory. The least recently used leave first, by count or by bytes; expired ones leave when they are
+ * swept.
+ */
 export class MemoryTier {
   readonly #settings: MemoryTierSettings;
   /**
-   * Bounded by `max`, it would take room for all entries in advance; so its bound is the bytes, and the count is bounded
-   * in `set`. It does not know the time: an entry is fresh, stale or dead, which takes more than one TTL.
+   * With `max`, an LRUCache allocates room for all entries in advance. So it is bounded by bytes, and `set` bounds the
+   * count. It has no TTL, because entries are fresh, stale or dead.
    */
   readonly #entries: LRUCache<string, CacheEntry>;
   #cancelSweep: Cancel | undefined;
@@ -61,7 +63,9 @@ export class MemoryTier {
     return this.#settings.maxBytes !== Infinity;
   }
 
-  /** The entry of a key, which is now the most recently used one; an expired one while it is of use. */
+  /**
+   * The entry of a key, which becomes the most recently used one. An expired entry is returned while it may be used.
+   */
   get(key: string, now: number): CacheEntry | undefined {
     const entry = this.#entries.get(key);
     if (entry && this.#isDead(entry, now)) {
@@ -91,10 +95,10 @@ export class MemoryTier {
   }
 
   /**
-   * Keeps an entry; or forgets what its key has if it alone is larger than the bound, or cannot be measured.
+   * Keeps an entry. If it cannot be measured or is larger than the bound, the key is deleted instead.
    *
-   * @param bytes as `measure` returned them
-   * @returns why the entry is not kept; undefined if it is
+   * @param bytes the result of `measure`
+   * @returns the reason if the entry is not kept
    */
   set(key: string, entry: CacheEntry, bytes: number, now: number): NotKeptReason | undefined {
     const { maxBytes, maxSize } = this.#settings;
@@ -112,19 +116,18 @@ export class MemoryTier {
     }
     this.#entries.set(key, entry, { size: bytes });
     this.#sweepLater();
-    // Last, as the listener may use this cache.
+    // Last, because the listener may use this cache.
     for (const [oldest, reason] of leaving) {
       this.#tell(oldest, reason, now);
     }
     return undefined;
   }
 
-  /** Puts an entry with the same answer in the place of one that is kept. */
+  /** Replaces an entry by one with the same answer. */
   replace(key: string, entry: CacheEntry): void {
     this.#entries.set(key, entry, { size: this.#entries.info(key)?.size ?? 1 });
   }
 
-  /** Returns whether the key had an entry. */
   delete(key: string, reason: EvictionReason, now: number): boolean {
     const wasKept = this.#entries.delete(key);
     if (wasKept) {
@@ -142,14 +145,14 @@ export class MemoryTier {
     }
   }
 
-  /** Forgets everything, and tells nobody. */
+  /** Clears everything without events. */
   close(): void {
     this.#isClosed = true;
     this.#entries.clear();
     this.#stopSweeping();
   }
 
-  /** The entries by their keys, the most recently used one first. */
+  /** The entries by key, most recently used first. */
   entries(): [string, CacheEntry][] {
     return [...this.#entries.entries()];
   }
@@ -170,7 +173,7 @@ export class MemoryTier {
     }
   }
 
-  /** Has one timer run in the background while there are entries. */
+  /** Starts one background timer while there are entries. */
   #sweepLater(): void {
     const { clock, sweepInterval } = this.#settings;
     if (!this.#cancelSweep && sweepInterval !== Infinity && !this.#isClosed) {
@@ -184,7 +187,7 @@ export class MemoryTier {
 
   #sweep(now: number): void {
     for (const [key, entry] of this.entries()) {
-      // The listener may have stored it anew when an earlier one left.
+      // A listener of an earlier one may have stored it again.
       if (this.#isDead(entry, now) && this.peek(key) === entry) {
         this.delete(key, 'expired', now);
       }

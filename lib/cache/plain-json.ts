@@ -1,47 +1,46 @@
 import { builtIns } from './built-ins';
 
-/** A value cannot be written as JSON that no other value has. The error names its place, never its content. */
+/** A value has no unique JSON form. The error names its place, never its content. */
 export class UnreadableValueError extends TypeError {
   override readonly name = 'UnreadableValueError';
   constructor(
-    /** The place of the value, as in `request.tools[0].run`. */
+    /** The place of the value, such as `request.tools[0].run`. */
     readonly path: string,
-    /** The kind of the value, as in `a function`. */
+    /** The kind of the value, such as `a function`. */
     readonly what: string,
   ) {
     super(
-      `The value at ${path} is ${what}, which text cannot tell apart from others. ` +
+      `The value at ${path} is ${what}, which has no unique JSON form. ` +
         'Give the request a cacheKey, or make the value plain data.',
     );
   }
 }
 
-/** How a value is copied. */
 export interface CopyOptions {
-  /** Whether a field that is undefined counts as absent, and the order of fields does not count. */
+  /** Whether undefined fields count as absent, and the order of fields does not matter. */
   readonly isForKey?: boolean;
-  /** Sets the fields of the outermost object to undefined that do not count. */
+  /** Sets fields of the outermost object that do not count to undefined. */
   readonly leaveOut?: ((fields: Record<string, unknown>) => void) | undefined;
 }
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** Begins the name of the only field of an object that stands for a type that JSON lacks. */
+/** The first character of the only field of an object that stands for a type outside JSON. */
 const mark = '~';
 
-/** Deeper values overflow the stack. */
+/** Deeper values would overflow the stack. */
 const deepest = 500;
 
-/** Steps of a path that an error shows. */
+/** The most steps of a path that an error shows. */
 const longestPath = 20;
 
-/** Other names of fields may be content, such as a prompt or an address. */
+/** Other field names may be content, such as a prompt or an address. */
 const showableName = /^[\w$-]{1,40}$/;
 
 /**
- * Copies a value into JSON that no other value has. A type that JSON lacks becomes an object with one marked field, as
- * in `{ "~Date": 0 }`: `undefined`, `NaN`, the infinities, `-0`, bigints, `Date`, `Map`, `Set`, `RegExp`, `URL` and
- * bytes. An accessor is read once. A prototype of null does not count, nor do fields that are not enumerable.
+ * Copies a value into JSON that is unique to it. A type that JSON lacks becomes an object with one marked field, as in
+ * `{ "~Date": 0 }`: `undefined`, `NaN`, the infinities, `-0`, bigints, `Date`, `Map`, `Set`, `RegExp`, `URL` and bytes.
+ * An accessor is read once. A null prototype and fields that are not enumerable are ignored.
  *
  * @param root the name of the value in the path of an error
  * @throws UnreadableValueError for functions, symbols, class instances, cycles, arrays with holes or named fields, and
@@ -52,7 +51,7 @@ export function plainJson(value: unknown, root: string, options: CopyOptions = {
 }
 
 /**
- * Writes a value as a text from which `decodeText` makes an equal value.
+ * Writes a value as a text that `decodeText` reads.
  *
  * @throws UnreadableValueError as `plainJson` does
  */
@@ -61,7 +60,7 @@ export function encodeText(value: unknown, root = 'value'): string {
 }
 
 /**
- * Makes the value again that `encodeText` was given.
+ * Reads the text of `encodeText`.
  *
  * @throws SyntaxError for any other text; the error does not show it
  */
@@ -84,9 +83,9 @@ export function decodeText(text: string): unknown {
 class PlainCopy {
   readonly #root: string;
   readonly #options: CopyOptions;
-  /** The objects that are being copied, from the outermost on. */
+  /** The objects that are being copied, outermost first. */
   readonly #above: object[] = [];
-  /** For each of them, the name or the index of the part that is being copied. */
+  /** The name or index of the part of each that is being copied. */
   readonly #steps: (string | number)[] = [];
 
   constructor(root: string, options: CopyOptions) {
@@ -98,7 +97,7 @@ class PlainCopy {
     try {
       return this.#copy(value);
     } catch (error) {
-      // An accessor or a proxy threw: its message may show content.
+      // An accessor or a proxy threw. Its message may show content.
       throw error instanceof UnreadableValueError ? error : this.#refusal('something that cannot be read');
     }
   }
@@ -142,11 +141,11 @@ class PlainCopy {
   }
 
   #copyArray(array: readonly unknown[]): unknown[] {
-    // `Array.prototype` of every realm is itself an array; the prototype of a derived class is not.
+    // `Array.prototype` of every realm is itself an array; the prototype of a subclass is not.
     if (!Array.isArray(prototypeOf(array))) {
       throw this.#refusalOfClass(array);
     }
-    // Before the items are read: an array may have a billion holes.
+    // Check before the items are read: an array may have a billion holes.
     const names = Object.keys(array);
     if (names.length !== array.length || (names.length > 0 && names.at(-1) !== String(names.length - 1))) {
       throw this.#refusal('an array with holes or with named fields');
@@ -172,7 +171,7 @@ class PlainCopy {
     const fields = level === 0 && leaveOut ? this.#chosenFields(object, leaveOut) : object;
     const names = Object.keys(fields);
     if (isForKey) {
-      // An error names the same field for requests that differ in the order of fields only.
+      // So that an error names the same field for any order of fields.
       names.sort();
     }
     const copy: Record<string, unknown> = {};
@@ -233,14 +232,13 @@ class PlainCopy {
   }
 }
 
-/** The types of primitive values that JSON lacks. */
 const primitives = new Map<string, (content: unknown) => unknown>([
   ['undefined', () => undefined],
   ['number', Number],
   ['bigint', (content) => BigInt(content as string)],
 ]);
 
-/** Makes the value again that was copied into this JSON. */
+/** Reads the value of a JSON copy. */
 function revived(json: unknown): unknown {
   if (typeof json !== 'object' || json === null) {
     return json;
@@ -274,7 +272,7 @@ function marked(type: string, content: unknown): Fields {
   return { [mark + type]: content };
 }
 
-/** Sets a field as a literal does: an assignment to `__proto__` sets the prototype. */
+/** Defines a field as a literal does. An assignment to `__proto__` would set the prototype. */
 function putField(object: Record<string, unknown>, name: string, value: unknown): void {
   if (name === '__proto__') {
     Object.defineProperty(object, name, { value, enumerable: true, configurable: true, writable: true });
@@ -294,7 +292,7 @@ function shownStep(step: string | number): string {
   return showableName.test(step) ? `.${step}` : '["…"]';
 }
 
-/** Whether an object is written as `{}`, in any realm, or has no prototype. */
+/** Whether an object is a plain object of any realm, or has no prototype. */
 function isPlainObject(object: object): boolean {
   const prototype = prototypeOf(object);
   return (
@@ -304,7 +302,7 @@ function isPlainObject(object: object): boolean {
   );
 }
 
-/** The name of an object's class; empty if it has none. */
+/** The class name of an object; empty if it has none. */
 function classNameOf(object: object): string {
   const { constructor } = (prototypeOf(object) ?? {}) as { constructor?: { name?: unknown } };
   return typeof constructor?.name === 'string' ? constructor.name : '';

@@ -8,14 +8,14 @@ import { composeContentKey, composeKey, keyOfRequest } from './request-key';
 /** The parts of a key that a config gives. */
 export interface KeySpace {
   /**
-   * Names the call, and keeps its answers apart from the answers of others over the same cache. Two functions with one
+   * Names the call, and separates its answers from those of other calls over the same cache. Two functions with one
    * namespace share their answers.
    *
-   * @defaultValue none: of a call that the optimizer knows, the function itself
+   * @defaultValue none; the optimizer then tells calls apart by function
    */
   readonly namespace?: string | undefined;
   /**
-   * The version of the prompt template, the schema or the model. Answers of another version are never taken.
+   * The version of the prompt template, the schema or the model. Answers of another version are never used.
    *
    * @defaultValue none
    */
@@ -29,15 +29,14 @@ export interface KeyedRequest {
   readonly leftOut: readonly string[] | undefined;
 }
 
-/** Explains why a request has no key. */
 export interface KeylessRequest {
   readonly key?: undefined;
   readonly reason: string;
-  /** The place of the value that cannot be hashed. */
+  /** The path of the value that cannot be part of a key. */
   readonly path?: string;
 }
 
-/** Makes the keys of the requests of one call, or of one cacheLLM. */
+/** Makes the keys of the requests of one call, or of one `cacheLLM`. */
 export class RequestKeys<R> {
   /** The parts of the call, which come before those of a request. */
   readonly #prefix: string;
@@ -45,9 +44,9 @@ export class RequestKeys<R> {
   readonly #identity: CallIdentity<R> | undefined;
 
   /**
-   * @param call the call that the requests are for. One that tells its endpoint and the body that it sends is keyed on
-   * these; another one on its namespace, or without one on the function itself.
-   * @throws TypeError for a `namespace` or `version` that is no text
+   * @param call the call of the requests. If it states its endpoint and body, these are part of the key; else its
+   * namespace is, or without one the function itself.
+   * @throws TypeError if `namespace` or `version` is no string
    */
   constructor(
     { namespace, version }: KeySpace,
@@ -69,7 +68,6 @@ export class RequestKeys<R> {
     this.#prefix = composeContentKey(parts, '');
   }
 
-  /** Makes the key of a request, or explains why it has none. */
   of(request: R, { cacheKey, cacheScope: scope, sample }: CallTraits): KeyedRequest | KeylessRequest {
     if (cacheKey === false) {
       return { reason: 'cacheKey is false' };
@@ -96,7 +94,7 @@ export class RequestKeys<R> {
   }
 }
 
-/** Of a stream call, an object that may be written anew each time, its functions tell it from others. */
+/** The numbers of the functions of a stream call, because its object may be made again for each use. */
 function numbersOf(call: AnyCall): string {
   return typeof call === 'function'
     ? `${numberOf(call)}`
@@ -109,7 +107,7 @@ function bodyOf<R>(request: R, identity: CallIdentity<R>): unknown {
     refusePromise('body', body);
     return body;
   } catch {
-    // What was thrown may show content; the call will throw it again.
+    // The error may show content. The call will throw it again.
     throw new TypeError('its body cannot be made');
   }
 }

@@ -3,30 +3,29 @@ import { isTrait as isTraitByName } from '../core/traits';
 import { plainJson, type CopyOptions } from './plain-json';
 import { sha256 } from './sha256';
 
-/** Tells answers apart in one cache, besides a key. An absent part differs from every value of it. */
+/** The parts of a key besides its content. An absent part differs from every value of it. */
 export interface KeyParts {
-  /** What the user calls the call: several calls may share a cache. */
+  /** The user's name of the call, as several calls may share a cache. */
   readonly namespace?: string;
   /** The endpoint that the call asks, or the number of its function. */
   readonly call?: string;
   /** `stream` for the answers of stream calls, which are kept with their chunks. */
   readonly form?: string;
-  /** The version of the prompts and of the code around the call. */
+  /** The version of the prompts and the code around the call. */
   readonly version?: string;
   /** The owner of the answers: a tenant, or a set of credentials. */
   readonly scope?: string;
-  /** The number of the answer, if several answers to one prompt are wanted. */
+  /** Which of several answers to one prompt. */
   readonly sample?: number;
 }
 
-/** Parts, of which some may be absent. */
 type GivenParts = { readonly [Name in keyof KeyParts]?: KeyParts[Name] | undefined };
 
 const promptFields = ['messages', 'input', 'contents', 'prompt'];
 
 /**
- * The fields of an LLM body that steer its call or tell the provider who asks, each with what its value must be: another
- * value is content of the user's.
+ * The fields of an LLM body that control its call or name the client, each with its valid values. Another value is
+ * content of the user.
  */
 const bodyOptions = new Map<string, (value: unknown) => boolean>([
   ['timeout', isNumber],
@@ -38,23 +37,21 @@ const bodyOptions = new Map<string, (value: unknown) => boolean>([
 
 const flatTypes: ReadonlySet<string> = new Set(['string', 'number', 'boolean', 'undefined']);
 
-/** How the key of a request is made. */
 export interface KeyOptions {
-  /** Whether a field is a trait, on which no answer depends. */
+  /** Whether a field is a trait, so that no answer depends on it. */
   readonly isTrait?: (name: string, value: unknown) => boolean;
-  /** Takes in the names of the fields that the key leaves out. */
+  /** Collects the names of the fields that the key leaves out. */
   readonly leftOut?: string[];
   /** The name of the request in the path of an error. */
   readonly root?: string;
 }
 
 /**
- * Makes the cache key of a request: `v1:` and the SHA-256 of its content, whatever the order of its fields. The key
- * covers the whole request but an `AbortSignal` called `signal`, valid traits, and, in an LLM body, `timeout`,
- * `maxRetries`, `headers`, `user` and `metadata`. So a request for a stream has another key than a request for a whole
- * answer.
+ * Makes the cache key of a request: `v1:` and the SHA-256 of its content, in any order of fields. The key covers the
+ * whole request except an `AbortSignal` called `signal`, valid traits, and, in an LLM body, `timeout`, `maxRetries`,
+ * `headers`, `user` and `metadata`. So a request for a stream has another key than a request for a whole answer.
  *
- * @throws UnreadableValueError for a value that cannot be told apart from others
+ * @throws UnreadableValueError if a value cannot be part of a key
  */
 export function keyOfRequest(request: unknown, options: KeyOptions = {}): string {
   const { isTrait = isTraitByName, leftOut, root = 'request' } = options;
@@ -62,41 +59,39 @@ export function keyOfRequest(request: unknown, options: KeyOptions = {}): string
   return `v1:${sha256(canonicalText(request, root, leaveOut))}`;
 }
 
-/** Makes the key of a prompt with parameters; without parameters, the prompt counts as a request. */
+/** Makes the key of a prompt with parameters. Without parameters, the prompt counts as a request. */
 export function generateKey(prompt: unknown, params?: unknown): string {
   if (params === undefined) {
     return keyOfRequest(prompt);
   }
-  // This text is no JSON, so no request has the same.
+  // This text is no JSON, so it differs from that of every request.
   return `v1:${sha256(`${canonicalText(prompt, 'prompt')} with ${canonicalText(params, 'params')}`)}`;
 }
 
-/** Writes a value as a text that no other value has, whatever the order of its fields. */
+/** Writes a value as a text that is unique to it, in any order of fields. */
 function canonicalText(value: unknown, root: string, leaveOut?: CopyOptions['leaveOut']): string {
   return stringify(plainJson(value, root, { isForKey: true, leaveOut }));
 }
 
-/** The parts in their order in a key. */
 const partNames = ['namespace', 'call', 'form', 'version', 'scope', 'sample'] as const;
 
-/** Each part with its beginning, which is looked for at the end of the part before. */
+/** Each part with its beginning, which follows the previous part. */
 const partBeginnings = partNames.map((name) => [name, new RegExp(`${name}\\((\\d+)\\):`, 'y')] as const);
 
-/** The beginning of a part, of a key that is made from content, and of a key that would look like either. */
+/** The beginning of a part, of a key made from content, and of keys that look like either. */
 const beginsLikeOurs = /^(?:(?:namespace|call|form|version|scope|sample|key)\(|v1:)/;
 const contentBeginning = 'v1:';
 const escapedKey = 'key():';
 
 /**
- * Joins a key of the user's and its parts. No two pairs of parts and key make the same text, and none makes one that is
- * made from content: the length of each part tells its end, as in `namespace(6):titles:sample(1):2:story:7`. A key
- * without parts stays as it is, unless it begins like a part or like a key that is made from content.
+ * Joins a user's key and its parts. No two pairs of parts and key give the same text, and none gives a key made from
+ * content: the length of each part marks its end, as in `namespace(6):titles:sample(1):2:story:7`. A key without parts
+ * stays as it is, unless it begins like a part or a key made from content.
  */
 export function composeKey(parts: GivenParts, key: string): string {
   return textOfParts(parts) + (beginsLikeOurs.test(key) ? escapedKey + key : key);
 }
 
-/** Joins a key that was made from content and its parts. */
 export function composeContentKey(parts: GivenParts, key: string): string {
   return textOfParts(parts) + key;
 }
@@ -117,7 +112,7 @@ function partText(name: keyof KeyParts, part: string | number | undefined): stri
   return `${name}(${text.length}):${text}:`;
 }
 
-/** Takes a composed key apart again; any other text is a key without parts. */
+/** Splits a composed key; any other text is a key without parts. */
 export function partsOfKey(composed: string): KeyParts & { readonly key: string } {
   if (!beginsLikeOurs.test(composed)) {
     return { key: composed };
@@ -144,7 +139,7 @@ export function partsOfKey(composed: string): KeyParts & { readonly key: string 
   return made === composed ? { ...parts, key } : { key: composed };
 }
 
-/** Sets the fields of a request to undefined on which its answer does not depend. */
+/** Sets the fields of a request that no answer depends on to undefined. */
 function leaveOutOptions(
   fields: Record<string, unknown>,
   isTrait: (name: string, value: unknown) => boolean,
@@ -168,13 +163,13 @@ function isBodyOfLLM(fields: Record<string, unknown>): boolean {
   );
 }
 
-/** Not by its class, as there are other realms and substitutes of it. */
+/** Not by class, because other realms and polyfills have their own. */
 function isSignal(value: unknown): boolean {
   const { aborted, addEventListener } = (value ?? {}) as Partial<AbortSignal>;
   return typeof aborted === 'boolean' && isFunction(addEventListener);
 }
 
-/** Whether a value is a record of texts, numbers and the like, as headers and metadata are. */
+/** Whether a value is a record of primitives, as headers and metadata are. */
 function isFlat(value: unknown): boolean {
   return (
     typeof value === 'object' &&

@@ -21,8 +21,8 @@ import type { TimeToLiveSettings } from './time-to-live';
 /** The config of an {@link LLMResultCache}; all times are milliseconds. */
 export interface ResultCacheConfig {
   /**
-   * Milliseconds an answer stays fresh, or a function that returns them for each answer; 0 does not keep it. The
-   * `cacheTtl` of a request comes first. `Infinity` is allowed.
+   * Milliseconds for which an answer stays fresh, or a function that returns them for each answer; 0 does not keep it.
+   * The `cacheTtl` of a request comes first. `Infinity` is allowed.
    *
    * ```
    * defaultTtl: 5
@@ -38,8 +38,7 @@ export interface ResultCacheConfig {
    */
   readonly defaultTtl?: number | Lenient<[value: unknown, request: unknown], number> | undefined;
   /**
-   * The share of every TTL, 0 to 1, that chance may take off it, so that answers stored together do not expire
-   * together.
+   * The largest random cut of each TTL, as a share from 0 to 1, so that answers stored together do not expire together.
    *
    * ```
    * defaultTtl: 10, ttlJitter: 0.5
@@ -56,10 +55,10 @@ export interface ResultCacheConfig {
    */
   readonly random?: (() => number) | undefined;
   /**
-   * Milliseconds after its TTL in which an answer is still given at once (source `stale`), while one call with LOW
-   * priority renews it. That call belongs to the cache: it goes on when the subscriber of the stale answer leaves, and
-   * ends with `delete`, `clear` or `close()`. If it brings no answer to keep, it is not repeated for a second; if it
-   * fails and `errorTtl` is set, not for that time.
+   * Milliseconds after the TTL in which an answer is still given at once (source `stale`), while one call with LOW
+   * priority renews it. That call goes on when the subscriber of the stale answer leaves, and ends with `delete`,
+   * `clear` or `close()`. If it brings no answer to keep, it is not repeated for a second; a failed one not for
+   * `errorTtl`, if that is set.
    *
    * ```
    * defaultTtl: 4, staleWhileRevalidate: 6, a call takes 2
@@ -72,8 +71,8 @@ export interface ResultCacheConfig {
    */
   readonly staleWhileRevalidate?: number | undefined;
   /**
-   * Milliseconds after its TTL in which an answer stands in (source `stale`) for a call that failed, was refused or
-   * came too late.
+   * Milliseconds after the TTL in which an answer replaces (source `stale`) a call that failed, was refused or came too
+   * late.
    *
    * ```
    * defaultTtl: 4, staleIfError: 20, a call takes 2
@@ -86,8 +85,8 @@ export interface ResultCacheConfig {
    */
   readonly staleIfError?: number | undefined;
   /**
-   * Milliseconds a failure of a call is kept and given to equal requests. A refusal or an overload of the provider is
-   * not kept, nor a failure in place of an answer that may stand in for it.
+   * Milliseconds for which the failure of a call is kept and given to equal requests. Refusals and overload are not
+   * kept, nor failures that a stale answer replaces.
    *
    * ```
    * errorTtl: 5
@@ -100,25 +99,25 @@ export interface ResultCacheConfig {
    */
   readonly errorTtl?: number | undefined;
   /**
-   * Answers that memory keeps at most; the least recently used leave first.
+   * The most answers in memory; the least recently used leave first.
    *
    * @defaultValue 1000
    */
   readonly maxSize?: number | undefined;
   /**
-   * Bytes of keys and answers that memory keeps at most; the least recently used answers leave first.
+   * The most bytes of keys and answers in memory; the least recently used leave first.
    *
    * @defaultValue `Infinity`: bytes are not counted
    */
   readonly maxBytes?: number | undefined;
   /**
-   * Measures an answer in bytes; asked only with `maxBytes`.
+   * Measures an answer in bytes; used only with `maxBytes`.
    *
    * @defaultValue an estimate by its texts, buffers, fields and elements
    */
   readonly sizeOf?: Lenient<[value: unknown], number> | undefined;
   /**
-   * Milliseconds between sweeps of expired answers, in the background.
+   * Milliseconds between background sweeps of expired answers.
    *
    * @defaultValue 60,000
    */
@@ -130,14 +129,13 @@ export interface ResultCacheConfig {
    */
   readonly shouldCache?: Lenient<[value: unknown, request: unknown], boolean> | undefined;
   /**
-   * Copies an answer on the way in and out.
+   * Copies an answer on its way in and out.
    *
    * @defaultValue plain answers are frozen, others shared as they are
    */
   readonly clone?: (<V>(value: V) => V) | undefined;
   /**
-   * Whether a call that has begun goes on, and its answer is kept, when the last request that waits for it leaves. If
-   * not, it is aborted.
+   * Whether a started call goes on, and its answer is kept, when its last waiter leaves. If not, it is aborted.
    *
    * ```
    * requests  a--!            (! leaves)
@@ -149,8 +147,8 @@ export interface ResultCacheConfig {
    */
   readonly keepAlive?: boolean | undefined;
   /**
-   * Milliseconds a call may take, retries included, from its first start. Then all requests that share it fail with
-   * `CallTimeoutError`, and the next request makes another call.
+   * Milliseconds that a shared call may take from its first start, retries included. Then all requests that share it
+   * fail with `CallTimeoutError`, and the next request makes another call.
    *
    * @defaultValue `Infinity`
    */
@@ -162,47 +160,46 @@ export interface ResultCacheConfig {
    */
   readonly store?: CacheStore | undefined;
   /**
-   * Milliseconds a look-up in the store may take; a slower store is bypassed, with an event, until it answers again.
-   * Writes run in the background and may take 10 seconds, or this if it is more.
+   * Milliseconds that a look-up in the store may take. A slower store is bypassed, with an event, until it answers
+   * again. Writes run in the background and may take 10 seconds, or this time if it is longer.
    *
    * @defaultValue 100
    */
   readonly storeDeadline?: number | undefined;
-  /** Hears which entries leave, and why, and how the store does. */
+  /** Receives an event when an entry leaves and when the store is bypassed or restored. @defaultValue none */
   readonly events?: CallEventListener | undefined;
   /**
-   * The scheduler that gives the time.
+   * The scheduler whose time is used.
    *
    * @defaultValue `asyncScheduler`
    */
   readonly scheduler?: SchedulerLike | undefined;
 }
 
-/** What is kept with an answer. */
+/** Details of an answer that is set. */
 export interface StoreOptions {
   /**
-   * Milliseconds the answer stays fresh.
+   * Milliseconds for which the answer stays fresh.
    *
    * @defaultValue the `defaultTtl` of the cache
    */
   readonly ttl?: number | undefined;
-  /** The tokens that the call used: each hit saves them. */
+  /** The tokens that the call used. Each hit saves them. @defaultValue none */
   readonly usage?: TokenUsage | undefined;
   /**
-   * Milliseconds the call took: each hit saves them.
+   * Milliseconds that the call took. Each hit saves them.
    *
    * @defaultValue 0
    */
   readonly latency?: number | undefined;
   /**
-   * `cache.invalidate({ tag })` forgets the answer by these.
+   * The tags by which the answer can be invalidated: `cache.invalidate({ tag })`.
    *
    * @defaultValue none
    */
   readonly tags?: readonly string[] | undefined;
 }
 
-/** The checked settings of a cache; times are milliseconds. */
 export interface CacheEngineSettings extends TimeToLiveSettings {
   readonly clock: Clock;
   readonly staleWhileRevalidate: number;
@@ -221,11 +218,6 @@ export interface CacheEngineSettings extends TimeToLiveSettings {
   readonly events: CallEventListener | undefined;
 }
 
-/**
- * Checks the config of a cache.
- *
- * @throws TypeError or RangeError that names the wrong field
- */
 export function cacheSettings(config: ResultCacheConfig | undefined): CacheEngineSettings {
   const settings: ResultCacheConfig = configObject('LLMResultCache', config);
   const { defaultTtl, maxBytes } = settings;
@@ -254,7 +246,6 @@ export function cacheSettings(config: ResultCacheConfig | undefined): CacheEngin
   };
 }
 
-/** Milliseconds above 0; `Infinity` is allowed. */
 export function timeSetting(field: string, value: number | undefined, fallback: number): number {
   return numberSetting(field, value, fallback, { above: true, infinite: true });
 }

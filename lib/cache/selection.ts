@@ -2,12 +2,12 @@ import { functionSetting, textSetting, verdictOf } from '../core/settings';
 import type { CacheEntry } from './cache-entry';
 import { partsOfKey } from './request-key';
 
-/** An answer that may be invalidated, as a predicate sees it. */
+/** An answer as a predicate of `invalidate` sees it. */
 export interface CachedAnswer {
   /** The `cacheKey` of the request, or the key made from its content. */
   readonly key: string;
   readonly namespace?: string;
-  /** `endpoint:` and the endpoint that the call asks, or `function:` and the number of its function in this process. */
+  /** `endpoint:` and the endpoint of the call, or `function:` and the number of its function in this process. */
   readonly call?: string;
   readonly version?: string;
   /** The `cacheScope` of the request. */
@@ -16,35 +16,29 @@ export interface CachedAnswer {
   readonly tags: readonly string[];
   /** The answer; undefined while its call runs, and for a kept failure. */
   readonly value: unknown;
-  /** The moment when it was stored, in milliseconds on the clock of the cache; undefined while its call runs. */
+  /** When it was stored, in milliseconds on the clock of the cache; undefined while its call runs. */
   readonly storedAt: number | undefined;
 }
 
-/** Selects answers to invalidate: all given fields must apply to an answer. */
+/** Selects answers to invalidate. An answer must match all given fields. */
 export interface CacheSelection {
-  /** Selects answers that have this tag. */
+  /** The answers with this tag. */
   readonly tag?: string | undefined;
-  /** Selects answers whose key begins so; the namespace and the other parts do not count. */
+  /** The answers whose `cacheKey`, or key made from content, begins so. */
   readonly prefix?: string | undefined;
-  /** Selects answers of this namespace. */
+  /** The answers of this namespace. */
   readonly namespace?: string | undefined;
-  /** Selects answers for which it returns true. It also judges the answers of calls that run now, when they end. */
+  /** The answers for which it returns true. It also judges the answers of running calls when they end. */
   readonly predicate?: ((answer: CachedAnswer) => boolean) | undefined;
 }
 
-/** A checked selection, as a rule for entries and for running calls. */
 export interface SelectionRule {
-  /** Whether all fields but the predicate apply to a key. */
+  /** Whether a key matches all fields but the predicate. */
   covers(key: string, tags: readonly string[]): boolean;
-  /** Whether all fields apply; `entry` is undefined while the call runs. */
+  /** Whether an answer matches all fields; `entry` is undefined while the call runs. */
   appliesTo(key: string, tags: readonly string[], entry: CacheEntry | undefined): boolean;
 }
 
-/**
- * Checks a selection.
- *
- * @throws TypeError for a selection that is empty or has a wrong field
- */
 export function ruleOf(selection: CacheSelection): SelectionRule {
   if (typeof selection !== 'object' || selection === (null as unknown)) {
     throw new TypeError('invalidate takes an object with tag, prefix, namespace or predicate.');

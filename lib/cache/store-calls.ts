@@ -2,10 +2,10 @@ import type { Cancel, Clock } from '../core/clock';
 import type { CacheStore } from './cache-store';
 import type { StoreHealth, StoreOperation } from './store-health';
 
-/** The two things that a store may be able to do, each without the other. */
+/** The two abilities of a store; it may have one without the other. */
 export type OperationKind = 'look-ups' | 'changes';
 
-/** The milliseconds that operations may take; may be `Infinity`. */
+/** Milliseconds that operations may take; may be `Infinity`. */
 export interface StoreDeadlines {
   /** For look-ups, which requests wait for. */
   readonly read: number;
@@ -15,25 +15,23 @@ export interface StoreDeadlines {
 
 /** How a store is used. */
 export interface StoreStatistics {
-  /** Look-ups; not those made while the store was bypassed. */
+  /** Look-ups, without those that bypassed the store. */
   readonly reads: number;
-  /** Look-ups that were answered. */
+  /** Look-ups that found an answer. */
   readonly found: number;
-  /** Answers that the store has taken. */
+  /** Answers that the store accepted. */
   readonly writes: number;
   readonly failures: number;
   /** Operations that took longer than the deadline. */
   readonly timeouts: number;
-  /** Answers that were not written because they could not be brought back exactly, or are too long for the store. */
+  /** Answers that were not written because they could not be restored exactly or are too long for the store. */
   readonly unstorable: number;
-  /** Whether look-ups go past the store now. */
+  /** Whether look-ups bypass the store now. */
   readonly isBypassed: boolean;
 }
 
-/** What is counted of a store. */
 export type StoreCounts = Record<Exclude<keyof StoreStatistics, 'isBypassed'>, number>;
 
-/** What the calls of a store are made from. */
 export interface StoreCallsSettings {
   readonly store: CacheStore;
   readonly clock: Clock;
@@ -42,32 +40,32 @@ export interface StoreCallsSettings {
   readonly health: Readonly<Record<OperationKind, StoreHealth>>;
 }
 
-/** Hears once whether the store did without doubt what it was asked for. */
+/** Called once. `isDone` says whether the store did the operation without doubt. */
 export type Settled = (isDone: boolean, answer: unknown, error?: unknown) => void;
 
 interface StoreCall {
   readonly operation: StoreOperation;
   readonly settled: Settled;
-  /** Errors that the store had emitted when the call began. */
+  /** The number of errors that the store had emitted when the call began. */
   readonly errorsBefore: number;
   cancelDeadline: Cancel | undefined;
 }
 
 /**
  * Calls the methods of a store, which may answer at once or later, throw, reject, or never answer. A store may also
- * emit its errors and answer as if nothing had happened, as Keyv does: calls that run at that moment count as failed,
- * unless they bring a text.
+ * emit its errors and answer as if nothing had happened, as Keyv does. Then the running calls count as failed, unless
+ * they bring a text.
  */
 export class StoreCalls {
   readonly #settings: StoreCallsSettings;
-  /** The calls that tell how the store is. */
+  /** The calls that show the health of the store. */
   readonly #watched = new Set<StoreCall>();
   readonly #onError = (error: unknown) => {
     this.#emitted++;
     this.#lastError = error;
   };
   #emitted = 0;
-  /** The last emitted error that was counted as a failure. */
+  /** The last emitted error that counted as a failure, by kind. */
   readonly #counted = { 'look-ups': 0, changes: 0 };
   #lastError: unknown;
   #isClosed = false;
@@ -78,9 +76,10 @@ export class StoreCalls {
   }
 
   /**
-   * Asks the store for something. `settled` hears the answer, which may come at once, late or never.
+   * Calls the store. `settled` receives the result, which may come at once, late or never.
    *
-   * @returns stops watching the call: neither its answer nor its deadline tells how the store is
+   * @returns a function that stops watching the call: its result and deadline then do not affect the health of the
+   * store
    */
   run(operation: StoreOperation, ask: () => unknown, settled: Settled): Cancel {
     const call: StoreCall = {
@@ -103,7 +102,7 @@ export class StoreCalls {
       } else {
         this.#answered(call, answer);
         if (clock.now() - startedAt > deadlines.read) {
-          // It blocked the process, whatever it was asked for.
+          // Whatever the operation was, the store blocked the process.
           this.#overdue(operation);
         }
       }
@@ -113,7 +112,7 @@ export class StoreCalls {
     return () => this.#unwatch(call);
   }
 
-  /** Stops watching the look-ups that run, or everything else. */
+  /** Stops watching the running look-ups, or all other operations. */
   giveUp(kind: OperationKind): void {
     for (const call of this.#watched) {
       if (kindOf(call.operation) === kind) {
@@ -122,7 +121,6 @@ export class StoreCalls {
     }
   }
 
-  /** Sets no deadline any more. */
   close(): void {
     this.#isClosed = true;
     this.giveUp('look-ups');
@@ -142,7 +140,7 @@ export class StoreCalls {
     };
     call.cancelDeadline = clock.schedule(patience, () => {
       if (clock.now() > startedAt + patience) {
-        // The process itself was late, so the answer may be there and only wait for its turn.
+        // The process itself was late. The result may be waiting in the event loop.
         call.cancelDeadline = clock.schedule(0, giveUp);
       } else {
         giveUp();
@@ -151,7 +149,7 @@ export class StoreCalls {
   }
 
   #answered(call: StoreCall, answer: unknown): void {
-    // Of a deletion, false says only that there was nothing to delete.
+    // After a deletion, false only means that there was nothing to delete.
     if (answer === false && (call.operation === 'set' || call.operation === 'clear')) {
       this.#failed(call, undefined);
     } else if (call.errorsBefore !== this.#emitted && typeof answer !== 'string') {
@@ -169,12 +167,12 @@ export class StoreCalls {
     const { operation } = call;
     const isWatched = this.#unwatch(call);
     call.settled(false, undefined, error);
-    // The store is well: this text alone is too long for it.
+    // Only this text is too long; the store is well.
     const isRefused = operation === 'set' && error instanceof RangeError;
     if (!isWatched || isRefused) {
       return;
     }
-    // An emitted error is one failure, however many calls ran at that moment.
+    // An emitted error is one failure, however many calls run.
     const kind = kindOf(operation);
     const isCounted = call.errorsBefore !== this.#emitted && this.#counted[kind] === this.#emitted;
     this.#counted[kind] = this.#emitted;

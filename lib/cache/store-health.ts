@@ -1,32 +1,29 @@
 import type { Cancel, Clock } from '../core/clock';
 import type { StoreBypassedEvent } from '../core/events';
 
-/** What a store is asked for. */
 export type StoreOperation = StoreBypassedEvent['operation'];
 
-/** Failures one after the other after which a store is bypassed. */
+/** Consecutive failures after which a store is bypassed. */
 const mostFailures = 3;
 
-/** The milliseconds until the first probe, and between probes at most. */
+/** Milliseconds until the first probe, and the longest time between probes. */
 const firstPause = 1000;
 const longestPause = 60_000;
 
-/** What a {@link StoreHealth} is made from. */
 export interface StoreHealthSettings {
   readonly clock: Clock;
-  /** Asks the store something harmless; the answer comes back as `succeeded`, `failed` or `overdue`. */
+  /** Sends the store a harmless operation. Its result arrives as `succeeded`, `failed` or `overdue`. */
   readonly probe: () => void;
-  /** Tries again what `retryLater` was called for. */
+  /** Repeats the work of `retryLater`. */
   readonly retry: () => void;
   readonly bypassed: (operation: StoreOperation, reason: 'deadline' | 'failed', error?: unknown) => void;
   readonly restored: () => void;
 }
 
 /**
- * A circuit breaker for one ability of a store, to be read or to be changed: an operation over its deadline, or three
- * failures in a row, open it. Then the store is probed in the background, after 1 s and after pauses that double up to
- * 60 s, until it answers. On a clock without background timers the probe is sent when somebody calls `check` after
- * its time.
+ * A circuit breaker for reading or for changing a store. An operation over its deadline, or three failures in a row,
+ * open it. Then the store is probed in the background, after 1 s and then after pauses that double up to 60 s, until it
+ * answers. On a clock without background timers, `check` sends the probe when it is due.
  */
 export class StoreHealth {
   readonly #settings: StoreHealthSettings;
@@ -72,7 +69,7 @@ export class StoreHealth {
     }
   }
 
-  /** Plans another try of something that failed. */
+  /** Schedules another attempt of something that failed. */
   retryLater(): void {
     if (!this.#isBypassed && this.#dueAt === Infinity) {
       this.#wait(this.#retryPause);
@@ -80,12 +77,12 @@ export class StoreHealth {
     }
   }
 
-  /** The try succeeded: the next one that is planned comes soon again. */
+  /** The attempt succeeded, so the next scheduled one comes soon again. */
   retried(): void {
     this.#retryPause = firstPause;
   }
 
-  /** Sends the probe or the next try if it is due, though not within the work of the caller. */
+  /** Sends the probe or the next attempt if it is due, but not within the caller's work. */
   check(): void {
     if (this.#settings.clock.now() >= this.#dueAt) {
       this.#cancelTimer?.();
@@ -104,7 +101,7 @@ export class StoreHealth {
     if (this.#isClosed) {
       return;
     }
-    // A store that fails again soon after it came back is left alone for longer.
+    // A store that fails again soon after it recovered gets a longer pause.
     const isSoon = this.#settings.clock.now() - this.#restoredAt < longestPause;
     this.#pause = isSoon ? this.#pause : 0;
     this.#isBypassed = true;

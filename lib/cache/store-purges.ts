@@ -6,16 +6,15 @@ import type { StoreCalls } from './store-calls';
 import type { StoreHealth } from './store-health';
 import type { StoreWrites } from './store-writes';
 
-/** Says whether an invalidation applies to an entry; must not throw. */
+/** Whether an invalidation applies to an entry. Must not throw. */
 export type StoreFilter = (entry: CacheEntry, key: string) => boolean;
 
-/** Invalidations that are remembered; a further one clears the store. */
+/** The most remembered invalidations. A further one clears the store. */
 const mostFilters = 1000;
 
-/** Entries that are looked at before other work of the process gets its turn. */
+/** Entries per slice, after which other work of the process gets its turn. */
 const slice = 200;
 
-/** How the purges of a store fit into the rest. */
 export interface StorePurgesSettings {
   readonly store: CacheStore;
   readonly clock: Clock;
@@ -24,7 +23,7 @@ export interface StorePurgesSettings {
   readonly health: StoreHealth;
 }
 
-/** One walk through all entries of the store. */
+/** One pass over all entries of the store. */
 interface Walk {
   readonly filters: ReadonlySet<StoreFilter>;
   iterator: AsyncIterator<unknown> | Iterator<unknown> | undefined;
@@ -35,12 +34,12 @@ interface Walk {
   cancelTimer: Cancel | undefined;
 }
 
-/** Clears and invalidations of a store, each owed until it was carried out. */
+/** Clears and invalidations of a store. Each is kept until it was carried out. */
 export class StorePurges {
   readonly #settings: StorePurgesSettings;
-  /** The invalidations that are owed: what they apply to is not served. */
+  /** The pending invalidations. Entries that they apply to are not served. */
   readonly filters = new Set<StoreFilter>();
-  /** What was stored until then is not served, in milliseconds on the clock of the cache. */
+  /** Entries stored until then are not served, in milliseconds on the clock of the cache. */
   #distrustedUntil = -Infinity;
   #owesClear = false;
   #clear: object | undefined;
@@ -51,27 +50,27 @@ export class StorePurges {
     this.#settings = settings;
   }
 
-  /** Whether a clear is owed: until it is done nothing is written to the store. */
+  /** Whether a clear is pending. Until it is done, nothing is written to the store. */
   get isClearing(): boolean {
     return this.#owesClear || this.#clear !== undefined;
   }
 
-  /** Whether the store can list its entries, so that it need not be cleared for an invalidation. */
+  /** Whether the store can list its entries, so that an invalidation need not clear it. */
   get canWalk(): boolean {
     return typeof this.#settings.store.iterator === 'function' && this.filters.size < mostFilters;
   }
 
-  /** Whether an entry was stored since the last time that everything was forgotten. */
+  /** Whether an entry was stored after the last full clear. */
   trusts(entry: CacheEntry): boolean {
     return entry.storedAt > this.#distrustedUntil;
   }
 
-  /** Does not serve any more what was stored until now. */
+  /** Stops serving everything that was stored until now. */
   distrust(): void {
     this.#distrustedUntil = this.#settings.clock.date();
   }
 
-  /** Forgets everything: by `clear`, else entry by entry, else only for as long as the process lives. */
+  /** Clears the store by `clear`, or else entry by entry, or else only while the process lives. */
   clear(): void {
     const { store, writes } = this.#settings;
     this.#stopWalk();
@@ -87,14 +86,14 @@ export class StorePurges {
     writes.drain();
   }
 
-  /** Deletes what a filter applies to, if the store can list its entries. */
+  /** Deletes the entries that a filter applies to, if the store can list its entries. */
   invalidate(filter: StoreFilter): void {
     this.filters.add(filter);
     this.#settings.writes.voidMatching(filter);
     this.proceed();
   }
 
-  /** Carries out what is owed, as far as it does not run already. */
+  /** Starts pending work that does not run yet. */
   proceed(): void {
     if (this.#settings.health.isBypassed || this.#isClosed || this.#clear !== undefined) {
       return;
@@ -106,21 +105,20 @@ export class StorePurges {
     }
   }
 
-  /** There is room for more deletions. */
+  /** Continues when there is room for more deletions. */
   resume(): void {
     if (this.#walk) {
       this.#step(this.#walk);
     }
   }
 
-  /** The store cannot be changed for a while: what runs is begun anew later. */
+  /** The store cannot be changed for a while. Running work starts again later. */
   interrupt(): void {
     this.#owesClear ||= this.#clear !== undefined;
     this.#clear = undefined;
     this.#stopWalk();
   }
 
-  /** Begins nothing any more. */
   close(): void {
     this.#isClosed = true;
     this.interrupt();
@@ -170,7 +168,7 @@ export class StorePurges {
     );
   }
 
-  /** Takes entries as long as they come at once and their deletions do not pile up. */
+  /** Reads entries while they come at once and deletions do not pile up. */
   #step(walk: Walk): void {
     if (walk.isStepping) {
       return;
@@ -229,7 +227,7 @@ export class StorePurges {
     const stored = Array.isArray(item) ? decodeEntry(item[1]) : undefined;
     if (stored && appliesTo(filters, stored.entry, stored.key)) {
       const storeKey = storeKeyOf(stored.key);
-      // What is on its way for the key replaces the entry.
+      // A pending write for the key replaces the entry anyway.
       if (!writes.has(storeKey)) {
         writes.delete(storeKey, true);
       }
@@ -251,7 +249,7 @@ export class StorePurges {
         (end as PromiseLike<unknown>).then(ignore, ignore);
       }
     } catch {
-      // The walk is over in any case.
+      // The pass has ended anyway.
     }
   }
 }
@@ -274,5 +272,5 @@ function iteratorOf(store: CacheStore): AsyncIterator<unknown> | Iterator<unknow
 }
 
 function ignore(): void {
-  // The store is asked for nothing more.
+  // The store is not asked again.
 }

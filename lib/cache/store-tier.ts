@@ -10,41 +10,39 @@ import { StoreWrites } from './store-writes';
 
 export type { StoreStatistics };
 
-/** What a {@link StoreTier} is made from. */
 export interface StoreTierSettings {
   readonly store: CacheStore;
   readonly clock: Clock;
-  /** Milliseconds a look-up may take; may be `Infinity`. */
+  /** Milliseconds that a look-up may take; may be `Infinity`. */
   readonly deadline: number;
-  /** Milliseconds any other operation may take. */
+  /** Milliseconds that any other operation may take. */
   readonly writeDeadline: number;
-  /** Must not throw. */
   readonly notify: (event: StoreBypassedEvent | StoreRestoredEvent) => void;
 }
 
-/** A look-up that the store has not answered yet. */
+/** A look-up without a result yet. */
 interface StoreRead {
   readonly key: string;
   readonly done: (entry: CacheEntry | undefined) => void;
-  /** The purges since it began, and those that were owed then: what they apply to is not served. */
+  /** The purges since it began, and those pending then. Entries that they apply to are not served. */
   readonly filters: StoreFilter[];
 }
 
 /** Read and deleted by probes. */
 const probeKey = 'rxllm:probe';
 
-/** Longer times to live stand for none: added to the time of day they would be no exact milliseconds any more. */
+/** A longer time to live counts as none: added to the date, it would not be an exact number of milliseconds. */
 const longestTtl = 2 ** 52;
 
 const nothingToCancel: Cancel = () => undefined;
 
 /**
  * The answers of a cache in a store that may be slow, fail or hang, and that other processes may use. It may lose an
- * answer, and never gives one that was overwritten, deleted, cleared or invalidated here before it was asked for.
+ * answer, but never serves one that was overwritten, deleted, cleared or invalidated here before the look-up.
  *
- * Look-ups and changes are bypassed apart from each other, so a store that can only be read is read. While changes are
- * bypassed, the keys that should change are dirty: they are not read until they were deleted. Of more than 50,000
- * dirty keys none is remembered, and everything that was stored before is not served any more.
+ * Look-ups and changes are bypassed separately, so a read-only store is still read. While changes are bypassed, keys
+ * that should change are dirty: they are not read until they are deleted. If there are more than 50,000 dirty keys,
+ * they are all dropped, and nothing stored before is served.
  */
 export class StoreTier {
   readonly #settings: StoreTierSettings;
@@ -54,7 +52,7 @@ export class StoreTier {
   readonly #writes: StoreWrites;
   readonly #purges: StorePurges;
   readonly #counts: StoreCounts = { reads: 0, found: 0, writes: 0, failures: 0, timeouts: 0, unstorable: 0 };
-  /** The look-ups that run, by the key of the store. */
+  /** The running look-ups, by store key. */
   readonly #reads = new Map<string, Set<StoreRead>>();
   #isClosed = false;
 
@@ -112,23 +110,22 @@ export class StoreTier {
     this.#purges = new StorePurges({ store, clock, calls, writes, health: changes });
   }
 
-  /** Whether look-ups go past the store now. To ask this sends the probes that are due. */
+  /** Whether look-ups bypass the store now. Also sends the probes that are due. */
   get isBypassed(): boolean {
     this.#changes.check();
     this.#lookUps.check();
     return this.#lookUps.isBypassed;
   }
 
-  /** How the store is used. */
   get statistics(): StoreStatistics {
     return { ...this.#counts, isBypassed: this.#lookUps.isBypassed };
   }
 
   /**
-   * Looks an answer up. `done` is called once, within the deadline and maybe at once, with undefined if there is no
-   * answer that may be served.
+   * Looks up an answer. `done` is called once, within the deadline and perhaps at once, with undefined if there is no
+   * answer to serve.
    *
-   * @returns takes the look-up back: `done` will not be called
+   * @returns cancels the look-up: `done` will not be called
    */
   read(key: string, done: (entry: CacheEntry | undefined) => void): Cancel {
     if (this.#isClosed || this.isBypassed) {
@@ -160,7 +157,7 @@ export class StoreTier {
     };
   }
 
-  /** Asks for the right to make an answer that is not there; undefined if nobody else would make it, or can be asked. */
+  /** Asks for the right to make an absent answer; undefined if no other process could make it. */
   lease(key: string, settled: (result: LeaseResult) => void): StoreLease | undefined {
     return this.#isClosed || this.isBypassed
       ? undefined
@@ -168,10 +165,9 @@ export class StoreTier {
   }
 
   /**
-   * Writes an answer in place of the one that is there. An answer that cannot be written exactly, or not now, is not
-   * written, and the one that is there is deleted.
+   * Replaces the answer of a key. If the new one cannot be written exactly, or not now, the old one is deleted.
    *
-   * @param ttl milliseconds until it is of no use; undefined if it does not expire
+   * @param ttl milliseconds until it may no longer be used; undefined if it does not expire
    */
   write(key: string, entry: CacheEntry, ttl: number | undefined): void {
     if (this.#isClosed) {
@@ -200,7 +196,7 @@ export class StoreTier {
     }
   }
 
-  /** Deletes all answers; a store without `clear` and `iterator` keeps them, but they are not served any more. */
+  /** Deletes all answers. A store without `clear` and `iterator` keeps them, but they are not served any more. */
   clear(): void {
     if (!this.#isClosed) {
       this.#changes.check();
@@ -209,7 +205,7 @@ export class StoreTier {
     }
   }
 
-  /** Deletes the answers that match, or all if the store has no `iterator`. An answer that cannot be judged matches. */
+  /** Deletes the matching answers, or all if the store has no `iterator`. An unreadable answer matches. */
   invalidate(matches: (entry: CacheEntry, key: string) => boolean): void {
     if (this.#isClosed) {
       return;
@@ -231,8 +227,8 @@ export class StoreTier {
   }
 
   /**
-   * Sends everything that waits, answers open look-ups with undefined, and ends: no timer is left, and later answers
-   * of the store have no effect.
+   * Sends all waiting changes, ends open look-ups with undefined, and stops all timers. Later results of the store have
+   * no effect.
    */
   close(): void {
     if (!this.#isClosed) {
@@ -280,7 +276,7 @@ export class StoreTier {
     }
   }
 
-  /** Returns whether the look-up still ran. */
+  /** Returns whether the look-up was still running. */
   #removeRead(storeKey: string, read: StoreRead): boolean {
     const reads = this.#reads.get(storeKey);
     const wasThere = reads?.delete(read) ?? false;
@@ -299,7 +295,7 @@ export class StoreTier {
   #answerAll(): void {
     for (const [storeKey, reads] of [...this.#reads]) {
       for (const read of [...reads]) {
-        // The listener of one look-up may take others back.
+        // The listener of one look-up may cancel others.
         if (this.#removeRead(storeKey, read)) {
           read.done(undefined);
         }
@@ -313,13 +309,12 @@ export class StoreTier {
     this.#settings.notify({ type: 'store-bypassed', at, operation, reason, ...cause });
   }
 
-  /** Carries out what is owed. */
   #catchUp(): void {
     this.#purges.proceed();
     this.#writes.retry();
   }
 
-  /** Too many keys are dirty to be remembered, so nothing that was stored before is trusted any more. */
+  /** Too many keys are dirty, so nothing stored before is trusted. */
   #overflowed(hadPurge: boolean): void {
     outdate(this.#allReads());
     this.#purges.distrust();
@@ -329,7 +324,7 @@ export class StoreTier {
   }
 }
 
-/** Keeps the answers to these look-ups from being served, as far as a purge applies to them. */
+/** Keeps the results of these look-ups from being served if a purge applies to them. */
 function outdate(reads: Iterable<StoreRead>, applies: StoreFilter = () => true): void {
   for (const { filters } of reads) {
     filters.push(applies);
@@ -337,5 +332,5 @@ function outdate(reads: Iterable<StoreRead>, applies: StoreFilter = () => true):
 }
 
 function ignore(): void {
-  // The health of the store hears the answer.
+  // The health of the store receives the result.
 }

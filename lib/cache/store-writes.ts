@@ -3,57 +3,58 @@ import type { CacheStore } from './cache-store';
 import type { StoreCalls, StoreCounts } from './store-calls';
 import type { StoreHealth } from './store-health';
 
-/** An entry on its way to the store. */
 export interface StoreWrite {
   readonly key: string;
   readonly entry: CacheEntry;
   readonly text: string;
-  /** Milliseconds; undefined for an entry that does not expire. */
+  /** Milliseconds; undefined if it does not expire. */
   readonly ttl: number | undefined;
 }
 
 type Step = StoreWrite | 'delete';
 
-/** A key under which the store may hold an older answer than it should. */
+/** A key under which the store may hold an outdated answer. */
 interface DirtyKey {
   readonly storeKey: string;
-  /** What the store was asked for; `late` stands for a write that missed its deadline and may land at any time. */
+  /** The operation that runs; `late` is a write that missed its deadline and may still land. */
   sent: Step | 'late' | undefined;
-  /** What the store will be asked for next. */
+  /** The next operation. */
   next: Step | undefined;
   /** Whether a user asked for the deletion, and not only a newer answer that could not be written. */
   isPurge: boolean;
-  /** Counts the calls, so that an answer to an earlier one is ignored. */
+  /** Counts the calls, so that the result of an earlier call is ignored. */
   attempt: number;
 }
 
-/** Writes and deletions that run at a time. */
+/** The most operations at a time. */
 const mostSent = 32;
 
-/** Keys that wait for their turn; a further write becomes a deletion, which holds no text. */
+/** Waiting keys after which a further write becomes a deletion, which holds no text. */
 const mostWaiting = 1000;
 
-/** Dirty keys that are remembered. */
+/** The most dirty keys that are remembered. */
 const mostKeys = 50_000;
 
-/** How the writes of a store fit into the rest. */
 export interface StoreWritesSettings {
   readonly store: CacheStore;
   readonly calls: StoreCalls;
   readonly counts: StoreCounts;
   readonly health: StoreHealth;
   readonly isClearing: () => boolean;
-  /** Nothing waits any more. */
+  /** Called when nothing waits any more. */
   readonly idle: () => void;
-  /** There were too many dirty keys to remember, so all were forgotten. */
+  /** Called when there were too many dirty keys and all were dropped. */
   readonly overflowed: (hadPurge: boolean) => void;
 }
 
-/** Writes and deletions, one after the other for each key. A key is dirty until the store has carried out the last. */
+/**
+ * Writes and deletions, one after another for each key. A key is dirty until the store has carried out its last
+ * operation.
+ */
 export class StoreWrites {
   readonly #settings: StoreWritesSettings;
   readonly #keys = new Map<string, DirtyKey>();
-  /** The keys whose next step may be sent, in order. */
+  /** The keys whose next operation may be sent, in order. */
   readonly #waiting = new Set<DirtyKey>();
   readonly #running = new Set<DirtyKey>();
   #isDraining = false;
@@ -68,12 +69,12 @@ export class StoreWrites {
     return this.#waiting.size >= mostSent;
   }
 
-  /** Whether a key is dirty: the store must not be asked for it. */
+  /** Whether a key is dirty, so that it must not be read. */
   has(storeKey: string): boolean {
     return this.#keys.has(storeKey);
   }
 
-  /** The answer that is on its way to the store, unless it was deleted since. */
+  /** The answer that is being written, unless it was deleted since. */
   newest(storeKey: string): StoreWrite | undefined {
     return newestOf(this.#keys.get(storeKey));
   }
@@ -83,12 +84,11 @@ export class StoreWrites {
     this.#add(storeKey, isRoom ? write : 'delete', false);
   }
 
-  /** Deletes a key, now or as soon as the store can be changed. */
   delete(storeKey: string, isPurge: boolean): void {
     this.#add(storeKey, 'delete', isPurge);
   }
 
-  /** Takes back all writes, and deletes those that may land nevertheless. */
+  /** Cancels all writes, and deletes those that may still land. */
   void(): void {
     for (const key of this.#keys.values()) {
       const mayLand = key.sent !== undefined && key.sent !== 'delete';
@@ -97,7 +97,7 @@ export class StoreWrites {
     }
   }
 
-  /** Deletes what is on its way and matches. */
+  /** Deletes pending writes that match. */
   voidMatching(matches: (entry: CacheEntry, key: string) => boolean): void {
     for (const key of this.#keys.values()) {
       const newest = newestOf(key);
@@ -109,13 +109,13 @@ export class StoreWrites {
     this.drain();
   }
 
-  /** The store cannot be changed for a while: what waits to be written is deleted later instead. */
+  /** The store cannot be changed for a while. Waiting writes become later deletions. */
   interrupt(): void {
     for (const key of this.#keys.values()) {
       if (isWrite(key.sent)) {
         key.sent = 'late';
       } else if (key.sent === 'delete') {
-        // A deletion that lands late does no harm, so the next step need not wait for it.
+        // A late deletion does no harm, so the next operation need not wait.
         key.sent = undefined;
         key.next ??= 'delete';
       }
@@ -124,7 +124,7 @@ export class StoreWrites {
     this.#running.clear();
   }
 
-  /** Sends again what failed. */
+  /** Repeats what failed. */
   retry(): void {
     for (const key of this.#keys.values()) {
       this.#plan(key, key.next);
@@ -155,7 +155,6 @@ export class StoreWrites {
     }
   }
 
-  /** Sends everything at once. */
   close(): void {
     this.#isClosed = true;
     this.retry();

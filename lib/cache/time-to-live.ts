@@ -1,18 +1,17 @@
 import { chanceFrom, refusePromise } from '../core/settings';
 
-/** How long answers stay fresh. */
 export interface TimeToLiveSettings {
   /** Milliseconds, or a function that returns them. */
   readonly defaultTtl: number | ((value: unknown, request: unknown) => number);
-  /** The share of a TTL, 0 to 1, that chance may take off it. */
+  /** The largest random cut of a TTL, as a share from 0 to 1. */
   readonly ttlJitter: number;
   readonly random: () => number;
 }
 
 /**
- * The milliseconds that an answer stays fresh.
+ * Computes the milliseconds for which an answer stays fresh.
  *
- * @param given the TTL of the first request that wants it kept, before the default
+ * @param given the TTL of the first request that wants it kept; it comes before the default
  * @param longest the least TTL that a request asks for
  * @throws RangeError if the `defaultTtl` function returns no number
  */
@@ -27,7 +26,7 @@ export function timeToLive(
     given ?? (typeof defaultTtl === 'function' ? defaultTtl(value, request) : defaultTtl);
   refusePromise('defaultTtl', asked);
   if (typeof asked !== 'number' || Number.isNaN(asked)) {
-    throw new RangeError(`defaultTtl must give a number of milliseconds, but gave ${typeof asked}.`);
+    throw new RangeError(`defaultTtl must return a number of milliseconds, but returned ${typeof asked}.`);
   }
   const ttl = Math.min(asked, longest);
   if (ttlJitter === 0 || ttl <= 0 || ttl === Infinity) {

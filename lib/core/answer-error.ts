@@ -3,7 +3,7 @@ import { NoAnswerError } from './errors';
 /** An object whose fields may be anything. */
 export type Fields = Readonly<Record<string, unknown>>;
 
-/** What the bodies of providers hold besides the answer or the error: any other field may be an answer. */
+/** Fields that may stand beside an answer or an error. Any other field may be the answer itself. */
 const fieldsAboutBody: ReadonlySet<string> = new Set([
   'id',
   'object',
@@ -28,19 +28,20 @@ const fieldsAboutBody: ReadonlySet<string> = new Set([
   'createTime',
 ]);
 
-/** Where answers stand: empty, these are no answer. */
+/** Fields that hold the answer. If they are empty, there is no answer. */
 const fieldsOfAnswers: ReadonlySet<string> = new Set(['choices', 'candidates', 'output', 'content']);
 
 /**
- * Finds the error in what a call was answered with as if it had succeeded. The default of `errorInAnswer`: what it
- * returns is what the call has failed with.
+ * Finds the error in an answer that came as a success. This is the default of the option `errorInAnswer`: the call
+ * fails with the error that it returns.
  *
- * It knows only bodies that are plainly errors of an LLM provider and hold no answer: `{ error }` with a status or the
+ * It recognises only bodies that are errors of an LLM provider and hold no answer: `{ error }` with a status or the
  * other fields of OpenAI, Anthropic, Gemini and those compatible with them, `{ object: 'error' }` of Mistral and vLLM,
- * the exceptions of Bedrock, an error within a choice, and a response of OpenAI that failed. Everything else is an answer.
+ * the exceptions of Bedrock, an error within a choice, and a response of OpenAI that failed. Everything else is an
+ * answer.
  *
  * @example
- * // What it does not know is an error too.
+ * // Recognise one more error.
  * mergeWithConcurrency(ask, {
  *   errorInAnswer: (answer) =>
  *     errorInAnswer(answer) ?? (answer === 'busy' ? new NoAnswerError('a text that says busy') : undefined),
@@ -51,19 +52,19 @@ export function errorInAnswer(answer: unknown): NoAnswerError | undefined {
   return error && new NoAnswerError('an error in place of an answer', { error });
 }
 
-/** The error in a body that is plainly an error of an LLM provider; undefined for every other value. */
+/** The error in a body that is an error of an LLM provider; undefined for any other value. */
 export function providerErrorIn(answer: unknown): Fields | undefined {
   try {
-    // Gemini wraps its errors into a list now and then.
+    // Gemini sometimes wraps its errors in a list.
     const body: unknown = Array.isArray(answer) && answer.length === 1 ? answer[0] : answer;
     return isPlainFields(body) ? (errorInChoices(body) ?? errorOf(body)) : undefined;
   } catch {
-    // It throws when it is looked at, so it is no body.
+    // A getter threw, so this is no parsed body.
     return undefined;
   }
 }
 
-/** The error within one of the choices, as OpenRouter reports a provider that failed on the way. */
+/** The error in one of the choices. OpenRouter reports a failed provider so. */
 export function errorInChoices({ choices }: Fields): Fields | undefined {
   if (!Array.isArray(choices)) {
     return undefined;
@@ -73,7 +74,7 @@ export function errorInChoices({ choices }: Fields): Fields | undefined {
     Fields | undefined;
 }
 
-/** Whether a body holds no more than what providers put around an answer, besides fields that are asked for. */
+/** Whether a body holds nothing but the fields that surround an answer, and the fields in `besides`. */
 export function holdsNoAnswer(body: Fields, ...besides: readonly string[]): boolean {
   return Object.entries(body).every(
     ([field, value]) =>
@@ -87,7 +88,7 @@ export function holdsNoAnswer(body: Fields, ...besides: readonly string[]): bool
 
 const html = /^\s*(?:<\?xml[^>]{0,200}>\s*)?(?:<!--[^]{0,500}?-->\s*)?<(?:!doctype\s+html|html)\b/i;
 
-/** Whether a text is a page: what gateways and proxies put in the place of an answer. */
+/** Whether a text is an HTML page, as gateways and proxies send in place of an answer. */
 export function isHtmlPage(text: string): boolean {
   return html.test(text.slice(0, 2000));
 }
@@ -124,7 +125,10 @@ export function isFields(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Whether a value was written as `{}` in any realm: others, as the results of SDKs, may do something when they are read. */
+/**
+ * Whether a value is a plain object of any realm. Reading other objects, such as results of SDKs, may have side
+ * effects.
+ */
 function isPlainFields(value: unknown): value is Fields {
   if (!isFields(value)) {
     return false;

@@ -1,22 +1,22 @@
-/** What a limit counts; `tokens` are those of prompt and answer together. */
+/** What a limit counts. `tokens` are the tokens of prompt and answer together. */
 export type LimitedDimension = 'requests' | 'tokens' | 'input-tokens' | 'output-tokens';
 
-/** What can be told of a budget. */
+/** The state of one budget of a limiter. */
 export interface BudgetState {
   readonly name: string;
   readonly dimension: LimitedDimension;
-  /** Who says so: you (`given`), or the provider (`stated`). */
+  /** Where the limit comes from: your config (`given`) or the provider (`stated`). */
   readonly source: 'given' | 'stated';
-  /** Per window. */
+  /** Requests or tokens per window. */
   readonly limit: number;
-  /** Milliseconds. */
+  /** Length of the window in milliseconds. */
   readonly window: number;
-  /** What may be spent now; negative where more was spent than there was. */
+  /** What may be spent now; negative if more was spent than the limit allows. */
   readonly remaining: number;
-  /** What calls that run have reserved of it and whose usage is not known yet; what they take is not in `remaining`. */
+  /** What running calls have reserved and not yet reported as used. It is already subtracted from `remaining`. */
   readonly inFlight: number;
-  /** When all of it is there again if nothing more is spent, in milliseconds on the limiter's clock. */
+  /** When the whole budget is available again if nothing more is spent, in milliseconds on the limiter's clock. */
   readonly fullAt: number;
-  /** Per minute: what others spend of the same limit, as far as it was noticed. */
+  /** What other clients of the provider spend of the same limit, per minute, as far as it can be told. */
   readonly foreignPerMinute: number;
 }

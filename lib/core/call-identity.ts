@@ -1,5 +1,5 @@
 /**
- * The property by which a call tells what its answers depend on, as those of `rxllm/openai` do.
+ * The property in which a call states what its answers depend on. The calls of `rxllm/openai` have it.
  *
  * @example
  * const ask = Object.assign((question: string) => post(url, bodyOf(question)), {
@@ -8,15 +8,14 @@
  */
 export const callIdentity: unique symbol = Symbol.for('rxllm call identity') as never;
 
-/** What the answers of a call depend on, so that two calls with one identity may share them. */
+/** What the answers of a call depend on. Two calls with equal identities share answers. */
 export interface CallIdentity<R> {
-  /** The endpoint that it asks: the same text in every process that asks the same. */
+  /** The endpoint that the call asks; the same text in every process that uses this endpoint. */
   readonly endpoint: string;
-  /** Makes the body that the call sends for a request. Pure; its error has the request go past the cache. */
+  /** Makes the body that the call sends for a request. Must be pure. If it throws, the request bypasses the cache. */
   readonly body: (request: R) => unknown;
 }
 
-/** What a call, or a stream call, says of itself; undefined for one that says nothing. */
 export function identityOfCall<R>(call: object): CallIdentity<R> | undefined {
   return (call as { readonly [callIdentity]?: CallIdentity<R> })[callIdentity];
 }
@@ -25,8 +24,8 @@ const numbers = new WeakMap<object, number>();
 let lastNumber = 0;
 
 /**
- * The number of a function in this process. Two functions never have the same, whatever their source text: what they
- * close over may differ, and all bound functions have one text.
+ * The number of a function in this process. Functions with the same source text get different numbers, because they may
+ * close over different values, and all bound functions have the same text.
  */
 export function numberOf(call: object): number {
   let number = numbers.get(call);

@@ -1,18 +1,18 @@
-/** What a response's headers may come as: a `Headers` object, or a plain record with names in any case. */
+/** The headers of a response: a `Headers` object, or a plain record with names in any case. */
 export type HeadersLike =
   { get(name: string): string | null } | Readonly<Record<string, string | readonly string[] | undefined>>;
 
 /**
- * What one attempt used up, as the provider counts it. Prompt and answer are given whole; the other fields say how many
- * of these tokens were of a kind that is billed differently.
+ * What one attempt used, as the provider counts it. `inputTokens` and `outputTokens` are totals; the other counts say
+ * how many of these tokens are billed differently.
  */
 export interface TokenUsage {
   /**
-   * All tokens of the prompt, those that came from the provider's prompt cache or went into it among them. Anthropic's
+   * All tokens of the prompt, including those read from or written to the provider's prompt cache. Anthropic's
    * `input_tokens` leaves these two out, so add them.
    */
   readonly inputTokens?: number | undefined;
-  /** All tokens of the answer, those of reasoning among them. Gemini's `candidatesTokenCount` leaves these out. */
+  /** All tokens of the answer, including reasoning. Gemini's `candidatesTokenCount` leaves reasoning out, so add it. */
   readonly outputTokens?: number | undefined;
   /** How many of `inputTokens` were read from the provider's prompt cache. */
   readonly cachedInputTokens?: number | undefined;
@@ -20,34 +20,34 @@ export interface TokenUsage {
   readonly cacheWriteTokens?: number | undefined;
   /** How many of `outputTokens` were reasoning that the answer does not show. */
   readonly reasoningTokens?: number | undefined;
-  /** The model that answered; the price table is looked up by it. */
+  /** The model that answered; its price is looked up by this name. */
   readonly model?: string | undefined;
 }
 
 /** What a call tells rxllm about the provider's answer. */
 export interface ProviderFeedback {
-  /** The response's headers: rate-limit headers among them set the limiter's budgets. */
+  /** The response's headers. Rate-limit headers set the limiter's budgets. */
   readonly headers?: HeadersLike | undefined;
-  /** What the attempt used up so far: settles token budgets and feeds the statistics. */
+  /** What the attempt has used so far. It settles token budgets and feeds the statistics. */
   readonly usage?: TokenUsage | undefined;
 }
 
-/** What a call is given besides its request. */
+/** What a call receives besides its request. */
 export interface CallContext {
   /**
-   * Aborted with `AbortError` when nobody waits for the answer any more, with `TimeoutError` when the attempt
-   * timed out, and never by success. Made when it is first read: destructure it only if you pass it on.
+   * Aborted with `AbortError` when no subscriber or caller waits for the answer any more, and with `TimeoutError` when
+   * the attempt timed out; never aborted after success. Made on first access: destructure it only if you pass it on.
    */
   readonly signal: AbortSignal;
-  /** The number of the request, as in its events; absent if the call is not made by an operator. */
+  /** The number of the request, as in its events; absent if no operator made the call. */
   readonly id?: number;
   /** 1 for the first attempt, 2 for its first retry. */
   readonly attempt: number;
   /**
-   * Passes on headers and usage; may be called more than once while the attempt runs. The usage of an attempt is, field
-   * by field, the largest that it has reported. So report it as the provider does: once, in parts (the prompt at first,
-   * the answer at the end), or again and again as a running total. Never report what came in addition.
-   * `report({})` says nothing but that the provider is alive (a ping, a comment): `chunkTimeout` begins anew.
+   * Passes on headers and usage; may be called more than once while the attempt runs. Of each field of `usage` the
+   * largest reported value counts. So report usage as the provider does: once, in parts (first the prompt, at the end
+   * the answer), or as a running total. Do not report increments. `report({})` restarts `chunkTimeout`: call it when
+   * the provider sends a ping.
    *
    * @example
    * report({ headers: response.headers, usage: { inputTokens: 1000, model: 'gpt-4o-mini' } });
@@ -64,11 +64,11 @@ export type OutcomeSource = 'call' | 'cache' | 'shared' | 'stale';
 
 interface OutcomeTimes<R> {
   readonly request: R;
-  /** Milliseconds the last attempt took; 0 for cache hits and for what never started. */
+  /** Milliseconds that the last attempt took; 0 for cache hits and for requests that never started. */
   readonly latency: number;
   /** Milliseconds between the request's arrival and the start of its last attempt (or its end, if none started). */
   readonly waited: number;
-  /** Calls that were started for this request; 0 for cache hits and for what never started. */
+  /** Calls started for this request; 0 for cache hits and for requests that never started. */
   readonly attempts: number;
 }
 
@@ -79,13 +79,13 @@ export interface SuccessfulOutcome<R, V> extends OutcomeTimes<R> {
   readonly source: OutcomeSource;
 }
 
-/** A request that was not answered, and why. */
+/** A request that failed, and its error. */
 export interface FailedOutcome<R, V = unknown> extends OutcomeTimes<R> {
   readonly ok: false;
   readonly error: unknown;
-  /** What `collect` makes of the chunks that had come before a stream call failed; absent if none had come. */
+  /** The result of `collect` for the chunks that came before a stream call failed; absent if none came. */
   readonly partial?: V;
 }
 
-/** What became of a request; every request yields exactly one. */
+/** The result of a request. Every request yields exactly one. */
 export type CallOutcome<R, V> = SuccessfulOutcome<R, V> | FailedOutcome<R, V>;

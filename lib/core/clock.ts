@@ -1,25 +1,28 @@
-/** Takes back a task that has not run yet; calling it again, or after the task ran, does nothing. */
+/** Cancels a task that has not run yet. Later calls do nothing. */
 export type Cancel = () => void;
 
-/** The time that every engine of rxllm lives by, so that virtual time can drive all of them. */
+/** The clock of every engine, so that virtual time can drive all of them. */
 export interface Clock {
-  /** Milliseconds on a clock that nobody sets, for waits and latencies. It may stand still while the machine sleeps. */
+  /** Milliseconds on a steady clock, for waits and latencies. It may stand still while the machine sleeps. */
   now(): number;
   /**
-   * Milliseconds since 1970 as the machine says, for what other processes and providers mean by a moment. When the
-   * machine's clock is set back, it goes on from where it stood.
+   * Milliseconds since 1970 by the machine's clock, for moments that other processes and providers name. It never goes
+   * back.
    */
   date(): number;
-  /** Whether its time is driven by hand, as in tests: then nothing may wait for a promise. Default false. */
+  /** Whether the time is virtual, as in tests. Then nothing may wait for a promise. @defaultValue false */
   readonly isVirtual?: boolean;
   /**
-   * Runs `task` once, `delay` milliseconds from now. A `background` task never keeps a process alive, and is not
-   * scheduled at all on a clock that was made from a scheduler of the user's.
+   * Runs `task` once, `delay` milliseconds from now. A `background` task never keeps a process alive. It is not
+   * scheduled at all on a clock made from a scheduler that the user gave.
    */
   schedule(delay: number, task: () => void, options?: { readonly background?: boolean }): Cancel;
 }
 
-/** Runs a task once at a time on a clock, and never before it: a timer may ring a little early. */
+/**
+ * Runs a task once at a time on a clock. It checks the clock when the timer fires, because timers may fire a little
+ * early.
+ */
 export function scheduleAt(clock: Clock, time: number, task: () => void): Cancel {
   const schedule = () => clock.schedule(Math.max(0, time - clock.now()), ring);
   const ring = () => {

@@ -1,8 +1,9 @@
 import type { HeadersLike } from './call';
+import { durationText } from './duration-text';
 
-/** The errors rxllm makes itself all have a `code` to switch on and say in their message what to do. */
+/** The base of errors that rxllm makes. Each has a `code` to switch on, and a message that says what to do. */
 export abstract class RxllmError extends Error {
-  /** Stays the same from release to release, as messages need not. */
+  /** Stays the same from release to release; messages may change. */
   abstract readonly code: string;
 }
 
@@ -12,19 +13,19 @@ export class QueueOverflowError extends RxllmError {
   override readonly name = 'QueueOverflowError';
   constructor(readonly maxQueue: number) {
     super(
-      `The queue already held ${maxQueue} waiting requests (maxQueue). Raise maxQueue, raise maxConcurrent or the limits, or send fewer requests.`,
+      `The queue already held ${maxQueue} waiting requests (maxQueue). Raise maxQueue, maxConcurrent or the limits, or send fewer requests.`,
     );
   }
 }
 
 /**
- * The request waited longer than its `maxWait` and was given up before it cost the provider anything more; or it had
- * not started yet when the provider had let nothing through for `retry.maxElapsed`.
+ * The request waited longer than its `maxWait` and did not start; or the provider refused all calls for
+ * `retry.maxElapsed` and the request had not started by then.
  */
 export class DeadlineExceededError extends RxllmError {
   readonly code = 'deadline-exceeded';
   override readonly name = 'DeadlineExceededError';
-  /** @param cause what the last attempt, or that of another request, had failed with, if there was one */
+  /** @param cause the error of the last attempt, or of another request, if there was one */
   constructor(
     readonly waited: number,
     cause?: unknown,
@@ -33,20 +34,20 @@ export class DeadlineExceededError extends RxllmError {
     const milliseconds = Math.round(waited);
     super(
       setting === 'maxWait'
-        ? `The request waited ${milliseconds} ms without its turn coming (maxWait). Raise maxWait or its priority, or send fewer requests.`
+        ? `The request waited ${milliseconds} ms and did not start (maxWait). Raise maxWait or its priority, or send fewer requests.`
         : `The request waited ${milliseconds} ms while the provider refused all calls (retry.maxElapsed). Raise retry.maxElapsed, or ask again later.`,
       cause === undefined ? undefined : { cause },
     );
   }
 }
 
-/** The provider says that it serves nothing for longer than this request may wait: a quota of the day is spent. */
+/** The provider's quota is spent for longer than this request may wait. */
 export class QuotaSpentError extends RxllmError {
   readonly code = 'quota-spent';
   override readonly name = 'QuotaSpentError';
   /**
    * @param until when the provider serves again, in milliseconds on the limiter's clock
-   * @param cause the refusal that said so
+   * @param cause the refusal that stated this time
    */
   constructor(
     readonly until: number,
@@ -56,7 +57,7 @@ export class QuotaSpentError extends RxllmError {
     const date = new Date(until);
     const moment = Number.isNaN(date.getTime()) ? String(until) : date.toISOString();
     super(
-      `The provider serves nothing until ${moment}, for another ${Math.ceil((until - now) / 1000)} s, and this request may not wait so long (maxWait, retry.maxElapsed). Ask again then, raise the quota, or let requests wait longer.`,
+      `The provider serves nothing until ${moment}, for another ${durationText(until - now)}, and this request may not wait so long (maxWait, retry.maxElapsed). Ask again then, raise the quota, or let requests wait longer.`,
       { cause },
     );
   }
@@ -74,8 +75,8 @@ const timeoutMessages = {
 };
 
 /**
- * One attempt took longer than `timeout` (its signal was aborted with `TimeoutError`), or a shared call than
- * `sharedCallTimeout`; or a stream was silent for `firstChunkTimeout` or `chunkTimeout`.
+ * A time limit passed: `timeout` for one attempt (its signal was aborted with `TimeoutError`), `sharedCallTimeout` for
+ * a shared call, `firstChunkTimeout` or `chunkTimeout` for a stream.
  */
 export class CallTimeoutError extends RxllmError {
   readonly code = 'call-timeout';
@@ -88,7 +89,7 @@ export class CallTimeoutError extends RxllmError {
   }
 }
 
-/** The pipeline for misses ended, or failed, without an outcome for this request. */
+/** The pipeline for misses ended or failed without an outcome for this request. */
 export class MissingOutcomeError extends RxllmError {
   readonly code = 'missing-outcome';
   override readonly name = 'MissingOutcomeError';
@@ -104,7 +105,7 @@ export class MissingOutcomeError extends RxllmError {
 export class FleetCallError extends RxllmError {
   readonly code = 'fleet-call';
   override readonly name = 'FleetCallError';
-  /** @param failure what it failed with, as the other process says */
+  /** @param failure the error as the other process described it */
   constructor(readonly failure: string) {
     super(
       `The call that another process made for this request failed: ${failure} Ask again to make it here.`,
@@ -112,10 +113,7 @@ export class FleetCallError extends RxllmError {
   }
 }
 
-/**
- * The optimizer, executor or limiter was closed before the request was answered, or before it was made; or the optimizer
- * drains and takes no more requests.
- */
+/** The optimizer, executor or limiter was closed, or is draining, before the request was answered. */
 export class ClosedError extends RxllmError {
   readonly code = 'closed';
   override readonly name = 'ClosedError';
@@ -125,14 +123,14 @@ export class ClosedError extends RxllmError {
   }
 }
 
-/** The calls have cost as much as `maxSpend` allows: this one was not started, and cost nothing. */
+/** The calls have cost as much as `maxSpend` allows, so this one was not started. */
 export class SpendLimitError extends RxllmError {
   readonly code = 'spend-limit';
   override readonly name = 'SpendLimitError';
   /**
-   * @param spent money that calls have cost so far; calls that were running may have taken it above `limit`
+   * @param spent the cost of all calls so far; calls that were still running may have raised it above `limit`
    * @param limit the `maxSpend` of the optimizer
-   * @param cause what the last attempt had failed with, if there was one
+   * @param cause the error of the last attempt, if there was one
    */
   constructor(
     readonly spent: number,
@@ -146,30 +144,29 @@ export class SpendLimitError extends RxllmError {
   }
 }
 
-/** A code that may be shown: a sentence may hold anything. */
+/** A code that a message may show. A longer text might hold a part of the prompt. */
 const isCode = /^[a-z][\w.#-]{0,59}$/i;
 
 /**
- * What came as a success holds an error, or no answer: a 200 with `{ error }`, without choices, with a page of HTML. It
- * means what the provider's error in it means, as if that had come with its status; without one the call is tried again.
+ * The call succeeded, but its value is an error or no answer: `{ error }` with status 200, an answer without choices, a
+ * page of HTML. It is classified by the provider's error in it; without one it is retried.
  *
- * Its message never shows what came, which may hold a part of the prompt; `error` does.
+ * The message does not show the value, which may hold a part of the prompt. `error` does.
  */
 export class NoAnswerError extends Error {
-  // No RxllmError, as it speaks for the provider: it is classified, and kept by `errorTtl`, as those of providers are.
-  /** Stays the same from release to release. */
+  // Not an RxllmError: it stands for an error of the provider, so it is classified and kept by `errorTtl` like one.
   readonly code = 'no-answer';
   override readonly name = 'NoAnswerError';
-  /** The HTTP status that the provider's error names; undefined without one. */
+  /** The HTTP status in the provider's error; undefined without one. */
   readonly status: number | undefined;
-  /** The provider's code or type of the error, such as `rate_limit_exceeded`; undefined without one. */
+  /** The code or type in the provider's error, such as `rate_limit_exceeded`; undefined without one. */
   readonly providerCode: string | undefined;
   /** The provider's error as it came; undefined without one. */
   readonly error: unknown;
-  /** The headers of the response, as far as they are known. */
+  /** The headers of the response, if they are known. */
   readonly headers: HeadersLike | undefined;
 
-  /** @param what names what came in place of an answer, as in `an empty body` */
+  /** @param what the thing that came in place of an answer, such as `an empty body` */
   constructor(what: string, came: { readonly error?: unknown; readonly headers?: HeadersLike } = {}) {
     const fields: Readonly<Record<string, unknown>> = Object(came.error) as Readonly<Record<string, unknown>>;
     const texts = [fields['code'], fields['type'], fields['status'], fields['__type']];

@@ -2,14 +2,14 @@ import type { CallPriority } from './priority';
 
 /**
  * What may hold a request back:
- * - `slots`: every slot of its pipeline is taken, or as many calls run as refusals taught that the provider takes at once;
+ * - `slots`: every slot of its pipeline is taken, or as many calls run as the provider takes at once;
  * - `pause`: the limiter is paused;
- * - `hold`: nothing is let through at the moment, so everybody waits;
- * - `outage`: most calls failed, and only a probe is let through now and then;
+ * - `hold`: the provider lets nothing through for now, so all requests wait;
+ * - `outage`: most calls failed, so only a probe is sent now and then;
  * - `pace`: the last start is less than the interval times the priority's multiplier ago;
- * - `learned-rate`: refusals taught that the provider takes no more;
- * - `budget`: a known or stated limit is spent;
- * - `fleet`: the processes that share the limits have spent them, or it is the turn of another one.
+ * - `learned-rate`: the limiter learned from refusals that the provider takes no more;
+ * - `budget`: a given or stated limit is spent;
+ * - `fleet`: the processes that share the limits have spent them, or it is another process's turn.
  */
 export type GateName = 'slots' | 'pause' | 'hold' | 'outage' | 'pace' | 'learned-rate' | 'budget' | 'fleet';
 
@@ -17,10 +17,10 @@ export type GateName = 'slots' | 'pause' | 'hold' | 'outage' | 'pace' | 'learned
 export interface NextStart {
   /** The gate that opens last. */
   readonly gate: GateName;
-  /** Whose turn it is; absent where none has a free slot. */
+  /** The priority of the next request; absent if no request has a free slot. */
   readonly priority?: CallPriority;
-  /** When it opens, in milliseconds on the limiter's clock; absent where that hangs on something else than time. */
+  /** When the gate opens, in milliseconds on the limiter's clock; absent if that does not depend on time. */
   readonly opensAt?: number;
-  /** The same in a sentence, with the figures. */
+  /** The same as a sentence with the figures. */
   readonly reason: string;
 }

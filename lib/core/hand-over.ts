@@ -1,25 +1,25 @@
 import type { Ticket } from './ticket';
 
 /**
- * How a ticket gets from one operator to the next although only the request itself travels through the user's
- * pipeline. While a request is being emitted its ticket is `current`, which serves the usual synchronous chain. One
- * that arrives later (after `delay`, say) is found by identity, or by value where it is a primitive, among those that
- * are on their way to the same subscription: what another pipeline was sent is never found.
+ * How a ticket gets from one operator to the next, although only the request travels through the user's pipeline. While
+ * a request is being emitted, its ticket is `current`; that is enough for a synchronous chain. A request that arrives
+ * later (after `delay`, say) is found among the requests sent to the same subscription: by identity, or by value if it
+ * is a primitive.
  */
 let current: Ticket | undefined;
 
-/** The operator of ours that is subscribing at the moment: whoever is subscribed meanwhile sends it requests. */
+/** The consumer that is subscribing now. Operators that it subscribes to send requests to it. */
 let subscribing: Consumer | undefined;
 
-/** Requests may be filtered out on the way; so many are waited for at most. */
+/** Requests may be filtered out on the way, so the number of expected tickets is bounded. */
 const mostExpected = 10_000;
 
-/** One subscription of an operator, as the one that tickets are handed over to. */
+/** One subscription of an operator that takes over tickets. */
 export class Consumer {
   readonly #expected = new Map<unknown, Ticket[]>();
   #count = 0;
 
-  /** Subscribes to its source in such a way that operators of ours further up know whom they send requests to. */
+  /** Subscribes to the source and makes this consumer known to operators further up. */
   subscribe(subscribe: () => void): void {
     const outer = nowSubscribing(this);
     try {
@@ -29,7 +29,7 @@ export class Consumer {
     }
   }
 
-  /** From now on pipelines that are made do not send to the one that subscribes, until it is `resume`d. */
+  /** Hides the subscribing consumer from pipelines that are made until `resume` is called. */
   static suspend(): Consumer | undefined {
     return nowSubscribing(undefined);
   }
@@ -38,7 +38,6 @@ export class Consumer {
     subscribing = outer;
   }
 
-  /** The one that subscribes at the moment. */
   static current(): Consumer | undefined {
     return subscribing;
   }
@@ -58,8 +57,8 @@ export class Consumer {
   }
 
   /**
-   * The ticket of a request that comes from another operator; undefined for one that is new here. A ticket that
-   * `taker` itself had passed on did not come from another: the request was made anew, in reaction.
+   * The ticket of a request that comes from another operator; undefined for a new request. A ticket that `taker` itself
+   * passed on is not taken over: user code sent the same request again, in reaction.
    */
   takeOver<R>(request: R, taker?: object): Ticket<R> | undefined {
     if (current && Object.is(current.request, request) && !isOwn(current, taker)) {
@@ -76,10 +75,7 @@ export class Consumer {
     return index < 0 ? undefined : this.#take(request, index);
   }
 
-  /**
-   * A ticket for a copy of the request that is being emitted: an operator of the user's on the way has made it, and perhaps
-   * added to it.
-   */
+  /** A ticket for a copy of the request that is being emitted. A user's operator, such as `map`, made the copy. */
   takeOverCopied<R>(copy: R): Ticket<R> | undefined {
     const outer = current;
     if (!outer || !isCopy(outer.request, copy)) {
@@ -104,14 +100,14 @@ export class Consumer {
   }
 }
 
-/** Returns the one that was subscribing before. */
+/** Sets the subscribing consumer and returns the previous one. */
 function nowSubscribing(consumer: Consumer | undefined): Consumer | undefined {
   const before = subscribing;
   subscribing = consumer;
   return before;
 }
 
-/** Emits a request in such a way that the next operator, `consumer` if it is known, can take over its ticket. */
+/** Emits a request so that the next operator, `consumer` if it is known, can take over its ticket. */
 export function handOver<R>(
   ticket: Ticket<R>,
   consumer: Consumer | undefined,
@@ -131,15 +127,15 @@ export function handOver<R>(
   }
 }
 
-/** The tickets of outcomes and chunks for requests that came from another operator: of equal requests, each gets its own. */
+/** The ticket of each outcome and chunk, so that equal requests get their own. */
 const ticketsOfItems = new WeakMap<object, Ticket>();
 
-/** Notes that an outcome, or a chunk, is for the request of a ticket. */
+/** Records that an outcome or a chunk belongs to the request of a ticket. */
 export function signItem(item: object, ticket: Ticket): void {
   ticketsOfItems.set(item, ticket);
 }
 
-/** The ticket that an outcome, or a chunk, is for; undefined if no operator of rxllm made it. */
+/** The ticket that an outcome or a chunk belongs to; undefined if no operator of rxllm made it. */
 export function ticketOfItem(item: object): Ticket | undefined {
   return ticketsOfItems.get(item);
 }

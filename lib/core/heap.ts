@@ -1,4 +1,4 @@
-/** An item of a {@link Heap}: it knows its place, and stands in one heap at a time. */
+/** An item of a {@link Heap}. It stores its own index, so it can be in one heap at a time. */
 export interface HeapItem {
   heapIndex: number;
 }
@@ -7,10 +7,8 @@ export interface HeapItem {
 export class Heap<T extends HeapItem> {
   readonly #items: T[] = [];
 
-  /** @param isBefore whether one item comes before another one */
   constructor(private readonly isBefore: (one: T, other: T) => boolean) {}
 
-  /** The item before all others. */
   get first(): T | undefined {
     return this.#items[0];
   }
@@ -19,7 +17,7 @@ export class Heap<T extends HeapItem> {
     return this.#items[item.heapIndex] === item;
   }
 
-  /** Adds an item, or moves it to where it belongs by now. */
+  /** Adds an item, or moves it after its order changed. */
   put(item: T): void {
     if (!this.has(item)) {
       item.heapIndex = this.#items.length;

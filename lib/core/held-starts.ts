@@ -1,4 +1,3 @@
-/** A queue that starts calls. */
 interface Queue {
   drain(): void;
 }
@@ -7,8 +6,8 @@ let depth = 0;
 const dueQueues = new Set<Queue>();
 
 /**
- * Runs code in which subscribers may leave. No queue starts a call before the code has ended: a call must not start in
- * the place of one that was given up, for a subscriber who is about to leave as well.
+ * Runs code in which subscribers may leave. No queue starts a call before the code has ended. Otherwise a call could
+ * take the place of one that was given up, for a subscriber that is about to leave too.
  */
 export function holdStarts(run: () => void): void {
   depth++;
@@ -24,7 +23,7 @@ export function holdStarts(run: () => void): void {
   }
 }
 
-/** Whether starts are held at the moment; if so, the queue is drained as soon as they are not. */
+/** Whether starts are held now. If they are, the queue is drained when the hold ends. */
 export function areStartsHeld(queue: Queue): boolean {
   if (depth > 0) {
     dueQueues.add(queue);

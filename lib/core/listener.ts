@@ -1,7 +1,7 @@
 import type { CallEventListener } from './events';
 import { reportUnhandled } from './scheduler-clock';
 
-/** Runs code of the user's. What it throws is reported as RxJS reports unhandled errors, and harms nothing. */
+/** Runs user code. An error is reported as RxJS reports unhandled errors. */
 export function attempt(run: () => void): void {
   try {
     run();
@@ -10,10 +10,10 @@ export function attempt(run: () => void): void {
   }
 }
 
-/** The guarded form of each listener: operators recognise a listener that they share. */
+/** The guarded form of each listener, so that operators recognise a listener that they share. */
 const guardedListeners = new WeakMap<CallEventListener, CallEventListener>();
 
-/** A listener that passes events on to another one and never throws. */
+/** A listener that passes events on and never throws. */
 export function guarded(listener: CallEventListener | undefined): CallEventListener | undefined {
   if (!listener) {
     return undefined;

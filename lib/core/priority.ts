@@ -1,6 +1,6 @@
 /**
- * How urgent a request is. A priority decides whose turn it is among those who wait, and how long the wait after
- * an earlier start is: the limiter's interval times 1.5 (low), 1 (medium), 0.7 (high) or 0.3 (critical).
+ * How urgent a request is. The priority decides which waiting request is next, and how long it waits after the last
+ * start: the limiter's interval times 1.5 (low), 1 (medium), 0.7 (high) or 0.3 (critical).
  *
  * @example
  * const request = { prompt: 'Trading halt in NRDX: what happened?', priority: CallPriority.CRITICAL };
@@ -19,12 +19,12 @@ export const prioritiesByRank = [
 /** 0 (low) to 3 (critical). */
 export type PriorityRank = 0 | 1 | 2 | 3;
 
-/** What a start of each rank waits, in intervals of the limiter. */
+/** The wait after the last start for each rank, in intervals of the limiter. */
 export const waitMultipliers = [1.5, 1, 0.7, 0.3] as const;
 
 export const defaultRank: PriorityRank = 1;
 
-/** The rank of a priority; undefined for what is not one. */
+/** The rank of a priority; undefined for any other value. */
 export function rankOf(priority: unknown): PriorityRank | undefined {
   switch (priority) {
     case CallPriority.LOW:

@@ -2,16 +2,16 @@ import { asyncScheduler, Observable, type SchedulerLike } from 'rxjs';
 import type { Cancel, Clock } from './clock';
 import { schedulerSetting } from './settings';
 
-/** The longest delay that timers of browsers and Node take; a longer one would fire at once. */
+/** The longest delay that timers of browsers and Node accept. They fire at once after a longer one. */
 const longestTimer = 2 ** 31 - 1;
 
 const nothingToCancel: Cancel = () => undefined;
 
 /**
- * Makes a `Clock` from an RxJS scheduler, by default `asyncScheduler`, which `TestScheduler.run` makes virtual by itself.
- * Of another scheduler, its `now()` is both clocks.
+ * Makes a `Clock` from an RxJS scheduler, by default `asyncScheduler`, which `TestScheduler.run` makes virtual. With
+ * another scheduler, its `now()` serves as both clocks.
  *
- * @throws TypeError for what is no scheduler
+ * @throws TypeError if the value is no scheduler
  */
 export function clockFrom(scheduler?: SchedulerLike): Clock {
   const source = schedulerSetting(scheduler);
@@ -61,7 +61,7 @@ class SchedulerClock implements Clock {
   }
 }
 
-/** The same clock, but that it goes on from where it stood when it is set back. */
+/** Makes a clock that goes on from its last reading when it is set back. */
 function neverBack(read: () => number): () => number {
   let last = read();
   let steppedBack = 0;
@@ -78,7 +78,7 @@ function neverBack(read: () => number): () => number {
 
 let dateAtOrigin: number | undefined;
 
-/** The date at the first reading, and what has passed since then by a clock that nobody sets. */
+/** The date at the first reading, plus the time since then by a steady clock. */
 function steadyTime(): number {
   const date = asyncScheduler.now();
   if (typeof performance === 'undefined' || !isRealDate(date)) {
@@ -88,12 +88,12 @@ function steadyTime(): number {
   return Math.floor(dateAtOrigin + performance.now());
 }
 
-/** What `Date.now` was when it was looked at last, and whether it was the platform's own. */
+/** The last seen `Date.now`, and whether it was the platform's own. */
 let lookedAt: { readonly now: () => number; readonly isNative: boolean } | undefined;
 
 /**
- * Whether a reading of `asyncScheduler` is that of the machine: not in `TestScheduler.run`, and not with the fake timers of
- * a test runner, which replace `Date` but not always `performance`.
+ * Whether a reading of `asyncScheduler` is the machine's time. It is not in `TestScheduler.run`, or with the fake
+ * timers of a test runner, which replace `Date` but not always `performance`.
  */
 function isRealDate(reading: number): boolean {
   const { now } = Date;
@@ -103,12 +103,11 @@ function isRealDate(reading: number): boolean {
   return lookedAt.isNative && isNear(reading, Date.now());
 }
 
-/** Virtual time begins at 0. */
 function isNear(reading: number, date: number): boolean {
   return Math.abs(reading - date) < 60_000;
 }
 
-/** Reports an error that nobody can be told of as RxJS does: to `config.onUnhandledError`, else by throwing it later. */
+/** Reports an error as RxJS does: to `config.onUnhandledError`, or by throwing it later. */
 export function reportUnhandled(error: unknown): void {
   new Observable((subscriber) => subscriber.error(error)).subscribe();
 }

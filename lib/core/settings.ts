@@ -1,9 +1,9 @@
-/** A function of the user's that may take its parameters for something narrower than what is known of them here. */
+/** A function that may declare narrower parameters than those it is called with. */
 export type Lenient<Parameters extends unknown[], Result> = {
   call(...parameters: Parameters): Result;
 }['call'];
 
-/** Shows a value in an error message so that one recognises it, without printing what it holds. */
+/** Describes a value for an error message, without its content. */
 export function shown(value: unknown): string {
   if (typeof value === 'string') {
     return value.length > 40 ? `a string of ${value.length} characters` : `'${value}'`;
@@ -16,15 +16,17 @@ export function shown(value: unknown): string {
 
 interface NumberBounds {
   readonly min?: number;
-  /** Whether `Infinity` is allowed. */
   readonly infinite?: boolean;
   readonly whole?: boolean;
-  /** Whether `min` itself is excluded. */
   readonly above?: boolean;
   readonly max?: number;
 }
 
-/** A number from a config, or its default; a `TypeError` or `RangeError` names the field and shows the value. */
+/**
+ * A number of a config, or its default.
+ *
+ * @throws TypeError or RangeError that names the field and shows the value
+ */
 export function numberSetting(
   field: string,
   value: number | undefined,
@@ -55,7 +57,7 @@ export function numberSetting(
   return value;
 }
 
-/** A number that has no default: undefined is as wrong as any other wrong value. */
+/** A number without a default. */
 export function requiredNumber(field: string, value: number, bounds?: NumberBounds): number {
   if ((value as number | undefined) === undefined) {
     throw new TypeError(`${field} must be a number, but is undefined.`);
@@ -63,7 +65,6 @@ export function requiredNumber(field: string, value: number, bounds?: NumberBoun
   return numberSetting(field, value, 0, bounds);
 }
 
-/** One of a few words from a config, or its default. */
 export function choiceSetting<T extends string>(
   field: string,
   value: T | undefined,
@@ -80,7 +81,6 @@ export function choiceSetting<T extends string>(
   return value;
 }
 
-/** A switch from a config, or its default. */
 export function switchSetting(field: string, value: boolean | undefined, fallback: boolean): boolean {
   if (value !== undefined && typeof value !== 'boolean') {
     throw new TypeError(`${field} must be true or false, but is ${shown(value)}.`);
@@ -88,7 +88,6 @@ export function switchSetting(field: string, value: boolean | undefined, fallbac
   return value ?? fallback;
 }
 
-/** A text from a config. */
 export function textSetting(field: string, value: string | undefined): string | undefined {
   if (value !== undefined && typeof value !== 'string') {
     throw new TypeError(`${field} must be a string, but is ${shown(value)}.`);
@@ -96,7 +95,6 @@ export function textSetting(field: string, value: string | undefined): string | 
   return value;
 }
 
-/** A text that a config must have. */
 export function requiredText(field: string, value: string | undefined): string {
   const text = textSetting(field, value);
   if (!text) {
@@ -105,7 +103,6 @@ export function requiredText(field: string, value: string | undefined): string {
   return text;
 }
 
-/** A function from a config. */
 export function functionSetting<T>(field: string, value: T): T {
   if (value !== undefined && typeof value !== 'function') {
     throw new TypeError(`${field} must be a function, but is ${shown(value)}.`);
@@ -113,7 +110,6 @@ export function functionSetting<T>(field: string, value: T): T {
   return value;
 }
 
-/** A function that is no option. */
 export function requiredFunction<T>(field: string, value: T): T {
   if (typeof value !== 'function') {
     throw new TypeError(`${field} must be a function, but is ${shown(value)}.`);
@@ -121,22 +117,22 @@ export function requiredFunction<T>(field: string, value: T): T {
   return value;
 }
 
-/** Refuses a promise that a function of the user's returned in place of a value: it would be taken for something. */
+/** Refuses a promise that user code returned in place of a value: it would count as a truthy value. */
 export function refusePromise(field: string, returned: unknown): void {
   if (isThenable(returned)) {
-    // Nobody else waits for it: its failure must not become an unhandled rejection.
+    // Handle its failure, which would become an unhandled rejection.
     returned.then(undefined, () => undefined);
     throw new TypeError(`${field} must not be asynchronous, but returned a promise.`);
   }
 }
 
-/** A number from 0 to 1 of a source of chance that may be the user's; 0 for what is none. */
+/** A number from 0 to 1 from a source of chance, which may be user code; 0 for any other value. */
 export function chanceFrom(random: () => number): number {
   const drawn: unknown = random();
   return typeof drawn === 'number' ? Math.min(1, Math.max(0, drawn || 0)) : 0;
 }
 
-/** What a predicate of the user's returned: anything but true and false is refused. */
+/** The boolean that a user's predicate returned; any other value is refused. */
 export function verdictOf(field: string, returned: unknown): boolean {
   refusePromise(field, returned);
   if (typeof returned !== 'boolean') {
@@ -151,7 +147,6 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
   );
 }
 
-/** A listener from a config. */
 export function listenerSetting<T extends { next: unknown }>(
   field: string,
   value: T | undefined,
@@ -162,7 +157,6 @@ export function listenerSetting<T extends { next: unknown }>(
   return value;
 }
 
-/** A fleet from a config. */
 export function fleetSetting<T extends { join: unknown }>(value: T | undefined): T | undefined {
   if (value !== undefined && typeof (value as Partial<T> | null)?.join !== 'function') {
     throw new TypeError(`fleet must be a fleet, as redisFleet() makes it, but is ${shown(value)}.`);
@@ -170,7 +164,6 @@ export function fleetSetting<T extends { join: unknown }>(value: T | undefined):
   return value;
 }
 
-/** A scheduler from a config. */
 export function schedulerSetting<T extends { now: unknown; schedule: unknown }>(
   value: T | undefined,
 ): T | undefined {
@@ -181,7 +174,6 @@ export function schedulerSetting<T extends { now: unknown; schedule: unknown }>(
   return value;
 }
 
-/** A config itself: undefined or an object. */
 export function configObject<T extends object>(
   owner: string,
   config: T | undefined,
@@ -195,7 +187,7 @@ export function configObject<T extends object>(
   return config;
 }
 
-/** Refuses a field that a config does not have: a misspelt one would be ignored in silence. */
+/** Refuses a field that a config does not have, so that a misspelt field is not ignored. */
 export function noUnknownFields(owner: string, config: object, names: readonly string[]): void {
   for (const [field, value] of Object.entries(config)) {
     if (value !== undefined && !names.includes(field)) {
@@ -205,7 +197,7 @@ export function noUnknownFields(owner: string, config: object, names: readonly s
   }
 }
 
-/** Letters to insert, delete or replace until one name has become the other (Levenshtein's distance); case is ignored. */
+/** The edit distance between two names (Levenshtein), ignoring case. */
 function distance(one: string, other: string): number {
   const letters = Array.from(other.toLowerCase());
   let row = [0, ...letters.map((_letter, index) => index + 1)];

@@ -1,13 +1,12 @@
-/** Milliseconds. */
 const second = 1000;
 
-/** Counts what happens within the last so many seconds. */
+/** Counts events within the last so many seconds. */
 export class SlidingCounts {
-  /** The count of each of the last seconds, at its number modulo their count. */
+  /** The count of each of the last seconds, at index second modulo length. */
   readonly #counts: number[];
   #latest = 0;
 
-  /** @param seconds the length of the window, the second that has begun included */
+  /** @param seconds the length of the window, including the current second */
   constructor(seconds: number) {
     this.#counts = new Array<number>(seconds).fill(0);
   }
@@ -24,7 +23,7 @@ export class SlidingCounts {
 
   #advance(now: number): void {
     const { length } = this.#counts;
-    // A clock may be set back: then time stands still here.
+    // If the clock was set back, stay at the latest second.
     const latest = Math.max(this.#latest, Math.floor(now / second));
     for (let next = Math.max(this.#latest + 1, latest - length + 1); next <= latest; next++) {
       this.#counts[next % length] = 0;

@@ -1,7 +1,7 @@
-/** Values that are looked at: a request of more parts is not made to be read as a text. */
+/** Bounds how many values are visited in a very large request. */
 const mostValues = 10_000;
 
-/** Characters of all strings in a request, as far as it is made of plain objects and lists: its tokens come from them. */
+/** The number of characters of all strings in a request of plain objects and lists. Token estimates use it. */
 export function textLength(request: unknown): number {
   if (typeof request === 'string') {
     return request.length;

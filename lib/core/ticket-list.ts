@@ -5,7 +5,7 @@ const links = {
   pool: { previous: 'previousInPool', next: 'nextInPool' },
 } as const;
 
-/** A linked list of tickets. A ticket may leave from anywhere, and stands in one list of a kind at a time. */
+/** A linked list of tickets. A ticket can leave from anywhere, and is in one list of a kind at a time. */
 export class TicketList {
   first: Ticket | undefined;
   #last: Ticket | undefined;
@@ -32,7 +32,7 @@ export class TicketList {
     ticket[next] = undefined;
   }
 
-  /** The tickets in order; the one that was returned last may leave. */
+  /** The tickets in order. The ticket returned last may be removed during iteration. */
   *[Symbol.iterator](): Iterator<Ticket> {
     for (let ticket = this.first; ticket;) {
       const next: Ticket | undefined = ticket[this.#links.next];
@@ -41,7 +41,7 @@ export class TicketList {
     }
   }
 
-  /** Makes two tickets neighbours; without one of them the other is the last, or the first. */
+  /** Makes two tickets neighbours; undefined stands for the end of the list. */
   #link(before: Ticket | undefined, after: Ticket | undefined): void {
     if (before) {
       before[this.#links.next] = after;

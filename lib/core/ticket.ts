@@ -8,120 +8,111 @@ import type { CallTraits } from './traits';
 
 let lastId = 0;
 
-/** A new number for a request; numbers grow in the order of arrival. */
+/** Numbers grow in the order of arrival. */
 export function nextRequestId(): number {
   return ++lastId;
 }
 
 let lastStart = 0;
 
-/** A new number for the start of a call; numbers grow in the order of the starts. */
+/** Numbers grow in the order of starts. */
 export function nextStartNumber(): number {
   return ++lastStart;
 }
 
-/** Who holds a ticket at the moment, and so can act on what happens to it from outside. */
+/** The operator or queue that holds a ticket now. It reacts to changes of the ticket from outside. */
 export interface TicketHolder {
-  /** Nobody waits for the outcome any more: let go of the request, abort its call. */
+  /** No waiter is left: give the request up and abort its call. */
   cancelled(ticket: Ticket): void;
-  /** The ticket's rank was raised. */
   raised(ticket: Ticket): void;
 }
 
-/** What an entry of the admission queue asks of the limiter: pay, start on a permit paid before, or both at once. */
+/** What an entry of the admission queue needs: a permit, a start with a permit paid before, or both at once. */
 export type Asks = 'permit' | 'start' | 'permit-and-start';
 
-/** Who put a ticket into the admission queue, and is told what becomes of it there. */
+/** The owner of a ticket in the admission queue. */
 export interface TicketOwner extends TicketHolder {
   start(ticket: Ticket, now: number): void;
-  /** It is given up before it starts: its time is over, or nothing can come of it any more. */
+  /** The ticket leaves the queue before it starts: its deadline passed, or it cannot succeed. */
   expired(ticket: Ticket, error: unknown): void;
 }
 
-/** A call that failed, of a request that is tried again. */
+/** A failed call of a request that will be retried. */
 export interface FailedAttempt {
   readonly startedAt: number;
-  /** Milliseconds it took. */
   readonly latency: number;
   readonly error: unknown;
-  /** From when on the time for retries runs: earlier by all that the provider had everybody wait before. */
+  /** The start of the first attempt minus the holds before it, so that holds take no time from retries. */
   readonly elapsedFrom: number;
-  /** Until when the request stands behind those of its class that were not refused. */
+  /** Until when the request waits behind requests of its class that were not refused. */
   readonly behindUntil: number;
-  /**
-   * How many calls of this request, itself among them, cost no attempt: the provider refused them for the moment, or they
-   * were probes of an outage.
-   */
+  /** Calls of this request, this one included, that cost no attempt: temporary refusals and probes of an outage. */
   readonly refusals: number;
 }
 
-/** What rxllm knows of one request on its way through the operators. */
+/** The state of one request on its way through the operators. */
 export class Ticket<R = unknown> {
   readonly id: number;
   readonly request: R;
-  /** When the request entered its first operator. */
   readonly arrivedAt: number;
   rank: PriorityRank = defaultRank;
   lane: string | undefined;
-  /** Tokens that the traits announce. */
+  /** The tokens that the traits state. */
   tokens: number | undefined;
-  /** When it is given up if it has not started by then. */
+  /** The request fails if it has not started by this time. */
   deadline = Infinity;
-  /** When it last entered an admission queue. */
   queuedAt = 0;
   asks: Asks = 'permit-and-start';
-  /** Whether it stands in the line of those who have paid, also when it pays anew for a retry. */
+  /** Whether it waits in the line of paid requests, also when it pays again for a retry. */
   inPaidLine = false;
-  /** Calls started so far. */
   attempts = 0;
-  /** When its first call was started. */
   firstStartAt = 0;
-  /** Where its last call stands in the order of all starts; where it was sent on, if nobody tells of the start. */
+  /** The position of its last call in the order of all starts. */
   startNumber = 0;
-  /** The call that failed last, if it is to be tried again. */
+  /** The last failed call, if the request will be retried. */
   lastFailure: FailedAttempt | undefined;
-  /** Its place in the order of the source, where outcomes keep that order. */
+  /** Its position in the source, if outcomes keep that order. */
   index = 0;
 
-  /** The listener that was told of its arrival, so that the next operator does not tell it again. */
+  /** The listener that received its `received` event, so that the next operator does not emit it again. */
   receivedReportedTo: CallEventListener | undefined;
-  /** The listener that a cache in front tells of the outcome. */
+  /** The listener that a cache in front sends its `settled` event to. */
   settledReportedTo: CallEventListener | undefined;
-  /** The limiters it has paid, once for each permit that no start has used yet. */
+  /** The limiters that it has paid, once for each unused permit. */
   permits: object[] | undefined;
-  /** Why an adaptiveThrottle in front refused it, for the operator behind to turn into its outcome. */
+  /** The refusal of an `adaptiveThrottle` in front. The operator behind turns it into the outcome. */
   refusal: Error | undefined;
 
-  /** The operator that emitted its request last; one that has emitted it never takes it over again. */
+  /** The operator that emitted its request last. An operator never takes over a request that it emitted. */
   passedOnBy: object | undefined;
-  /** Those that had emitted it before that one, if there were any. */
+  /** The operators that emitted it earlier. */
   #passedOnBefore: object[] | undefined;
   #textLength: number | undefined;
 
-  /** What its last attempt used up so far, as far as it was reported. */
+  /** What its last attempt has used so far, as far as it was reported. */
   usage: TokenUsage | undefined;
 
   holder: TicketHolder | undefined;
   cancelled = false;
-  /** Whether its outcome is known: a ticket that nobody took over must not be taken for that of a later request. */
+  /** Whether its outcome is known. Then its ticket must not be taken for that of a later request. */
   isOver = false;
-  /** The ticket that this one was derived from, and whose request it serves. */
+  /** The ticket that this one was derived from. */
   outer: Ticket | undefined;
-  /** The ticket of the call that is made, or shared, for the request of this one. */
+  /** The ticket of the call that is made or shared for this request. */
   inner: Ticket | undefined;
-  /** Whether its rank was raised by a request that shares its call. */
+  /** Whether a request that shares its call raised its rank. */
   raised = false;
-  /** Whether its rank is not that of the request: nobody waits for the renewal of an answer. */
+  /** Whether it renews an answer, for which no request waits. Its rank is then not that of the request. */
   isRenewal = false;
-  /** Told when it is handed on, and when its first call starts. */
+  /** Called when it is handed over, and when its first call starts. */
   onStep: (() => void) | undefined;
 
-  /** The place in the admission queue while the ticket waits there. */
+  /** Its place in the admission queue while it waits there. */
   place: object | undefined;
   owner: TicketOwner | undefined;
-  /** Cancels the timer of its deadline, or of the end of its back-off. */
+  /** Cancels the timer of its deadline or its back-off. */
   stopWatching: Cancel | undefined;
-  /** Its neighbours among the tickets of its lane, and of its pool, that wait in the queue. */
+  /** Its neighbours in the queue, among the tickets of its lane and of its pool. */
   previousInLane: Ticket | undefined;
   nextInLane: Ticket | undefined;
   previousInPool: Ticket | undefined;
@@ -133,27 +124,26 @@ export class Ticket<R = unknown> {
     this.id = id;
   }
 
-  /** Since when it stands where it stands in its lane: a retry stands as if it had never left. */
+  /** Since when it has its place in its lane; a retry keeps the place of its arrival. */
   get standsSince(): number {
     return this.attempts > 0 ? this.arrivedAt : this.queuedAt;
   }
 
-  /** Characters of the request's text. */
   get textLength(): number {
     return (this.#textLength ??= textLength(this.request));
   }
 
-  /** From when on its time for retries runs; `Infinity` while no call of it has failed. */
+  /** As in {@link FailedAttempt}; `Infinity` before the first failure. */
   get elapsedFrom(): number {
     return this.lastFailure?.elapsedFrom ?? Infinity;
   }
 
-  /** Until when it stands behind those of its class that were not refused. */
+  /** Until when it waits behind requests of its class that were not refused. */
   get behindUntil(): number {
     return this.lastFailure?.behindUntil ?? -Infinity;
   }
 
-  /** Takes in the traits that an operator has read off the request. */
+  /** Applies the traits that an operator read from the request. */
   apply(traits: CallTraits, maxWait: number): void {
     const rank = this.isRenewal ? this.rank : (rankOf(traits.priority) ?? this.rank);
     this.rank = this.raised && this.rank > rank ? this.rank : rank;
@@ -162,7 +152,7 @@ export class Ticket<R = unknown> {
     this.deadline = Math.min(this.deadline, this.arrivedAt + Math.min(traits.maxWait ?? Infinity, maxWait));
   }
 
-  /** Takes in that a call for it starts. */
+  /** Records the start of a call. */
   begin(now: number): void {
     this.startNumber = nextStartNumber();
     this.usage = undefined;
@@ -173,12 +163,11 @@ export class Ticket<R = unknown> {
     }
   }
 
-  /** Takes in what the running attempt reports to have used up so far. */
   noteUsage(reported: TokenUsage | undefined): void {
     this.usage = usedSoFar(this.usage, reported);
   }
 
-  /** A ticket of its own for one who makes a call, or shares one, for the request of this ticket. */
+  /** Makes a ticket for an operator that makes or shares a call for this ticket's request. */
   derive<Q>(request: Q): Ticket<Q> {
     const ticket = new Ticket(request, this.arrivedAt, this.id);
     ticket.rank = this.rank;
@@ -196,7 +185,7 @@ export class Ticket<R = unknown> {
     return ticket;
   }
 
-  /** Takes in that an operator is about to emit its request. */
+  /** Records that an operator is about to emit its request. */
   passOnBy(operator: object): void {
     if (this.passedOnBy !== undefined && this.passedOnBy !== operator) {
       (this.#passedOnBefore ??= []).push(this.passedOnBy);
@@ -204,7 +193,7 @@ export class Ticket<R = unknown> {
     this.passedOnBy = operator;
   }
 
-  /** Whether an operator has emitted its request, or that of the ticket which it was derived from. */
+  /** Whether an operator has emitted its request, or the request of the ticket it was derived from. */
   isPassedOnBy(operator: object): boolean {
     return (
       this.passedOnBy === operator ||
@@ -213,7 +202,7 @@ export class Ticket<R = unknown> {
     );
   }
 
-  /** What the call used up, whoever made it. */
+  /** What its call used. */
   get used(): TokenUsage | undefined {
     return this.inner ? this.inner.used : this.usage;
   }
@@ -223,7 +212,7 @@ export class Ticket<R = unknown> {
     return this.inner ? this.inner.isHeldBack : this.attempts === 0 && this.holder !== undefined;
   }
 
-  /** Whether its call has begun, as far as can be told: operators that are not ours do not tell what they hold back. */
+  /** Whether its call has begun, as far as is known: operators of others do not report it. */
   get hasBegun(): boolean {
     if (this.inner) {
       return this.inner.hasBegun;
@@ -231,7 +220,7 @@ export class Ticket<R = unknown> {
     return this.attempts > 0 ? this.place === undefined : this.holder === undefined;
   }
 
-  /** Lets go of the request because nobody waits for its outcome any more. */
+  /** Gives the request up because no waiter is left. */
   cancel(): void {
     if (!this.cancelled) {
       this.cancelled = true;
@@ -248,7 +237,7 @@ export class Ticket<R = unknown> {
     }
   }
 
-  /** Uses up one permit of a limiter, if there is one. */
+  /** Uses one permit of a limiter, if there is one. */
   usePermit(limiter: object): boolean {
     const index = this.permits ? this.permits.indexOf(limiter) : -1;
     if (index < 0) {

@@ -8,21 +8,20 @@ const kinds = [
   'reasoningTokens',
 ] as const;
 
-/** Tokens of a usage that a call reported: 0 for what is no number of tokens, so that one NaN spoils no sum. */
+/** The tokens in a reported usage; 0 for an invalid value, so that one NaN spoils no sum. */
 export function tokenCount(reported: unknown): number {
   return typeof reported === 'number' && reported >= 0 && reported !== Infinity ? reported : 0;
 }
 
-/** Tokens of prompt and answer together. */
 export function totalTokens(usage: TokenUsage | undefined): number {
   return tokenCount(usage?.inputTokens) + tokenCount(usage?.outputTokens);
 }
 
 /**
- * What an attempt has used so far: the largest figure that it has reported of each kind. So a usage that comes in parts,
- * and a running total that comes again and again, both add up to what the provider bills.
+ * What an attempt has used so far: of each kind the largest reported count. So parts and running totals both add up to
+ * what the provider bills.
  *
- * @param reported what comes from the user's code: fields that are no number of tokens are left out
+ * @param reported from user code: invalid fields are ignored
  */
 export function usedSoFar(
   before: TokenUsage | undefined,

@@ -1,46 +1,46 @@
 import { refusePromise, shown } from './settings';
 import { prioritiesByRank, rankOf, type CallPriority, type PriorityRank } from './priority';
 
-/** What rxllm reads off a request. */
+/** What rxllm reads from a request. */
 export interface CallTraits {
-  /** Default `medium`. */
+  /** How urgent the request is. @defaultValue `medium` */
   readonly priority?: CallPriority | undefined;
   /** The cache key, in place of one made from the request's content; `false` skips look-up, write and sharing. */
   readonly cacheKey?: string | false | undefined;
   /** Milliseconds the answer stays fresh in the cache, in place of the cache's `defaultTtl`; 0 does not keep it. */
   readonly cacheTtl?: number | undefined;
-  /** What the answer can be invalidated by: `cache.invalidate({ tag })`. */
+  /** Tags by which the answer can be invalidated: `cache.invalidate({ tag })`. */
   readonly cacheTags?: readonly string[] | undefined;
-  /** Who may share the answer (a tenant, a credential): part of the key. */
+  /** Who may share the answer (a tenant, a credential); part of the key. */
   readonly cacheScope?: string | undefined;
-  /** Which of several answers to one prompt is wanted, 0, 1, 2, …: part of the key, so that each is a call of its own. */
+  /** Which of several answers to one prompt is wanted: 0, 1, 2, …; part of the key, so each is a call of its own. */
   readonly sample?: number | undefined;
-  /** What of the cache the request goes past. */
+  /** The parts of the cache that the request bypasses. */
   readonly bypass?: CacheBypass | undefined;
-  /** Tokens the call is expected to use, prompt and answer together; reserved from a token budget. */
+  /** Tokens that the call is expected to use, prompt and answer together; reserved from token budgets. */
   readonly tokens?: number | undefined;
-  /** Milliseconds the request may wait, from its first rxllm operator on, before it fails unstarted. */
+  /** Milliseconds that the request may wait, from its first rxllm operator on, before it fails without a call. */
   readonly maxWait?: number | undefined;
-  /** Whose request it is (a tenant); lanes that wait share the starts of a priority equally. */
+  /** Whose request it is, such as a tenant; waiting lanes share the starts of a priority equally. */
   readonly lane?: string | undefined;
 }
 
 /**
- * What of the cache a request goes past; its key stays. `{ lookUp: true, sharing: true }` gets a new answer that
- * replaces the kept one; `cacheKey: false` is all three without a key.
+ * The parts of the cache that a request bypasses. Its key stays. `{ lookUp: true, sharing: true }` gets a new answer
+ * that replaces the kept one. `cacheKey: false` bypasses all three and has no key.
  */
 export interface CacheBypass {
-  /** A kept answer is not taken. */
+  /** Takes no kept answer. */
   readonly lookUp?: boolean | undefined;
-  /** Its answer is not kept, unless another request that shares the call wants it kept. */
+  /** Does not keep the answer, unless another request that shares the call does. */
   readonly write?: boolean | undefined;
-  /** It neither joins a running call nor lets others join its own. */
+  /** Neither joins a running call nor lets others join its own. */
   readonly sharing?: boolean | undefined;
 }
 
 /**
- * Reads the traits of a request; must be pure, as it may be called more than once for one request. If requests come from
- * outside, give one: a stranger's `cacheScope`, `priority` or `lane` is not his to choose.
+ * Reads the traits of a request. Must be pure: it may be called more than once for a request. Give one if requests come
+ * from outside, so that a stranger cannot choose `cacheScope`, `priority` or `lane`.
  */
 export type TraitsReader<R> = (request: R) => CallTraits;
 
@@ -48,7 +48,7 @@ const isWait = (value: unknown): value is number => typeof value === 'number' &&
 const isCount = (value: unknown): value is number => isWait(value) && Number.isFinite(value);
 const isText = (value: unknown): value is string => typeof value === 'string';
 
-/** For each trait, what a value must be to be taken for one: a request's field of that name may mean another thing. */
+/** The values that each trait may have. A request's field with another value is taken for content. */
 const validity: {
   readonly [Name in keyof Required<CallTraits>]: {
     readonly is: (value: unknown) => boolean;
@@ -83,14 +83,14 @@ function isBypass(value: unknown): value is CacheBypass {
   if (typeof value !== 'object' || value === null) {
     return false;
   }
-  // One that is undefined counts as absent, as it does wherever rxllm takes options.
+  // An undefined field counts as absent, as in all options.
   const entries = Object.entries(value).filter(([, on]) => on !== undefined);
   return (
     entries.length > 0 && entries.every(([name, on]) => bypassNames.has(name) && typeof on === 'boolean')
   );
 }
 
-/** Whether a field of a request is one of its traits, going by its name and its value. */
+/** Whether a field of a request is a trait, by its name and value. */
 export function isTrait(name: string, value: unknown): boolean {
   return isTraitName(name) && validity[name].is(value);
 }
@@ -99,7 +99,6 @@ function isList(request: object): boolean {
   return Array.isArray(request) || ArrayBuffer.isView(request);
 }
 
-/** A comparison with each name is several times as fast as a look-up in a set, and every field of a request is asked. */
 function isTraitName(name: string): name is keyof CallTraits {
   const trait = name as keyof CallTraits;
   switch (trait) {
@@ -115,15 +114,13 @@ function isTraitName(name: string): name is keyof CallTraits {
     case 'lane':
       return true;
     default:
-      // So that a new trait cannot be forgotten here.
       trait satisfies never;
       return false;
   }
 }
 
-/** Traits are of few shapes, as what reads them is several times as fast then. */
 type ReadTraits = { -readonly [Name in keyof Required<CallTraits>]: unknown } & {
-  /** The fields that have the name of a trait, but no value that it may have. */
+  /** Fields with the name of a trait but no valid value. */
   ignored: (keyof CallTraits)[] | undefined;
 };
 
@@ -141,36 +138,31 @@ const unset: ReadTraits = {
   ignored: undefined,
 };
 
-/** Those of a request that has none. */
 export const noTraits = unset as CallTraits;
 
-/** A reader of the user's, of whose traits only the valid ones are taken: one NaN must not stop everybody. */
+/** A reader that takes only valid traits from the user's reader: one NaN must not stop all requests. */
 export function validated<R>(reader: TraitsReader<R> | undefined): TraitsReader<R> {
   if (!reader) {
     return readTraits;
   }
   return (request) => {
     const traits = reader(request);
-    // Without its `cacheScope` a request would get the answers of another tenant.
+    // Without its `cacheScope` a request could get the answers of another tenant.
     refusePromise('traits', traits);
     return readTraits(traits);
   };
 }
 
-/** The traits of requests, from wherever they come. */
 export interface RequestTraits<R> {
   readonly read: TraitsReader<R>;
-  /** Whether a field of a request is one of its traits, going by its name and its value. */
   readonly isTrait: (name: string, value: unknown) => boolean;
 }
 
 const byName: RequestTraits<unknown> = { read: readTraits, isTrait };
 
 /**
- * The traits of requests.
- *
- * @param reader a function of the user's: then nothing is read by name
- * @param beside traits given beside the requests: fields of these names are then no traits
+ * @param reader the user's reader; then no field is read by name
+ * @param beside traits given beside the requests: fields of these names are not read
  */
 export function traitsOfRequests<R>(reader?: TraitsReader<R>, beside?: CallTraits): RequestTraits<R> {
   const own = reader ? { read: validated(reader), isTrait: () => false } : byName;
@@ -188,9 +180,9 @@ export function traitsOfRequests<R>(reader?: TraitsReader<R>, beside?: CallTrait
 }
 
 /**
- * The traits that stand among the options of a call; undefined if there are none.
+ * The traits among the options of a call; undefined if there are none.
  *
- * @throws TypeError for a value that the trait cannot have
+ * @throws TypeError if a trait has an invalid value
  */
 export function traitsBeside(options: object): CallTraits | undefined {
   let traits: Record<string, unknown> | undefined;
@@ -206,15 +198,14 @@ export function traitsBeside(options: object): CallTraits | undefined {
   return traits;
 }
 
-/** The fields of a request that have the name of a trait, but no value that it may have: they are content. */
+/** Fields with the name of a trait but no valid value; they are content. */
 export function ignoredOf(traits: CallTraits): readonly (keyof CallTraits)[] | undefined {
   return (traits as Partial<ReadTraits>).ignored;
 }
 
-/** The traits of requests that have no other but their priority, as most do. */
 const justPriority = prioritiesByRank.map((priority): ReadTraits => ({ ...unset, priority }));
 
-/** The default reader: the request's own enumerable fields of the traits' names, each only where it is a valid trait. */
+/** The default reader: the request's own enumerable fields that are valid traits. */
 export function readTraits(request: unknown): CallTraits {
   return traitsIn(request) as CallTraits;
 }
@@ -226,13 +217,12 @@ function traitsIn(request: unknown): ReadTraits | KeyedTraits {
   let rank: PriorityRank | undefined;
   let cacheKey: string | false | undefined;
   let others: ReadTraits | undefined;
-  // A request has few fields, and going through them costs less than asking for each trait; but for a long list.
+  // Do not walk the items of a long list.
   for (const name in isList(request) ? validity : request) {
     if (!isTraitName(name) || !isOwn(request, name)) {
       continue;
     }
     const value = request[name];
-    // The two that most requests have, apart: what is done by a name that is not known beforehand takes twice as long.
     if (name === 'priority' && (rank = rankOf(value)) !== undefined) {
       continue;
     }
@@ -257,7 +247,6 @@ function traitsIn(request: unknown): ReadTraits | KeyedTraits {
   return new KeyedTraits(priority, cacheKey);
 }
 
-/** Those of a request that has but priority and key, as most have where keys are given: a third as large as all traits. */
 class KeyedTraits {
   constructor(
     readonly priority: CallPriority | undefined,
@@ -266,6 +255,5 @@ class KeyedTraits {
 }
 
 function isOwn<Name extends string>(request: object, name: Name): request is Readonly<Record<Name, unknown>> {
-  // Not Object.hasOwn, which is not yet folded into a loop over the fields.
   return Object.prototype.hasOwnProperty.call(request, name);
 }

@@ -1,4 +1,4 @@
-/** What is wrong with a disk store. */
+/** The failures of a disk store. */
 export type DiskStoreFailure =
   | 'lmdb-missing'
   | 'directory-unusable'
@@ -8,11 +8,11 @@ export type DiskStoreFailure =
   | 'read-failed'
   | 'write-failed';
 
-/** A disk store cannot be opened, read or written; `code` tells why, and the message what to do about it. */
+/** A disk store cannot be opened, read or written. `code` says why, and the message what to do. */
 export class DiskStoreError extends Error {
   override readonly name = 'DiskStoreError';
   constructor(
-    /** Stays the same from release to release, as messages need not. */
+    /** Stays the same from release to release; messages may change. */
     readonly code: DiskStoreFailure,
     /** The directory as it was given. */
     readonly directory: string,
@@ -37,23 +37,23 @@ export function accessError(
 ): DiskStoreError {
   const text =
     code === 'read-failed'
-      ? `Reading from the store in ${directory} failed: ${messageOf(cause)}. See whether its disk is in order.`
-      : `Writing to the store in ${directory} failed: ${messageOf(cause)}. See whether its disk is full.`;
+      ? `Reading from the store in ${directory} failed: ${messageOf(cause)}. Check the disk.`
+      : `Writing to the store in ${directory} failed: ${messageOf(cause)}. Check whether the disk is full.`;
   return damageError(directory, cause) ?? new DiskStoreError(code, directory, text, cause);
 }
 
-/** LMDB's own numbers for a page that is missing, of a wrong kind, or not of a database at all. */
+/** LMDB's codes for a missing page, a page of a wrong kind, and a file that is no database. */
 const damageNumbers: ReadonlySet<unknown> = new Set([-30797, -30796, -30793]);
 
 function damageError(directory: string, cause: unknown): DiskStoreError | undefined {
   if (!damageNumbers.has((cause as { code?: unknown } | undefined)?.code)) {
     return undefined;
   }
-  const text = `The store in ${directory} is damaged: ${messageOf(cause)}. Delete the directory; its answers will be asked for anew.`;
+  const text = `The store in ${directory} is damaged: ${messageOf(cause)}. Delete the directory; its answers will be requested again.`;
   return new DiskStoreError('directory-damaged', directory, text, cause);
 }
 
-/** What an error says first, as part of a sentence. */
+/** The message of an error as part of a sentence. */
 export function messageOf(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   return text.split('\n', 1)[0]!.replace(/[.\s]+$/, '');

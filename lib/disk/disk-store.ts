@@ -9,68 +9,67 @@ import { WriteBatch, type Write } from './write-batch';
 
 /** The config of {@link diskStore}. */
 export interface DiskStoreConfig {
-  /** Entries kept; the oldest leave first, and expired ones before them; may be `Infinity`. @defaultValue 100,000 */
+  /** The most entries; expired ones leave first, then the oldest. May be `Infinity`. @defaultValue 100,000 */
   readonly maxEntries?: number | undefined;
   /**
-   * Bytes that the file of the database is kept to, at least 1,048,576. Entries take half of it at most; the rest is
-   * room for changes, and processes that write at full speed side by side may need some more. A text may take a
-   * quarter, up to 16,000,000 bytes.
+   * The most bytes of the database file, at least 1,048,576. Entries take at most half of it; the rest is room for
+   * changes. Processes that write at full speed at the same time may need some more. A text may take a quarter, up to
+   * 16,000,000 bytes.
    *
    * @defaultValue 1,073,741,824
    */
   readonly maxBytes?: number | undefined;
-  /** Milliseconds between background looks for expired entries; may be `Infinity`. @defaultValue 60,000 */
+  /** Milliseconds between background sweeps of expired entries; may be `Infinity`. @defaultValue 60,000 */
   readonly sweepInterval?: number | undefined;
-  /** The scheduler that tells when entries expire. @defaultValue `asyncScheduler` */
+  /** The scheduler whose time is used for expiry. @defaultValue `asyncScheduler` */
   readonly scheduler?: SchedulerLike | undefined;
 }
 
 /** Texts on the disk of this machine: see {@link diskStore}. */
 export interface DiskStore extends CacheStore {
-  /** Entries on the disk, with those that have expired and were not swept yet. */
+  /** Entries on the disk, including expired ones that were not swept yet. */
   readonly size: number;
-  /** Bytes of disk that hold entries; the file of the database is longer by the room for changes. */
+  /** Bytes of disk that hold entries. The database file is larger by the room for changes. */
   readonly bytes: number;
-  /** The text under a key, at once; undefined if there is none or it has expired. */
+  /** Returns the text under a key synchronously; undefined if there is none or it has expired. */
   get(key: string): string | undefined;
   /**
-   * Keeps a text under a key of 1 to 1,900 bytes, for `ttl` milliseconds or without an end. Resolves when it is on the
-   * disk. Rejects with `DiskStoreError` if that fails, and then the older text is still there; with `RangeError` for a
-   * key or a text that is too long.
+   * Keeps a text under a key of 1 to 1,900 bytes, for `ttl` milliseconds or for ever. Resolves when it is on the disk.
+   * Rejects with `DiskStoreError` if that fails; then the older text is still there. Rejects with `RangeError` if the
+   * key or the text is too long.
    */
   set(key: string, text: string, ttl?: number): Promise<void>;
-  /** Forgets a key; resolves, when that is on the disk, to whether there was a text. */
+  /** Deletes a key. Resolves, when that is on the disk, to whether there was a text. */
   delete(key: string): Promise<boolean>;
-  /** Forgets everything, for all processes that share the directory; resolves when that is on the disk. */
+  /** Deletes everything, for all processes that share the directory. Resolves when that is on the disk. */
   clear(): Promise<void>;
-  /** Lists keys and texts. What is written meanwhile may come or not. */
+  /** Lists keys and texts. Concurrent writes may or may not be included. */
   iterator(): Generator<[key: string, text: string], void>;
-  /** Resolves when all writes are on the disk and the directory is closed; later use fails with `ClosedError`. */
+  /** Writes everything and closes the directory. Later use fails with `ClosedError`. */
   close(): Promise<void>;
 }
 
-/** Entries that one commit takes out at most besides as many as it brings, and that a listing reads at once. */
+/** The most entries that a commit removes beyond the number that it adds, and that a listing reads at once. */
 const mostAtOnce = 100;
 
-/** The milliseconds between commits that make a store smaller. */
+/** Milliseconds between commits that make a store smaller. */
 const pauseBetweenRemovals = 5;
 
 /** Longer texts would block the process for too long. */
 const longestText = 16_000_000;
 
-/** LMDB takes keys of 1,978 bytes; the rest is room for their encoding. */
+/** LMDB accepts keys of 1,978 bytes; the rest is room for the encoding. */
 const longestKey = 1900;
 
 /**
- * Keeps texts in a directory on a disk of this machine, so that answers survive a restart; any number of processes may
- * share the directory. Made on LMDB, an optional peer: `npm install lmdb`.
+ * Keeps texts in a directory on a disk of this machine, so that answers survive a restart. Several processes may share
+ * the directory. It needs LMDB, an optional peer: `npm install lmdb`.
  *
- * Reads answer at once, from memory that is mapped to the file. Writes are committed in the background, those of one
- * moment together, and a read sees the writes of its own store at once. A write whose promise has resolved is on the
- * disk: it survives a `kill -9` of any process at any moment, and a power cut as far as the disk keeps what it said it
- * has. A write whose promise has not resolved is there whole or not at all. LMDB does not work on network file systems,
- * and trusts its file: a damaged page may end the process, so delete a directory whose disk had errors. New files can
- * be read by their owner alone.
+ * Reads are synchronous, from mapped memory. Writes are committed in the background, and a store sees its own writes at
+ * once. A write whose promise has resolved survives a `kill -9` of any process, and a power cut if the disk keeps what
+ * it has confirmed. Any other write is there whole or not at all. LMDB does not work on network file systems. It trusts
+ * its file: a damaged page may end the process, so delete a directory whose disk had errors. Only their owner can read
+ * new files.
  *
  * @example
  * const cache = new LLMResultCache({ store: diskStore('./answers') });
@@ -81,10 +80,10 @@ const longestKey = 1900;
  * store.get('v1:4f2a');
  * await store.close();
  *
- * @param directory is made if it does not exist
- * @throws DiskStoreError if lmdb is not installed, or the directory cannot be written, holds something else, is of
- * another schema or damaged
- * @throws TypeError or RangeError for a config that names a wrong value
+ * @param directory the path of the directory; it is made if it does not exist
+ * @throws DiskStoreError if lmdb is not installed, or if the directory cannot be written, holds something else, has
+ * another schema or is damaged
+ * @throws TypeError or RangeError if the config has a wrong value
  */
 export function diskStore(directory: string, config?: DiskStoreConfig): DiskStore {
   return new LmdbStore(directory, config);
@@ -97,7 +96,7 @@ class LmdbStore implements DiskStore {
   readonly #maxBytes: number;
   readonly #longestText: number;
   readonly #sweepInterval: number;
-  /** Tells the entries of this store from those of others. */
+  /** Identifies the entries of this store among those of others. */
   readonly #writer = Math.floor(Math.random() * 2 ** 32);
   #count = 0;
   #waiting: WriteBatch | undefined;
@@ -197,7 +196,7 @@ class LmdbStore implements DiskStore {
         yield [key, text];
       }
     }
-    // By pages, so that the state of the database can be let go of while the reader thinks.
+    // Page by page, so that LMDB can reuse old pages while the reader is busy.
     let page = this.#tables.keysByAge(mostAtOnce);
     while (page.length > 0) {
       for (const { key } of page) {
@@ -223,7 +222,7 @@ class LmdbStore implements DiskStore {
     }
   }
 
-  /** What this store has written to a key and not committed yet. */
+  /** This store's own write to a key that was not committed yet. */
   #ownWrite(key: string): Write | undefined {
     return this.#waiting?.find(key) ?? this.#committing?.find(key);
   }
@@ -232,7 +231,6 @@ class LmdbStore implements DiskStore {
     return isKey(key) ? this.#tables.entry(key) : undefined;
   }
 
-  /** The batch that is committed next. */
   #batch(): WriteBatch {
     this.#waiting ??= new WriteBatch();
     this.#drain();
@@ -247,7 +245,7 @@ class LmdbStore implements DiskStore {
   }
 
   async #commitAll(): Promise<void> {
-    // What is written in one go is committed at once.
+    // Writes of one synchronous run are committed together.
     await Promise.resolve();
     let hasFailed = false;
     while (this.#waiting || this.#isSweepDue) {
@@ -287,7 +285,7 @@ class LmdbStore implements DiskStore {
     this.#makeRoom(now, mostAtOnce + writes.size);
   }
 
-  /** Takes expired entries out, then the oldest ones as far as there are too many. */
+  /** Removes expired entries, then the oldest ones if there are too many. */
   #makeRoom(now: number, most: number): void {
     const tables = this.#tables;
     const expired = tables.expiredKeys(now, most);
@@ -296,7 +294,7 @@ class LmdbStore implements DiskStore {
     }
     let rest = most - expired.length;
     while (rest > 0 && this.#isFull) {
-      // Of few entries each may be large.
+      // With few entries, each may be large.
       const keys = tables.keysByAge(Math.min(rest, Math.max(1, tables.size - this.#maxEntries)));
       keys.forEach(({ key }) => tables.remove(key));
       rest = keys.length === 0 ? 0 : rest - keys.length;
@@ -322,7 +320,7 @@ class LmdbStore implements DiskStore {
     }
   }
 
-  /** Milliseconds until something can be taken out; `Infinity` if nothing ever can. */
+  /** Milliseconds until an entry can be removed; `Infinity` if none ever can. */
   #untilSweep(hasFailed: boolean): number {
     try {
       if (this.#isFull && !hasFailed) {
@@ -333,7 +331,7 @@ class LmdbStore implements DiskStore {
         ? Infinity
         : Math.max(this.#sweepInterval, firstExpiry - this.#clock.date());
     } catch {
-      // The next read or write fails, too, and its caller is told.
+      // The next read or write fails too and reports it.
       return Infinity;
     }
   }

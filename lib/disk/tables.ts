@@ -4,13 +4,12 @@ import { join, resolve } from 'node:path';
 import type * as Lmdb from 'lmdb';
 import { accessError, DiskStoreError, messageOf, openingError } from './disk-store-error';
 
-/** The layout of the tables; another number is another layout. */
+/** The layout of the tables. Change it with the layout. */
 const schema = '2';
 
-/** When an entry was stored, and what tells it from others of that millisecond and of other processes. */
+/** When an entry was stored, and what distinguishes it from others of that millisecond and of other processes. */
 export type EntryId = readonly [storedAt: number, count: number, writer: number];
 
-/** An entry as it stands under its key. */
 export interface Entry {
   readonly id: EntryId;
   /** In milliseconds; may be `Infinity`. */
@@ -28,8 +27,8 @@ interface TableStatistics {
 }
 
 /**
- * The tables of a disk store in a database of LMDB: entries by key, and the keys by age and by expiry. They change only
- * within `change`, all or nothing.
+ * The tables of a disk store in an LMDB database: entries by key, and keys by age and by expiry. They change only
+ * within `change`, atomically.
  */
 export class Tables {
   readonly #root: Lmdb.RootDatabase<unknown, string>;
@@ -41,7 +40,7 @@ export class Tables {
   #isReading = false;
   #broken: DiskStoreError | undefined;
 
-  /** @throws DiskStoreError for a directory that cannot hold a store, or holds another one or a damaged one */
+  /** @throws DiskStoreError if the directory cannot hold a store, holds something else, or is damaged */
   constructor(directory: string) {
     this.#directory = directory;
     const lmdb = loadLmdb(directory);
@@ -50,7 +49,7 @@ export class Tables {
     try {
       mkdirSync(path, { recursive: true, mode: 0o700 });
       for (const one of [file, join(path, 'lock.mdb')]) {
-        // LMDB would end the process rather than throw.
+        // LMDB would end the process instead of throwing.
         if (statSync(one, { throwIfNoEntry: false })?.isFile() === false) {
           throw new Error(`${one} is not a file`);
         }
@@ -60,7 +59,7 @@ export class Tables {
       }
       const options: Lmdb.RootDatabaseOptions & { readonly permissionsMode: number } = {
         noSubdir: false,
-        // What is acknowledged is on the disk, in the two meta pages that every LMDB has.
+        // A confirmed write is on the disk, in the two meta pages of every LMDB file.
         overlappingSync: false,
         permissionsMode: 0o600,
       };
@@ -87,7 +86,6 @@ export class Tables {
     return this.read(() => statisticsOf(this.#entries).entryCount);
   }
 
-  /** Bytes of disk that hold entries. */
   get bytes(): number {
     return this.read(() => {
       let bytes = 0;
@@ -111,7 +109,7 @@ export class Tables {
     return this.read(() => this.#entries.get(key));
   }
 
-  /** The keys of so many entries after one, the oldest first, each with its age. */
+  /** The keys of the entries after one, oldest first, each with its age. */
   keysByAge(limit: number, after?: Lmdb.Key[]): { age: Lmdb.Key[]; key: string }[] {
     const range = after ? { start: after, exclusiveStart: true, limit } : { limit };
     return this.read(() =>
@@ -119,15 +117,15 @@ export class Tables {
     );
   }
 
-  /** The keys of so many entries that expire at `time` or before. */
+  /** The keys of entries that expire at `time` or before. */
   expiredKeys(time: number, limit: number): string[] {
     const range = { end: [time, Infinity], limit };
     return this.read(() => Array.from(this.#expiries.getRange(range), ({ value }) => value));
   }
 
   /**
-   * Reads. What is read first until the code that runs now ends sees all that any process has committed, and later
-   * reads see the same. Then that state is let go of, so that its pages can be used again.
+   * Reads. The first read takes a snapshot of all commits of all processes, which later reads of the same synchronous
+   * run share. Then it is released, so that LMDB can reuse its pages.
    */
   read<T>(read: () => T): T {
     if (this.#broken) {
@@ -147,7 +145,7 @@ export class Tables {
     }
   }
 
-  /** Commits what `operations` changes; resolves when it is on the disk. Reads within see what was changed. */
+  /** Commits what `operations` changes, and resolves when it is on the disk. Reads within it see the changes. */
   async change(operations: () => void): Promise<void> {
     if (this.#broken) {
       throw this.#broken;
@@ -220,9 +218,9 @@ export class Tables {
     }
   }
 
-  /** Reading a page that lies beyond the end of a file crashes the process; reading an empty one is an error. */
+  /** Fills up a short file: reading beyond its end crashes the process, while reading an empty page is an error. */
   #fillUp(file: string): void {
-    // While nobody writes, so that the file is not made shorter than another process has just made it.
+    // In a write transaction, because another process may just have made the file longer.
     this.#root.transactionSync(() => {
       const { lastPageNumber, pageSize } = statisticsOf(this.#root);
       const needed = (lastPageNumber + 1) * pageSize;
@@ -232,7 +230,7 @@ export class Tables {
     });
   }
 
-  /** A file that was cut off lacks its last pages: that is noticed now rather than later. */
+  /** Reads the ends of the file, so that a cut-off file is detected now. */
   #touchEnds(): void {
     for (const table of [this.#entries, this.#ages, this.#expiries]) {
       for (const reverse of [false, true]) {
@@ -248,11 +246,11 @@ export class Tables {
       this.#root.resetReadTxn();
       this.#entries.get('');
     } catch {
-      // LMDB gives up a database of which it could not write the last page; another write would wait for ever.
+      // LMDB gives up a database whose last page it could not write. Another write would never resolve.
       this.#broken = new DiskStoreError(
         failure.code,
         this.#directory,
-        `${failure.message} Then close the store and open it anew, as LMDB has given it up.`,
+        `${failure.message} Then close the store and open it again, because LMDB has closed it.`,
         failure.cause,
       );
     }
@@ -264,7 +262,7 @@ function statisticsOf(table: { getStats(): object }): TableStatistics {
   return table.getStats() as TableStatistics;
 }
 
-/** Stands near the beginning of every file of LMDB, which crashes the process on others. */
+/** Near the beginning of every LMDB file. LMDB crashes the process on other files. */
 const magicNumber = 0xbeefc0de;
 
 function isForeign(file: string): boolean {
@@ -285,13 +283,13 @@ function foreign(directory: string): DiskStoreError {
   return new DiskStoreError(
     'directory-foreign',
     directory,
-    `The directory ${directory} holds a file data.mdb that is no store of rxllm. Give another directory, or delete that file if nobody needs it.`,
+    `The directory ${directory} holds a file data.mdb that is no store of rxllm. Give another directory, or delete that file if you do not need it.`,
   );
 }
 
 function loadLmdb(directory: string): typeof Lmdb {
   try {
-    // Not an import, so that what is missing can be said. Run from source as an ES module, there is no `require`.
+    // Not an import, so that a missing package has its own error. In an ES module from source there is no `require`.
     const load = typeof require === 'function' ? require : createRequire(`${process.cwd()}/`);
     return load('lmdb') as typeof Lmdb;
   } catch (error) {
@@ -307,7 +305,7 @@ function loadLmdb(directory: string): typeof Lmdb {
   }
 }
 
-/** LMDB rejects with an error that promises the reason, and breaks that promise right after. */
+/** Rejections of LMDB hold a promise of the reason, which may reject. */
 async function reasonOf(error: unknown): Promise<unknown> {
   const { commitError } = error as { commitError?: Promise<unknown> };
   if (!commitError) {
@@ -318,5 +316,5 @@ async function reasonOf(error: unknown): Promise<unknown> {
 }
 
 function ignore(): void {
-  // What there is to say is said elsewhere.
+  // The error is reported elsewhere.
 }

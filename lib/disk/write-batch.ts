@@ -1,6 +1,6 @@
-/** What a key is to lead to. */
+/** The pending value of a key. */
 export interface Write {
-  /** Undefined if the key is to be forgotten. */
+  /** Undefined if the key is deleted. */
   readonly text: string | undefined;
   /** In milliseconds on the clock of the store; may be `Infinity`. */
   readonly expiresAt: number;
@@ -8,7 +8,7 @@ export interface Write {
 
 const forgotten: Write = { text: undefined, expiresAt: Infinity };
 
-/** Writes that are committed together: everything is forgotten first if it clears, then each key is written once. */
+/** Writes that are committed together: first a clear, if there is one, then one write per key. */
 export class WriteBatch {
   clears = false;
   readonly writes = new Map<string, Write>();
@@ -24,12 +24,12 @@ export class WriteBatch {
     });
   }
 
-  /** What a key leads to once the batch is committed; undefined if that stays as it is. */
+  /** The pending value of a key; undefined if it does not change. */
   find(key: string): Write | undefined {
     return this.writes.get(key) ?? (this.clears ? forgotten : undefined);
   }
 
-  /** Writes a key, as the youngest. */
+  /** Adds a write as the youngest. */
   add(key: string, write: Write): void {
     this.writes.delete(key);
     this.writes.set(key, write);

@@ -24,74 +24,77 @@ import { SlotPool } from './slot-pool';
 import { engineOf } from './engine-of';
 import { LimiterEngine } from './limiter-engine';
 
-/** What to do with a request that finds the queue full: refuse it, or drop the one that has waited longest. */
+/** What to do with a request when the queue is full: refuse it, or drop the request that has waited longest. */
 export type OverflowPolicy = 'reject' | 'drop-oldest';
 
 /** The config of an {@link AdaptiveRateLimiter}. */
 export interface RateLimiterConfig {
   /**
-   * Milliseconds between starts of MEDIUM requests, at first and after a minute of quiet. Default 50, and four requests
-   * may start at once before it counts; none may if you give it.
+   * Milliseconds between starts of MEDIUM requests, at first and after a minute of quiet. Without a value, a fresh
+   * limiter lets four requests start at once.
+   * @defaultValue 50
    */
   readonly baseInterval?: number | undefined;
-  /** Milliseconds; the interval never shrinks below it. Default 0. */
+  /** Milliseconds that the interval never shrinks below. @defaultValue 0 */
   readonly minInterval?: number | undefined;
-  /** Milliseconds; the interval never grows above it. Default 30,000. */
+  /** Milliseconds that the interval never grows above. @defaultValue 30,000 */
   readonly maxInterval?: number | undefined;
-  /** Whether the interval follows what happens to the calls. Default true. */
+  /** Whether the interval adapts to the results of calls. @defaultValue true */
   readonly adaptive?: boolean | undefined;
-  /** Limits known beforehand. Default: none. */
+  /** Limits that you know beforehand; limits in the provider's headers need no setting. @defaultValue none */
   readonly limits?: KnownLimits | undefined;
-  /** Requests that may wait; more are refused. Default `Infinity`. */
+  /** Requests that may wait; further ones are refused. @defaultValue `Infinity` */
   readonly maxQueue?: number | undefined;
-  /** Whom a full queue refuses: `reject` the newcomer (default), or `drop-oldest` of the lowest priority. */
+  /**
+   * Which request a full queue refuses: the new one (`reject`), or the oldest of the lowest priority (`drop-oldest`).
+   * @defaultValue `reject`
+   */
   readonly overflow?: OverflowPolicy | undefined;
-  /** What an error of a call means. Default: `classifyError`. */
+  /** Says what the error of a call means. @defaultValue `classifyError` */
   readonly classifyError?: ErrorClassifier | undefined;
-  /** The processes that share the limits, as `redisFleet` of `rxllm/redis` makes them. Default: none. */
+  /** The processes that share the limits, made by `redisFleet` of `rxllm/redis`. @defaultValue none */
   readonly fleet?: Fleet | undefined;
-  /** Hears when the fleet is bypassed and restored. */
+  /** Receives an event when the fleet is bypassed and when it is restored. @defaultValue none */
   readonly events?: CallEventListener | undefined;
-  /** The scheduler whose time it lives by. Default `asyncScheduler`. */
+  /** The scheduler whose time is used. @defaultValue `asyncScheduler` */
   readonly scheduler?: SchedulerLike | undefined;
 }
 
 /** The right to start one call now. */
 export interface Permit {
-  /** The call is over, or was not made after all. */
+  /** Ends the call, or gives the permit back if no call was made. */
   release(): void;
-  /** Passes on what the provider said about the call: headers, usage, or the error it failed with. */
+  /** Passes on what the provider said about the call: headers, usage, or the error that the call failed with. */
   report(feedback: ProviderFeedback & { readonly error?: unknown }): void;
 }
 
 /**
  * Decides when calls may start: one queue, one interval and one set of budgets for all pipelines that share it.
  *
- * A request starts on arrival if the last start is at least `currentInterval` times its priority's multiplier ago
- * (LOW 1.5, MEDIUM 1, HIGH 0.7, CRITICAL 0.3), else as soon as that is so and its turn has come. Success while others
- * wait shrinks the interval; a limit stated in headers sets it at once and is never passed. Refusals (429) are counted
- * until they tell their cause: too fast a pace teaches the rate that the provider takes, too many calls at once a bound
- * on them, and everybody is held only while nothing is let through, or asked for before anything was answered. Calls
- * that are shed, and requests that are refused for themselves, back off alone. When most calls fail (5xx), single
- * probes find out when it is over.
- * `state.next` tells what the next request waits for. Times are milliseconds.
+ * A request starts on arrival if the last start is at least `currentInterval` times its priority's multiplier ago (LOW
+ * 1.5, MEDIUM 1, HIGH 0.7, CRITICAL 0.3), else as soon as that is so and its turn has come. Successful calls shrink the
+ * interval while requests wait. A limit in the provider's headers sets it at once and is never passed. Refusals (429)
+ * are counted until their cause is known. If the pace is too fast, the limiter learns the rate that the provider
+ * accepts; if too many calls run, it learns how many may run at once. All requests are held only while the provider
+ * lets nothing through, or asks for a wait before it has answered any call. A call that is shed, or refused for its own
+ * content, backs off alone. When most calls fail (5xx), single probes find out when the outage is over. `state.next`
+ * says what the next request waits for. Times are milliseconds.
  *
  * ```
  * baseInterval: 3, adaptive: false
  * requests  abc|
- * starts    a--b--c|
+ * starts    a--b--c
  * ```
  *
  * @example
  * const limiter = new AdaptiveRateLimiter({ baseInterval: 500 });
  * tickets$.pipe(mergeWithConcurrency(classify, { maxConcurrent: 5, limiter }));
  *
- * @throws TypeError or RangeError for a config that names a wrong value
+ * @throws TypeError or RangeError if the config has a wrong value
  */
 export class AdaptiveRateLimiter {
   /** @internal */
   readonly [engineOf]: LimiterEngine;
-  /** @internal Requests that may wait. */
   readonly maxQueue: number;
   /** @internal */
   readonly overflow: OverflowPolicy;
@@ -112,7 +115,7 @@ export class AdaptiveRateLimiter {
     if (max < min && settings.maxInterval !== undefined && settings.minInterval !== undefined) {
       throw new RangeError(`maxInterval (${max}) must not be below minInterval (${min}).`);
     }
-    // An omitted bound or base gives way to those that were given.
+    // If one bound or the base is not given, it yields to those that are.
     const start = settings.baseInterval ?? Math.min(Math.max(base, min), settings.maxInterval ?? Infinity);
     this.maxQueue = numberSetting('maxQueue', settings.maxQueue, Infinity, { whole: true, infinite: true });
     this.overflow = choiceSetting('overflow', settings.overflow, 'reject', ['reject', 'drop-oldest']);
@@ -134,9 +137,9 @@ export class AdaptiveRateLimiter {
   }
 
   /**
-   * Waits for the right to start one call, for code that does not run through the operators. Emits one permit and
-   * completes; unsubscribing before that gives up the place. Fails with `QueueOverflowError`,
-   * `DeadlineExceededError` or `QuotaSpentError`, or `ClosedError` when the limiter is closed.
+   * Waits for the right to start one call, for code that does not use the operators. Emits one permit and completes;
+   * unsubscribing before that gives the place up. Fails with `QueueOverflowError`, `DeadlineExceededError`,
+   * `QuotaSpentError`, or, after `close()`, `ClosedError`.
    *
    * @example
    * limiter.acquire(CallPriority.HIGH).pipe(
@@ -195,7 +198,7 @@ export class AdaptiveRateLimiter {
         return;
       }
       if (subscriber.closed) {
-        // The one that was dropped for this request made its subscriber leave.
+        // The request dropped to make room had made this subscriber leave.
         return;
       }
       this.#waiting.add(request);
@@ -210,12 +213,12 @@ export class AdaptiveRateLimiter {
     });
   }
 
-  /** Learns from an event, as from those of calls that run outside of this limiter's pipelines. */
+  /** Learns from an event, such as one of a call that runs without this limiter. */
   observe(event: CallEvent): void {
     this[engineOf].observe(event);
   }
 
-  /** Lets nothing start until `resume()`; running calls go on. */
+  /** Stops starts until `resume()`. Running calls go on. */
   pause(): void {
     this[engineOf].isPaused = true;
   }
@@ -225,12 +228,12 @@ export class AdaptiveRateLimiter {
     this[engineOf].isPaused = false;
   }
 
-  /** What the limiter is doing now. */
+  /** The current state of the limiter. */
   get state(): RateLimiterState {
     return this[engineOf].state;
   }
 
-  /** Fails whoever waits in `acquire()`, or asks it later, with `ClosedError`; pipelines of the operators go on. */
+  /** Fails all present and later `acquire()` subscribers with `ClosedError`. Pipelines of the operators go on. */
   close(): void {
     this.#isClosed = true;
     this[engineOf].fleet?.leave();
@@ -259,7 +262,7 @@ export class AdaptiveRateLimiter {
       release: () => {
         if (!isOver) {
           isOver = true;
-          // Silence is no success: only what was heard adapts the interval.
+          // A call without a report is no success, so it does not adapt the interval.
           if (isHeard) {
             engine.succeeded(id, startedAt, engine.clock.now());
           } else {
@@ -283,7 +286,7 @@ export class AdaptiveRateLimiter {
   }
 }
 
-/** One subscriber of `acquire()` that waits. */
+/** A waiting subscriber of `acquire()`. */
 interface PermitRequest extends TicketOwner {
   fail(error: unknown): void;
 }

@@ -14,30 +14,29 @@ import { endOf, overdueError, type Walls } from './walls';
 
 export type { StartGate } from './start-gate';
 
-/** The place of a ticket whose back-off is not over, or which is about to be given up. */
+/** The place of a ticket during its back-off, or while it is about to fail. */
 interface BackOff {
   readonly pool: SlotPool;
   readonly until: number;
 }
 
-/** In place of the time when a request may start: it has started, or was given up. */
+/** Returned in place of a start time if the request has started or failed. */
 const isDone = -Infinity;
 
 /**
- * The one queue that requests wait in until every gate agrees that the next one may start.
+ * The one queue in which requests wait until every gate agrees that the next one may start.
  *
- * Who is next is decided by stride scheduling (Waldspurger and Weihl, 1995): each priority has a pass that grows by
- * its wait multiplier with every start, and the least pass is next, so that starts are shared 1/1.5 : 1/1 : 1/0.7 :
- * 1/0.3. A priority that was not waiting is next at once, unless it came so again and again while others waited and
- * is a whole stride of LOW ahead of its share: else urgent requests that come one by one would starve the rest. A pool
- * without a free slot is passed over; a head that the gate holds is not, so that the expensive and the urgent are not
- * starved by what is small. A retry stands at the front of its class, but one that was refused stands behind all others of
- * its class, until half of the time that it has left is over.
+ * The order is stride scheduling (Waldspurger and Weihl, 1995). Each priority has a pass that grows by its wait
+ * multiplier with every start, and the least pass is next, so starts are shared 1/1.5 : 1/1 : 1/0.7 : 1/0.3. A priority
+ * that was not waiting is next at once, unless it is more than a stride of LOW ahead of its share; otherwise urgent
+ * requests that come one by one would starve the rest. A pool without a free slot is skipped. A head that a gate holds
+ * is not skipped, so that small requests do not starve large ones. A retry stands at the front of its class. A refused
+ * request stands behind all others of its class until half of its remaining time is over.
  */
 export class AdmissionQueue {
   readonly #clock: Clock;
   readonly #gate: StartGate | undefined;
-  /** What has paid before, by adaptiveThrottle, does not stand in line again behind those who have not. */
+  /** Requests paid in an `adaptiveThrottle`. They do not wait again behind unpaid requests. */
   readonly #paid = new Line();
   readonly #unpaid = new Line();
   readonly #backingOff = new Set<Ticket>();
@@ -50,7 +49,7 @@ export class AdmissionQueue {
   constructor(
     clock: Clock,
     gate?: StartGate,
-    /** Undefined if nobody tells of walls. */
+    /** Undefined if no walls are reported. */
     readonly walls?: Walls,
   ) {
     this.#clock = clock;
@@ -59,22 +58,21 @@ export class AdmissionQueue {
     this.#wake = new Wake(clock, () => this.drain());
   }
 
-  /** When the gate last held a request that could have started otherwise. */
+  /** When the gate last held a request that had a free slot. */
   get lastHeldAt(): number {
     return this.#lastHeldAt;
   }
 
-  /** Requests that wait for their turn, those in back-off not counted. */
+  /** Waiting requests, without those in back-off. */
   get waiting(): number {
     return this.#paid.waiting + this.#unpaid.waiting;
   }
 
-  /** The requests that wait, pool by pool. */
   get shares(): PoolShare[] {
     return [...this.#paid.shares, ...this.#unpaid.shares];
   }
 
-  /** Requests that stand in the queue again when their back-off is over. */
+  /** Requests in back-off. */
   get backingOff(): number {
     return this.#backingOff.size;
   }
@@ -88,7 +86,7 @@ export class AdmissionQueue {
     return this.#paid.waitingOf(rank) + this.#unpaid.waitingOf(rank);
   }
 
-  /** The request that is next: what it asks for; or that no slot is free for any. */
+  /** What the next request needs; `taken` slots if no request has a free slot. */
   get head():
     { rank: PriorityRank; request: Sized; asks: Asks; id: number | undefined } | 'no-slot' | undefined {
     const leaf = this.#paid.next() ?? this.#unpaid.next();
@@ -103,7 +101,7 @@ export class AdmissionQueue {
   /** Whether a request of this pool that arrived now would start at once. */
   wouldStart(pool: SlotPool, rank: PriorityRank, request: Sized, asks: Asks): boolean {
     const line = asks === 'start' ? this.#paid : this.#unpaid;
-    // Requests that wait for a slot of another pool are in nobody's way.
+    // Requests that wait for a slot of another pool do not count.
     if (!pool.hasFreeSlot || line.next()) {
       return false;
     }
@@ -111,7 +109,7 @@ export class AdmissionQueue {
     return !this.#gate || this.#gate.opensAt(rank, request, asks, now) <= now;
   }
 
-  /** Puts a ticket into its class: at the end, or where a retry stands. The next drain may start it. */
+  /** Adds a ticket to its class: at the end, or at the place of a retry. The next drain may start it. */
   add(ticket: Ticket, pool: SlotPool, owner: TicketOwner, now: number): void {
     ticket.owner = owner;
     ticket.holder = owner;
@@ -124,7 +122,7 @@ export class AdmissionQueue {
     }
   }
 
-  /** Puts a ticket into its class when its back-off is over, if it is not given up before that. */
+  /** Adds a ticket to its class when its back-off is over, unless it fails before. */
   addLater(ticket: Ticket, pool: SlotPool, owner: TicketOwner, delay: number): void {
     ticket.owner = owner;
     ticket.holder = owner;
@@ -132,7 +130,7 @@ export class AdmissionQueue {
     this.#watch(ticket);
   }
 
-  /** Takes a ticket out if it waits here. The caller drains when all that leave have left. */
+  /** Removes a ticket if it waits here. The caller drains after it has removed all that leave. */
   remove(ticket: Ticket): boolean {
     const { place } = ticket;
     if (!place) {
@@ -148,7 +146,7 @@ export class AdmissionQueue {
     return true;
   }
 
-  /** Takes out the longest waiting request of the lowest waiting priority, up to a rank, of a pool. */
+  /** Removes the longest waiting request of the lowest waiting priority of a pool, up to a rank. */
   takeOldest(pool: SlotPool, upTo: PriorityRank): Ticket | undefined {
     for (let rank: PriorityRank = 0; rank <= upTo; rank++) {
       const unpaid = this.#unpaid.oldest(pool, rank as PriorityRank);
@@ -162,13 +160,11 @@ export class AdmissionQueue {
     return undefined;
   }
 
-  /** Changes how many requests of a pool may run at once. */
   setLimit(pool: SlotPool, limit: number): void {
     pool.resize(limit, this.#clock.now());
     this.drain();
   }
 
-  /** Moves a ticket whose rank was raised to its new class. */
   promote(ticket: Ticket): void {
     if (ticket.place instanceof Leaf) {
       this.#replace(ticket, ticket.place, this.#clock.now());
@@ -176,7 +172,7 @@ export class AdmissionQueue {
     }
   }
 
-  /** A refusal was heard: takes out all requests that need not wait any longer. They fail in the next drain. */
+  /** Removes all requests that can no longer succeed after a refusal. They fail in the next drain. */
   giveUpHopeless(): void {
     const now = this.#clock.now();
     for (const ticket of this.#backingOff) {
@@ -194,7 +190,7 @@ export class AdmissionQueue {
     }
   }
 
-  /** Starts everything that may start now, and arranges to be woken when the next one may. */
+  /** Starts all requests that may start now, and sets a timer for the next one. */
   drain(): void {
     if (this.#isDraining) {
       this.#isDrainDue = true;
@@ -207,7 +203,7 @@ export class AdmissionQueue {
     try {
       do {
         this.#isDrainDue = false;
-        // What a start does may change what is next.
+        // A start runs user code, so check again.
         while (this.#hopeless.tell((ticket, error) => this.#expire(ticket, error)) || this.#startNext());
       } while (this.#wasAskedToDrain());
     } finally {
@@ -215,7 +211,7 @@ export class AdmissionQueue {
     }
   }
 
-  /** Whether something that ran asked for another round. */
+  /** Whether user code asked for another round. */
   #wasAskedToDrain(): boolean {
     return this.#isDrainDue;
   }
@@ -236,9 +232,9 @@ export class AdmissionQueue {
   }
 
   /**
-   * Starts the head of a leaf, or gives it up if it is overdue; tells when it may start, or that it is done with.
+   * Starts the head of a leaf, or fails it if it is overdue. Returns when it may start, or `isDone`.
    *
-   * @param isBehindPaid whether a request that has paid waits for its start
+   * @param isBehindPaid whether a paid request waits for its start
    */
   #tryStart(leaf: Leaf, isBehindPaid: boolean): number {
     const { pool, head: ticket } = leaf;
@@ -250,7 +246,7 @@ export class AdmissionQueue {
       return isDone;
     }
     if (isBehindPaid && asks !== 'permit' && !isNew) {
-      // Starts of others would push the start that is paid for farther and farther away.
+      // Other starts would delay the paid start again and again.
       return Infinity;
     }
     const opens = this.#gate ? this.#gate.opensAt(rank, ticket, asks, now, id) : now;
@@ -266,7 +262,7 @@ export class AdmissionQueue {
     return isDone;
   }
 
-  /** Puts a ticket at the end of its class; a retry at the front, unless it is to stand behind the others. */
+  /** Puts a ticket at the end of its class, a retry at the front, a refused request behind the others. */
   #place(ticket: Ticket, pool: SlotPool, now: number): void {
     const isBehind = ticket.behindUntil > now;
     ticket.inPaidLine ||= ticket.asks === 'start';
@@ -304,7 +300,7 @@ export class AdmissionQueue {
     }
   }
 
-  /** Waits for the end of its back-off, for the time when it stands behind others no more, and for its end. */
+  /** Sets a timer for the end of its back-off, of its time behind the others, or of its deadline. */
   #watch(ticket: Ticket): void {
     const place = ticket.place as Leaf | BackOff;
     const isBehind = place instanceof Leaf && place.lane.isOfTheRefused;
@@ -322,10 +318,10 @@ export class AdmissionQueue {
       }
       if (now < turn) {
         this.#expire(ticket, overdueError(ticket, now));
-        // If nothing is let through, the time of others is over as well.
+        // While nothing is let through, other requests may be overdue too.
         this.giveUpHopeless();
       } else if (isBehind) {
-        // Its rank may have been raised meanwhile.
+        // User code may have raised its rank.
         this.#replace(ticket, ticket.place as Leaf, now);
         this.#watch(ticket);
       } else {

@@ -1,71 +1,72 @@
-/** Milliseconds after which a refusal is heard at the latest, until one was heard: a slow round trip. */
+/** Milliseconds within which the first refusal is expected: a slow round trip. */
 const unknownLatency = 100;
 
-/** How many times longer than refusals take a call must run to count as let through before its answer comes. */
+/** A call counts as let through when it has run for this many times the delay of refusals. */
 const patience = 2;
 
-/** Calls that may run at once before the oldest is forgotten: those whose end was never heard of. */
+/** The most running calls that are remembered. The oldest is forgotten, as its end was probably never reported. */
 const mostRunning = 100_000;
 
-/** The newest attempts that can be told again: more than are compared with what is expected. */
+/** The most recent attempts that `replay` can visit; more than are ever compared. */
 const replayed = 64;
 
-/** Start times that are remembered: a second of the fastest streams; a power of two. */
+/** Start times that are remembered; a power of two. */
 const remembered = 1024;
 
-/** Milliseconds over which a rate is measured, by so many starts at the least, and the least that it is put down to. */
+/** Milliseconds over which a rate is measured, the least number of starts, and the shortest measured time. */
 const second = 1000;
 const fewest = 4;
 const shortest = 50;
 
-/** So many starts fill their second, and no more are counted. */
+/** From this many starts on, they fill their second. */
 const many = 20;
 const mostMeasured = 1000;
 
-/** Requests refused before that are remembered. */
+/** The most refused requests that are remembered. */
 const mostRefused = 10_000;
 
-/** Refusals of one request that count: one that is refused again and again says nothing of the others. */
+/**
+ * The most refusals of one request that count. A request refused more often than that says nothing about the others.
+ */
 const mostCounted = 2;
 
-/** One call that was started, and what is known of it. */
+/** One started call and what is known about it. */
 export interface Attempt {
   readonly id: number;
   /** Its number among all starts. */
   readonly number: number;
   readonly startedAt: number;
-  /** Calls that ran when it had started, itself included. */
+  /** Running calls at its start, this one included. */
   readonly running: number;
   /** Whether its request had been refused before. */
   readonly isRetry: boolean;
-  /** How large it is, next to the usual call. */
+  /** Its size relative to the usual call. */
   readonly size: number;
-  /** What it takes of a limit: 1, or its size if the limit is on tokens. */
+  /** What it takes of a limit: 1, or its size if the limit counts tokens. */
   readonly weight: number;
-  /** Whether its request had been refused again and again while others passed: its refusals say nothing of the others. */
+  /** Whether its request was refused repeatedly while others passed, so that its refusals say nothing about others. */
   readonly isAlone: boolean;
   verdict: 'let-through' | 'refused' | undefined;
 }
 
 interface RefusedRequest {
-  /** Refusals that nothing explains but the request. */
+  /** Refusals that only the request itself explains. */
   readonly count: number;
   readonly isAlone: boolean;
-  /** When it was refused last. */
+  /** When it was last refused. */
   readonly at: number;
 }
 
-/** Hears what became of attempts. */
+/** Receives the verdict on each attempt. */
 export interface VerdictListener {
   decided(attempt: Attempt, now: number): void;
-  /** The same, in the order of the starts. */
+  /** Called in the order of the starts. */
   settled(attempt: Attempt, now: number): void;
 }
 
 /**
- * Keeps account of the calls that run: which of them were let through, and which were refused. A refusal is heard
- * within a fraction of a second, an answer perhaps much later; so a call that runs for longer than refusals take counts
- * as let through.
+ * Tracks running calls: which were let through and which were refused. A refusal comes within a fraction of a second,
+ * an answer perhaps much later. So a call that runs for longer than refusals take counts as let through.
  */
 export class Attempts {
   readonly #listener: VerdictListener;
@@ -73,9 +74,9 @@ export class Attempts {
   #undecided: Attempt[] = [];
   #next = 0;
   readonly #refused = new Map<number, RefusedRequest>();
-  /** Calls that were let through, each heavier than all that were started later. */
+  /** Calls that were let through; each weighs more than all that started later. */
   #passed: Attempt[] = [];
-  /** Whether calls are counted by their size. */
+  /** Whether calls are counted by size. */
   isBySize = false;
   #slowest = unknownLatency;
   #count = 0;
@@ -91,7 +92,6 @@ export class Attempts {
     return this.#count;
   }
 
-  /** Calls that run, as far as is known. */
   get running(): number {
     return this.#running.size;
   }
@@ -100,17 +100,17 @@ export class Attempts {
     return this.#lastStartAt;
   }
 
-  /** When all that has been started is decided. */
+  /** When the verdict on all started calls is known. */
   get decidedAt(): number {
     return this.#lastStartAt + this.patience;
   }
 
-  /** Milliseconds after which a call that runs counts as let through. */
+  /** Milliseconds after which a running call counts as let through. */
   get patience(): number {
     return patience * this.#slowest;
   }
 
-  /** Starts a second just before that start. */
+  /** Starts per second just before a start. */
   rateBefore(number: number): number {
     const timeOf = (other: number): number => this.#times[other & (remembered - 1)]!;
     const until = timeOf(number);
@@ -120,10 +120,10 @@ export class Attempts {
     }
     const count = number - first;
     if (count >= fewest) {
-      // A few starts do not fill their second, but for the time between them.
+      // A few starts do not fill a second, so use the time between them.
       return (second * count) / (count < many ? Math.max(shortest, until - timeOf(first)) : second);
     }
-    // After a hold, the usual gap tells more than the longest one does.
+    // After a hold the longest gap misleads, so use the usual gap.
     const gaps: number[] = [];
     for (let other = Math.max(2, number - fewest); other <= number; other++) {
       gaps.push(timeOf(other) - timeOf(other - 1));
@@ -164,7 +164,7 @@ export class Attempts {
     return attempt;
   }
 
-  /** Counts those as let through that have run for longer than refusals take. */
+  /** Counts calls as let through that have run for longer than refusals take. */
   advance(now: number): void {
     const undecided = this.#undecided;
     while (this.#next < undecided.length) {
@@ -186,12 +186,12 @@ export class Attempts {
     }
   }
 
-  /** Whether a call that was started after that one was let through, or may be yet. */
+  /** Whether a later call was let through or still may be. */
   mayHavePassedSince({ number }: Attempt): boolean {
     return this.#undecided.some((attempt) => attempt.number > number && attempt.verdict !== 'refused');
   }
 
-  /** Tells the verdicts again from that start on, as far as all before them are known. */
+  /** Visits the attempts from a start on again, as far as the verdicts on all of them are known. */
   replay(first: number, visit: (attempt: Attempt) => void): void {
     for (const attempt of this.#undecided.slice(0, this.#next)) {
       if (attempt.number >= first && attempt.verdict !== undefined) {
@@ -200,7 +200,7 @@ export class Attempts {
     }
   }
 
-  /** The provider has taken this call in: it has answered, or said something about it. */
+  /** The provider accepted the call: it answered or reported something. */
   letThrough(id: number, startedAt: number, now: number): void {
     const attempt = this.#running.get(id) ?? this.#add(id, startedAt);
     if (attempt.verdict === undefined) {
@@ -208,7 +208,7 @@ export class Attempts {
     }
   }
 
-  /** @param isExplained whether everybody is refused at the moment, so that it says nothing of the request */
+  /** @param isExplained whether all requests are refused now, so that the refusal says nothing about this one */
   refused(id: number, startedAt: number, now: number, isExplained = false): Attempt {
     const attempt = this.#running.get(id) ?? this.#add(id, startedAt);
     this.#running.delete(id);
@@ -246,18 +246,16 @@ export class Attempts {
     }
   }
 
-  /** When the newest call of at least that weight was started that was let through. */
+  /** When the newest call of at least this weight that was let through had started. */
   #passedAt(weight: number): number {
     const last = this.#passed.filter((passed) => passed.weight >= weight).at(-1);
     return last?.startedAt ?? -Infinity;
   }
 
-  /** The call is over. */
   ended(id: number): void {
     this.#running.delete(id);
   }
 
-  /** The request is over. */
   answered(id: number): void {
     if (this.#refused.size > 0) {
       this.#refused.delete(id);

@@ -1,48 +1,48 @@
-/** Shares that may be shed, as far as some dozens of verdicts can tell them apart. */
+/** Shares of shed calls that a few dozen verdicts can tell apart. */
 const shares = [0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
 
-/** Limits differ by this factor, from a hundredth of the pace to somewhat above it: a few dozen verdicts tell no more. */
+/** Factor between neighbouring limits, from a hundredth of the pace to somewhat above it. */
 const step = 1.08;
 const steps = 68;
 
-/** Limits above the pace by this factor are the same to us: none of them refuses. */
+/** The highest limit relative to the pace. None above it refuses anything. */
 const highest = 1.3;
 
-/** The chance of a stray verdict: a race, a neighbour, a rounded second. */
+/** The chance of a stray verdict, by a race, another client or rounding. */
 const stray = 0.02;
 
-/** A rate that was measured may be off by this factor, give or take. */
+/** Relative error of a measured rate. */
 const narrowest = 0.08;
 const trust = 0.9;
 
-/** The chance that with a limit a new share comes to light, as two causes at once are rarer than one. */
+/** The chance that a new share appears together with a limit. Two causes at once are rarer than one. */
 const both = 0.1;
 
-/** A limit so much below what is let through at the pace, and none at all, are the same to whoever paces. */
+/** A limit this close below the pace makes no difference to the pacing. */
 const tolerance = 0.95;
 
-/** What is believed about a provider that has begun to refuse. */
+/** What the verdicts say about a provider that has begun to refuse. */
 export interface Opinion {
   /** The chance that a limit lies below the pace. */
   readonly limited: number;
-  /** The chance that none does, and more is shed than was expected. */
+  /** The chance that no limit does, and more is shed than expected. */
   readonly shedding: number;
-  /** The share that is shed, if no limit lies below the pace. */
+  /** The share that is shed if no limit lies below the pace. */
   readonly shareIfShedding: number;
-  /** If one does: calls that it lets through a second (the mean, and what it lets through at least and at most). */
+  /** If a limit lies below the pace: calls per second that it lets through (mean, low and high estimate). */
   readonly rate: number;
   readonly low: number;
   readonly high: number;
-  /** If one does: the share that is shed besides, and the chance that there is one. */
+  /** If a limit lies below the pace: the share that is shed besides, and the chance of one. */
   readonly share: number;
   readonly hasShare: number;
 }
 
 /**
- * Weighs what explains a series of refusals: a limit (a bucket that is empty at first and refilled at some rate), a
- * share of calls that is shed whatever the pace, or both. For each pair of a rate and a share, and for whether refused
- * calls count, it follows the level of the bucket, and multiplies up how likely each verdict was (Bayes). So what was
- * seen at every pace counts, and no pace is taken for another.
+ * Weighs the explanations of a series of refusals: a limit (a bucket that is empty at first and refills at some rate),
+ * a share of calls that is shed at any pace, or both. For each pair of rate and share, and for whether refused calls
+ * count, it tracks the level of the bucket and multiplies the likelihoods of the verdicts (Bayes). So verdicts at
+ * different paces can be combined.
  */
 export class Belief {
   readonly #pace: number;
@@ -53,9 +53,9 @@ export class Belief {
   #at: number;
 
   /**
-   * @param pace attempts a second when the refusals began
-   * @param at when they began
-   * @param expected the share that is shed, as far as is known
+   * @param pace attempts per second when the refusals began
+   * @param at when the refusals began
+   * @param expected the known share of shed calls
    * @param known the rate that was measured before; undefined for none
    */
   constructor(
@@ -92,21 +92,21 @@ export class Belief {
       if (rate >= tolerance * pace) this.#levels[cell] = Math.max(1, rate);
       sums[this.#isShedding(rate, share) ? 1 : 0]! += this.#weights[cell];
     });
-    // Neither a limit nor shedding is likelier at first, but where a limit was measured.
+    // Limit and shedding are equally likely at first, unless a limit was measured before.
     const prior = known === undefined ? 0.5 : (1 - trust) / 2;
     this.#each((cell, rate, share) => {
       this.#weights[cell]! *= this.#isShedding(rate, share) ? prior / sums[1]! : (1 - prior) / sums[0]!;
     });
   }
 
-  /** Takes note of a verdict; in the order of the starts. */
+  /** Records a verdict. Call it in the order of the starts. */
   observe(startedAt: number, isRefused: boolean): void {
     const passed = Math.max(0, startedAt - this.#at) / 1000;
     this.#at = startedAt;
     let sum = 0;
     this.#each((cell, rate, share, counts) => {
       const level = Math.min(Math.max(1, rate), this.#levels[cell]! + rate * passed);
-      // How full an empty bucket was at first is not known, so that a nearly full token may be one.
+      // The first level of the bucket is not known exactly, so a nearly full token may count as one.
       const room = Math.min(1 - stray, Math.max(stray, 2.5 * level - 1.5));
       const passes = Math.max(stray, (1 - share) * room);
       this.#weights[cell]! *= isRefused ? 1 - passes : passes;

@@ -3,33 +3,33 @@ import type { StatedLimit } from '../provider/stated-limit';
 import type { LimitBudget } from './limit-budget';
 import { replayed, type Spending } from './start-log';
 
-/** Milliseconds of refill that are never spent: what the books cannot know is paid from them. */
+/** Milliseconds of refill that are kept back for costs that are not known here. */
 const reserveTime = 500;
 
-/** Milliseconds over which the consumption of others is averaged; what tokens our own calls cost is known less well. */
+/** Milliseconds over which the consumption of others is averaged, longer for tokens, as their costs are estimates. */
 const foreignSmoothing = 5000;
 const foreignTokenSmoothing = 30_000;
 
-/** Milliseconds without a statement, and shares of the rate, beyond which others are not reckoned with. */
+/** Milliseconds without a statement after which others are ignored, and bounds on their share of the rate. */
 const foreignMemory = 5000;
 const leastForeign = 0.05;
 const mostForeign = 0.95;
 
-/** Milliseconds for which a statement is believed at least: a pause between two batches does not make it old. */
+/** Milliseconds for which a statement is trusted at least, so that a pause between two batches does not age it. */
 const believedFor = 120_000;
 
-/** Milliseconds by which a stated time may be off: some are whole seconds. */
+/** Milliseconds by which a stated time may be off, because some are whole seconds. */
 const rounding = 1000;
 
 /**
- * What a bucket would have been refilled by in between at least, for whole numbers to show it. In a long time, which the
- * rounding of times cannot hide, one call shows it that a bucket would have let through; a tenth is left to doubt.
+ * The least refill between two statements that whole numbers can show. After a longer time, one call that a bucket
+ * would have let through shows it; a tenth is allowed for doubt.
  */
 const leastRefill = 2;
 const longTime = 10 * rounding;
 const leastRefillInLongTime = 0.9;
 
-/** Milliseconds that two statements must be apart to tell a bucket from a fixed window by them. */
+/** Milliseconds that two statements must be apart to tell a bucket from a fixed window. */
 const longestDoubt = 3 * rounding;
 
 /** What was left just after a call started. */
@@ -39,10 +39,10 @@ interface Told {
 }
 
 /**
- * What may be spent of a limit that the provider stated: a bucket of `depth` that refills continuously, by the generic
- * cell rate algorithm (GCRA), so that one number tells both how much is left and when enough will be; or, if the
- * provider's statements show that it counts so, a window that is full again all at once. A cost above the depth is let
- * through once the bucket is full, and the debt is paid by those who come later.
+ * A limit that the provider stated: a bucket of `depth` that refills continuously, by the generic cell rate algorithm
+ * (GCRA), so that one number tells how much is left and when enough will be. If the statements show that the provider
+ * counts by windows, it is full again all at once. A cost above the depth is let through when the bucket is full; later
+ * calls wait for the debt.
  */
 export class Budget implements LimitBudget {
   readonly name: string;
@@ -53,19 +53,19 @@ export class Budget implements LimitBudget {
   #level: number;
   #at: number;
   #isDepthKnown = false;
-  /** The start that the last statement answers: when it was, and its number. */
+  /** The time and number of the start that the last statement answers. */
   #syncedTo = -Infinity;
   #syncedNumber = 0;
   #syncedAt = -Infinity;
-  /** What was left after that start; undefined where nothing can be worked out from it. */
+  /** What was left after that start; undefined if it cannot be computed. */
   #toldLeft: number | undefined;
-  /** How deep the bucket is at least: it may be full then, and lose what others do not take. */
+  /** The least depth of the bucket. A full bucket loses its refill. */
   #leastDepth = 0;
   /** What others seem to spend per millisecond. */
   #noticed = 0;
-  /** What is kept for what the books do not know; nothing where only we keep books. */
+  /** Kept back for unknown costs; 0 if only this process spends. */
   #reserve = 0;
-  /** When the window ends and the next begins, once it is known that the limit counts by windows. */
+  /** The end of the current window, if the provider counts by windows. */
   #windowEnd: number | undefined;
   /** The statement that later ones are compared with, to tell a bucket from a window. */
   #anchor: { readonly at: number; readonly resetAt: number; readonly remaining: number } | undefined;
@@ -87,7 +87,7 @@ export class Budget implements LimitBudget {
     this.#at = now;
   }
 
-  /** Requests or tokens a minute. */
+  /** Requests or tokens per minute. */
   get perMinute(): number {
     return this.#rate * 60_000;
   }
@@ -112,8 +112,9 @@ export class Budget implements LimitBudget {
   }
 
   /**
-   * What was stated once and not again, as in the message of a single refusal, does not hold for ever. But the silence
-   * may be our own: so a whole limit has been spent since, or all is there again and nobody waits for it.
+   * Whether the statement is too old to hold. A limit that was stated once, as in the message of a refusal, must not
+   * hold for ever. But a statement may also be missing because nothing was sent: so it counts as old only after a whole
+   * limit was spent, or when the budget is full and no request waits for it.
    */
   isForgotten(now: number): boolean {
     return (
@@ -123,10 +124,10 @@ export class Budget implements LimitBudget {
 
   opensAt(cost: number, now: number): number {
     const spendable = Math.min(cost, this.depth);
-    // What is not spent of a window is lost, and its books are exact.
+    // Unspent parts of a window are lost, and its accounting is exact, so nothing is kept back.
     const reserve = this.#windowEnd === undefined ? Math.min(this.#reserve, this.depth - spendable) : 0;
     const missing = spendable + reserve - this.remaining(now);
-    // Rounding must not leave a start a hair's breadth short of its own time.
+    // Rounding must not delay a start by a fraction.
     if (missing <= 1e-9 * this.depth) {
       return now;
     }
@@ -142,7 +143,7 @@ export class Budget implements LimitBudget {
     return now + Math.ceil(wait);
   }
 
-  /** The next statement corrects what a start that comes long after it was paid takes of the limit. */
+  /** A start that comes long after it was paid is corrected by the next statement. */
   paidOpensAt(_cost: number, _startNumber: number, now: number): number {
     return now;
   }
@@ -154,8 +155,8 @@ export class Budget implements LimitBudget {
   }
 
   /**
-   * Gives back what a call had reserved and not used, or takes what it used beyond that; where the provider has told
-   * what is left since the call started, it has been counted.
+   * Gives back what a call reserved and did not use, or takes what it used beyond that. Does nothing if the provider
+   * has stated the remaining budget since the call started.
    */
   settle(reserved: number, used: number, startedAt: number, startNumber = 0): void {
     const isCounted =
@@ -166,12 +167,12 @@ export class Budget implements LimitBudget {
   }
 
   /**
-   * Takes over what the provider stated in answer to a call that started at `startedAt`: what is left now is what it
-   * stated, with what was refilled since, less what calls that started later have taken. Statements about earlier
-   * calls than the last one are old.
+   * Applies what the provider stated in answer to a call that started at `startedAt`: what is left now is the stated
+   * amount plus the refill since, minus what later calls have taken. Statements about earlier calls than the last one
+   * are ignored.
    *
-   * @param starts what our own calls took that started after the call of the last statement ({@link syncedNumber})
-   * @param startNumber tells calls of one millisecond apart; undefined for a call whose place among the starts is lost
+   * @param starts what own calls took that started after the call of the last statement ({@link syncedNumber})
+   * @param startNumber tells calls of one millisecond apart; undefined if the order of the call is unknown
    */
   sync(
     stated: StatedLimit,
@@ -188,11 +189,11 @@ export class Budget implements LimitBudget {
     const lastTo = this.#syncedTo;
     const lastLeft = startNumber === undefined ? undefined : this.#toldLeft;
     this.#toldLeft = undefined;
-    // A window later all of it is there again, whatever was spent; at the reset it is.
+    // The budget is full again at the reset, or at the latest a window later.
     this.#believedUntil = now + Math.max(believedFor, stated.window, stated.reset ?? 0);
     const isOther = stated.limit !== this.limit || stated.window !== this.window;
     if (isOther) {
-      // What was noticed of others was a share of the old limit.
+      // The consumption of others was measured as a share of the old limit.
       this.#noticed *= Math.min(1, stated.limit / stated.window / this.#rate);
       this.depth *= stated.limit / this.limit;
       this.limit = stated.limit;
@@ -235,12 +236,12 @@ export class Budget implements LimitBudget {
     return this.limit / this.window;
   }
 
-  /** What others spend per millisecond; a small share is chance, as the costs of our own calls are estimates. */
+  /** What others spend per millisecond. A small share is ignored, as the costs of own calls are estimates. */
   get #foreign(): number {
     return this.#noticed < leastForeign * this.#rate ? 0 : this.#noticed;
   }
 
-  /** What is left is stated in whole numbers; the time until all is there again tells it more precisely. */
+  /** What is left, from the stated whole number and the more precise reset time. */
   #leftBy(remaining: number, reset: number): number {
     const depth = Math.max(1, Math.min(this.limit, remaining + reset * this.#rate));
     const isDebt = remaining === 0 && this.#isDepthKnown;
@@ -248,20 +249,20 @@ export class Budget implements LimitBudget {
       this.depth = depth;
     }
     if (!isDebt) {
-      // A whole number of seconds may be rounded up; what remains is rounded down by less than one.
+      // A reset in whole seconds may be rounded up; the remaining amount is rounded down by less than one.
       const doubt = reset % rounding === 0 ? Math.min(reset, rounding) * this.#rate : 0;
       this.#leastDepth = Math.min(depth + 1, Math.max(this.#leastDepth, depth - doubt));
     }
     this.#isDepthKnown ||= remaining > 0;
     const left = this.depth - reset * this.#rate;
-    // Nothing is the least that is stated, even where more than all was spent.
+    // A provider states 0 even if more than everything was spent.
     return Math.min(remaining + 1, isDebt ? left : Math.max(remaining, left));
   }
 
   /**
-   * Others take what is missing at a statement of what would be there without them since the last one. What is believed
-   * of them before has no part in that: if we are so slow that the bucket fills up, nothing is missing, and a belief
-   * that only chance can change then would grow for ever and make us slower still.
+   * Estimates what others spend: the difference between a statement and what would be left without them since the last
+   * one. The earlier estimate is not used. Otherwise, if this process is so slow that the bucket fills up, nothing
+   * would correct a wrong estimate, and it would slow the process further.
    */
   #noticeOthers(from: Told, own: readonly Spending[], to: Told): void {
     const passed = to.at - from.at;
@@ -271,15 +272,15 @@ export class Budget implements LimitBudget {
       const smoothing = this.dimension === 'requests' ? foreignSmoothing : foreignTokenSmoothing;
       const weight = 1 - Math.exp(-passed / smoothing);
       const noticed = this.#noticed + weight * ((alone - to.left) / passed - this.#noticed);
-      // Refused calls that cost nothing make it seem less than nothing, which must not hide others for long.
+      // Refused calls that cost nothing would make the estimate negative and hide others.
       const most = mostForeign * this.#rate;
       this.#noticed = Math.max(-most, Math.min(most, noticed));
     }
   }
 
   /**
-   * The time at which a bucket will be full moves on with every call, or else more and more is left of it; the end of
-   * a window stands still while less and less is left, until the next one begins.
+   * Tells a bucket from a window. The time at which a bucket is full moves on with every call. The end of a window
+   * stays the same while less and less is left.
    */
   #tellKind(statement: { readonly at: number; readonly resetAt: number; readonly remaining: number }): void {
     const anchor = this.#anchor;
@@ -292,7 +293,7 @@ export class Budget implements LimitBudget {
     if (this.#windowEnd !== undefined) {
       if (Math.abs(moved) > rounding) {
         this.#anchor = statement;
-        // Another window, or after all a bucket.
+        // It is either the next window or a bucket.
         this.#windowEnd = Math.abs(moved - this.window) <= rounding ? statement.resetAt : undefined;
       }
     } else if (
@@ -320,7 +321,7 @@ export class Budget implements LimitBudget {
     if (this.#windowEnd !== undefined) {
       return now >= this.#windowEnd ? this.depth : this.#level;
     }
-    // What was noticed of others says nothing any more when nothing was heard for a time.
+    // The consumption of others is unknown after some time without a statement.
     const noticedFor = Math.max(0, Math.min(now, this.#syncedAt + foreignMemory) - this.#at);
     const refill = (now - this.#at) * this.#rate - noticedFor * this.#foreign;
     return Math.min(this.depth, this.#level + refill);

@@ -8,36 +8,34 @@ import type { LimitBudget } from './limit-budget';
 import { StartLog } from './start-log';
 import { costIn, noTokens, TokenEstimate, type Sized, type TokenCost } from './token-estimate';
 
-/** Largest share of a token budget's depth that is waited for in case a call of unknown cost is dear. */
+/** The largest share of a token budget's depth kept free in case a call of unknown cost is expensive. */
 const largestCaution = 0.25;
 
-/** Calls over which sizes are averaged: a few very large ones must not move the mean. */
+/** Calls over which sizes are averaged, so that a few very large ones do not move the mean. */
 const averaged = 1000;
 
-/** The smallest size of a call next to the usual one: a call costs something whatever its text. */
+/** The smallest relative size of a call, because every call costs something. */
 const smallest = 0.01;
 
-/** What a call has taken of the budgets, to settle it and to read its headers rightly. */
+/** What a call has taken of the budgets. */
 export class Receipt {
-  /** Whether its usage was reported, or all is given back. */
+  /** Whether its usage was reported or its reservation given back. */
   isSettled = false;
-  /** What was reported of its usage so far. */
+  /** The usage reported so far. */
   usage: TokenUsage | undefined;
 
   constructor(
     /** Its number among all that have taken something. */
     public number: number,
-    /** What it takes, as far as is known. */
+    /** Its cost, as far as it is known. */
     public cost: TokenCost,
     public takenAt: number,
-    /** Whether its call has started; else it only holds a permit. */
+    /** Whether its call has started; otherwise it only holds a permit. */
     public isStarted: boolean,
-    /** Characters of its request. */
     readonly textLength?: number,
   ) {}
 }
 
-/** The means of what the last requests announced, and of the lengths of their texts. */
 class UsualSize {
   #announcing = 0;
   #tokens = 0;
@@ -54,23 +52,22 @@ class UsualSize {
     }
   }
 
-  /** A usual request that tells of itself what this one does. */
+  /** A usual request with the same known fields as this one. */
   like({ tokens }: Sized): Sized {
     return { tokens: tokens === undefined ? undefined : this.#tokens, textLength: this.#textLength };
   }
 }
 
-/** All limits that are known or stated: a start must find room in every one of them. */
+/** All given and stated limits. A start must have room in each of them. */
 export class Budgets {
   #all: LimitBudget[] = [];
   readonly #estimate = new TokenEstimate();
   readonly #starts: StartLog;
   #binding: LimitBudget | undefined;
   readonly #usual = new UsualSize();
-  /** The fleet that shares the limits, and is told what calls take of them. */
+  /** The fleet that shares the limits and is told what calls take. */
   fleet: FleetMember | undefined;
 
-  /** @param starts takes note of every start */
   constructor(starts = new StartLog()) {
     this.#starts = starts;
   }
@@ -84,7 +81,6 @@ export class Budgets {
     return this.#binding;
   }
 
-  /** When every budget has room for a call. */
   opensAt(request: Sized, now: number): number {
     if (this.#all.some((budget) => budget.isForgotten(now))) {
       this.#all = this.#all.filter((budget) => !budget.isForgotten(now));
@@ -92,17 +88,17 @@ export class Budgets {
     return this.#latest((budget) => budget.opensAt(this.costIn(budget, request), now));
   }
 
-  /** The same for a call that has paid: what it had reserved may have left a window since. */
+  /** The same for a paid call, whose reservation may have left a window since. */
   paidOpensAt({ cost, number }: Receipt, now: number): number {
     return this.#latest((budget) => budget.paidOpensAt(counted(budget, cost), number, now));
   }
 
-  /** When the fleet has room for a call; at once where there is none. */
+  /** When the fleet has room for a call; at once without a fleet. */
   fleetOpensAt(request: Sized, now: number): number {
     return this.fleet?.opensAt(vectorOf(this.#estimate.expected(request)), now) ?? -Infinity;
   }
 
-  /** What must be there of a budget before a call starts. */
+  /** What a budget must hold before a call starts. */
   costIn(budget: LimitBudget, request: Sized): number {
     const expected = counted(budget, this.#estimate.expected(request));
     if (request.tokens !== undefined || budget.dimension === 'requests') {
@@ -112,21 +108,21 @@ export class Budgets {
     return Math.max(expected, Math.min(possible, budget.depth * largestCaution));
   }
 
-  /** How large a call is, next to the usual one. */
+  /** The size of a call relative to the usual one. */
   relativeSize(request: Sized): number {
     const usual = this.#estimate.expected(this.#usual.like(request)).total;
     const { total } = this.#estimate.expected(request);
     return total > 0 && usual > 0 ? Math.max(smallest, total / usual) : 1;
   }
 
-  /** Reserves what a call will probably cost. */
+  /** Reserves the probable cost of a call. */
   take(request: Sized, now: number, isStarted = true): Receipt {
     const cost = this.#estimate.expected(request);
     this.#usual.add(request);
     return new Receipt(this.#reserve(cost, now), cost, now, isStarted, request.textLength);
   }
 
-  /** A call that has paid before starts now: what it takes counts from now on. */
+  /** Counts a paid call from now on, when it starts. */
   started(receipt: Receipt, now: number): void {
     receipt.isStarted = true;
     if (receipt.takenAt < now) {
@@ -139,8 +135,8 @@ export class Budgets {
   }
 
   /**
-   * Gives back what a call had reserved that failed or was abandoned: its tokens, if no usage was reported. Its request
-   * counts if it has started, as most providers count refused calls too; where they do not, the next statement tells.
+   * Gives back the reservation of a failed or abandoned call: its tokens, if it reported no usage. Its request counts
+   * if it has started, because most providers count refused calls; for others, the next statement corrects it.
    */
   giveBack(receipt: Receipt): void {
     if (!receipt.isSettled) {
@@ -149,7 +145,7 @@ export class Budgets {
     }
   }
 
-  /** Takes over what the provider stated in answer to a call; returns whether that is news. */
+  /** Applies what the provider stated in answer to a call. Returns whether it changed a limit. */
   stated(
     limits: readonly StatedLimit[],
     startedAt: number,
@@ -176,39 +172,38 @@ export class Budgets {
     return isNews;
   }
 
-  /** Puts what a call has used so far in place of what was reserved for it. */
+  /** Replaces the reservation of a call by its usage so far. */
   used(reported: TokenUsage, receipt: Receipt | undefined, startedAt: number): void {
     if (!receipt) {
       this.#estimate.learn(reported);
       return;
     }
     const sum = (reported.inputTokens ?? 0) + (reported.outputTokens ?? 0);
-    // Not a number, and the budget would never open again.
+    // A NaN would close the budget for ever.
     if (sum > 0 && sum <= Number.MAX_SAFE_INTEGER) {
       receipt.usage = usedSoFar(receipt.usage, reported);
       const input = tokenCount(receipt.usage?.inputTokens);
       const output = tokenCount(receipt.usage?.outputTokens);
-      // Who limits the tokens of prompts alone does not count what his prompt cache held
-      // (platform.claude.com/docs/en/api/rate-limits).
+      // Limits on prompt tokens do not count cached ones (platform.claude.com/docs/en/api/rate-limits).
       const counted = Math.max(0, input - tokenCount(receipt.usage?.cachedInputTokens));
       this.#settle(receipt, { total: input + output, input: counted, output }, startedAt);
       receipt.isSettled = true;
     }
   }
 
-  /** Learns from a call that has ended what calls cost: only then its usage is whole. */
+  /** Learns the cost of calls from a call that has ended, as its usage is final. */
   ended({ usage, textLength }: Receipt): void {
     if (usage) {
       this.#estimate.learn(usage, textLength);
     }
   }
 
-  /** Milliseconds between starts that the tightest limit of a minute or less refills for; 0 where there is none. */
+  /** Milliseconds between starts that the tightest limit of a minute or less allows; 0 without one. */
   get spacing(): number {
     const { mean } = this.#estimate;
     let spacing = 0;
     for (const budget of this.#all) {
-      // A day's limit says how much there is, not how fast it may be spent; one that the user gives says the same.
+      // A limit per day, or one that the user gave, says how much may be spent but not how fast.
       if (budget instanceof Budget && budget.window <= 60_000) {
         spacing = Math.max(spacing, (counted(budget, mean) * 60_000) / budget.perMinute);
       }
@@ -220,7 +215,7 @@ export class Budgets {
     return this.#all.find((budget) => budget.name === name);
   }
 
-  /** @param running what the calls that run have taken */
+  /** @param running what running calls have taken */
   states(now: number, running: Iterable<Receipt> = []): BudgetState[] {
     const open = [...running].filter(({ isSettled }) => !isSettled);
     return this.#all.map((budget) =>
@@ -231,7 +226,7 @@ export class Budgets {
     );
   }
 
-  /** The latest of the times that budgets tell; the one that told it is binding. */
+  /** The latest time of all budgets. The budget that gave it is the binding one. */
   #latest(timeOf: (budget: LimitBudget) => number): number {
     this.#binding = undefined;
     let latest = -Infinity;
@@ -276,7 +271,7 @@ function vectorOf({ total, input, output }: TokenCost): FleetCost {
   return [1, total, input, output];
 }
 
-/** A cost above a limit counts as the limit, which is all that a window can hold: nobody pays for days. */
+/** A cost above a limit counts as the limit, or the call would never start. */
 function counted(
   of: { readonly dimension: LimitedDimension; readonly limit: number },
   cost: TokenCost,

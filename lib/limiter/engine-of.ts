@@ -1,6 +1,6 @@
 /**
- * Where an `AdaptiveRateLimiter` keeps its engine, for operators that are given one: they know it by this, so that a
- * program without a limiter need not carry its code.
+ * The key of an `AdaptiveRateLimiter`'s engine. Operators use it so that a program without a limiter need not bundle
+ * its code.
  *
  * @internal
  */

@@ -2,65 +2,65 @@ import type { Attempt } from './attempts';
 import { Belief, type Opinion } from './belief';
 import type { MeasuredRate } from './let-through';
 
-/** How sure a verdict must be: the usual level of confidence. */
+/** The required confidence of a verdict. */
 export const sure = 0.95;
 
-/** Attempts after which the likelier cause is believed, as more would cost more than being wrong. */
+/** Attempts after which the likelier cause is accepted, because further evidence costs more than a mistake. */
 const longest = 80;
 
-/** Attempts without which the pace is not changed: fewer are mostly those that were on their way. */
+/** Attempts before the pace is changed. Earlier ones were mostly on their way already. */
 const sample = 8;
 
-/** Attempts at a slower pace that shedding must have been seen in: half of five calls is told from none. */
+/** Attempts at a slower pace in which shedding must be seen. */
 const fewestTested = 4;
 
-/** Milliseconds that they must span: a bucket by the second has shown by then what it refills. */
+/** Milliseconds that these attempts must span, so that a bucket per second shows its refill. */
 const shortestTest = 1000;
 
-/** The test's share of a limit that is guessed, and of one that was measured. */
+/** The pace of the test as a share of a guessed limit and of a measured one. */
 const cautious = 0.7;
 const below = 0.9;
 
-/** Attempts a second while a cause is undecided: slower ones bring no evidence in time. */
+/** The least attempts per second while the cause is undecided. A slower test takes too long. */
 export const slowestTest = 1;
 
-/** Refusals in a row that may be a wall, at the least, and how unlikely shedding must make them. */
+/** The least refusals in a row that may be a wall, and how unlikely shedding must make them. */
 const blockedRun = 4;
 const unlikely = 0.01;
 
-/** What an episode has come to: a cause, or a pace at which to ask on. */
+/** The result of an episode: a cause, or a pace for further attempts. */
 export interface Judgement {
   readonly opinion: Opinion;
   readonly cause?: 'pace' | 'shedding';
-  /** Attempts a second. */
+  /** Attempts per second. */
   readonly test?: number;
 }
 
-/** Refusals that surprise, from the first of them until it is known what they come from. */
+/** A series of unexpected refusals, from the first one until their cause is known. */
 export class Episode {
-  /** The number of the first attempt that was refused, and when it began. */
+  /** The number and time of the first refused attempt. */
   readonly first: number;
   readonly at: number;
-  /** Starts a second just before. */
+  /** Starts per second just before the first refusal. */
   readonly pace: number;
   /** The rate of a limit that was stated or measured before. */
   readonly known: MeasuredRate | undefined;
   readonly #belief: Belief;
-  /** The first attempt at a slower pace; undefined before it is tried. */
+  /** The first attempt at a slower pace; undefined before it. */
   #slower: { readonly first: number; readonly at: number } | undefined;
   #tested = 0;
   #fewest: number;
   #through: number;
   #refused: number;
-  /** Refused since one was let through, and the share that seemed to be shed then. */
+  /** Refusals since a call was let through, and the shed share at that time. */
   #run: number;
   #walls = 0;
   #share = 0;
 
   /**
-   * @param attempts those that are decided since the first refusal, itself included
-   * @param pace starts a second before
-   * @param share the share that is expected to be shed
+   * @param attempts the decided attempts since the first refusal, including it
+   * @param pace starts per second before
+   * @param share the share of calls that is expected to be shed
    */
   constructor(attempts: readonly Attempt[], pace: number, share: number, known: MeasuredRate | undefined) {
     const [first] = attempts;
@@ -89,7 +89,7 @@ export class Episode {
     return this.#through + this.#refused;
   }
 
-  /** The fewest calls that ran when one was refused. */
+  /** The least number of running calls at a refusal. */
   get fewest(): number {
     return this.#fewest;
   }
@@ -106,7 +106,7 @@ export class Episode {
     this.#fewest = Math.min(this.#fewest, running);
   }
 
-  /** Weighs an attempt; in the order of the starts. */
+  /** Weighs an attempt. Call it in the order of the starts. */
   weigh({ number, startedAt, verdict }: Attempt): void {
     this.#belief.observe(startedAt, verdict === 'refused');
     if (this.#slower && number >= this.#slower.first) {
@@ -114,24 +114,25 @@ export class Episode {
     }
   }
 
-  /** Whether so many were refused in a row that the share does not explain it. */
+  /** Whether the number of refusals in a row is not explained by the share. */
   isBlocked(share: number): boolean {
     return this.#run >= blockedRun && Math.max(share, this.#share) ** this.#run < unlikely;
   }
 
-  /** Nothing is let through any more: if that was so before, the test was too fast, as refused calls may count. */
+  /** Nothing is let through any more. If that happened before, the test was too fast, as refused calls may count. */
   blocked(): void {
     this.#walls++;
   }
 
-  /** Calls are started at another pace from that one on. */
+  /** Calls start at another pace from this attempt on. */
   slowDown(first: number, at: number): void {
     this.#slower ??= { first, at };
   }
 
   /**
-   * Says what is believed. While that is undecided, the pace lies between one that no likely limit refuses and the old
-   * one: the less likely a limit is, the nearer to the old. So it varies, and tells the causes apart.
+   * Says what is believed. While the cause is undecided, the pace lies between a pace that no likely limit refuses and
+   * the old one; the less likely a limit is, the nearer to the old one. So the pace varies, which tells the causes
+   * apart.
    */
   judge(now: number): Judgement {
     const { count, known } = this;

@@ -1,14 +1,17 @@
-/** A share of twenty refusals in twenty calls that is still surprising: 0.7 to the twentieth is below a thousandth. */
+/**
+ * The largest expected share. Twenty refusals in twenty calls must still be surprising: 0.7 to the power of 20 is below
+ * a thousandth.
+ */
 const mostExpected = 0.7;
 
-/** Attempts over which the share is averaged, and those that its first value is worth. */
+/** Attempts over which the share is averaged, and the weight of its first value. */
 const memory = 100;
 const trust = 50;
 
-/** The chance of so many refusals in a row that they lengthen no back-off: an unlucky one of a thousand requests. */
+/** The chance of as many refusals in a row as lengthen no back-off: one in a thousand requests. */
 const rare = 0.001;
 
-/** The share of calls that is expected to be refused whatever the pace. */
+/** The share of calls that is expected to be refused at any pace. */
 export class ExpectedShare {
   #share = 0;
   #believed = 0;
@@ -18,17 +21,17 @@ export class ExpectedShare {
     return this.#share;
   }
 
-  /** The highest that was lately believed in: shedding that is over may come back. */
+  /** The highest recent share. Shedding that has stopped may come back. */
   get highest(): number {
     return Math.max(this.#share, this.#believed);
   }
 
-  /** How many refusals in a row it explains. */
+  /** The number of refusals in a row that the share explains. */
   get refusalsInARow(): number {
     return this.#share > 0 ? Math.floor(Math.log(rare) / Math.log(this.#share)) : 0;
   }
 
-  /** Takes note of one attempt more, while nothing surprises. */
+  /** Records one more attempt while no refusal is surprising. */
   observe(isRefused: boolean): void {
     this.#seen++;
     const weight = 1 / Math.min(memory, this.#seen + trust);

@@ -7,20 +7,19 @@ import type { KnownLimit } from './sliding-window-budget';
 import type { Wall } from './wall';
 import { demandOf } from './queue-gauges';
 
-/** Milliseconds of a hold that says of itself that it is no matter of pace. */
+/** A refusal with a longer wait than this (milliseconds) is not about pace. */
 const longHold = 1000;
 
-/** What a limiter is told of its fleet. */
 export interface FleetSettings {
   /** The processes that share the limits. */
   readonly fleet?: Fleet | undefined;
-  /** Hears of the fleet. */
+  /** Receives events of the fleet. */
   readonly events?: CallEventListener | undefined;
-  /** Limits that the user gives. */
+  /** Limits that the user gave. */
   readonly budgets: readonly KnownLimit[];
 }
 
-/** Has a limiter join its fleet, if it has one. */
+/** Joins the fleet of a limiter, if it has one. */
 export function joinFleet(
   { fleet, events, budgets }: FleetSettings,
   clock: Clock,
@@ -36,7 +35,10 @@ export function joinFleet(
   });
 }
 
-/** Tells the fleet, if there is one, of a refusal. That nothing is let through here says little of the others, unless the provider says so. */
+/**
+ * Reports a refusal to the fleet, if there is one. A wall in this process says little about the others, unless the
+ * provider stated it.
+ */
 export function tellRefusal(
   fleet: FleetMember | undefined,
   wall: Wall,

@@ -1,21 +1,23 @@
-/** Refusals that growing may cost at once, and what each attempt earns: three refused in two hundred are hardly felt. */
+/** The most refusals that growth may cost at once, and what each attempt earns: three refusals in two hundred. */
 const most = 5;
 const earned = 0.015;
 
-/** What must be left for growing beyond the rate at which refusals begin. */
+/** The refusals that must be affordable before the rate grows beyond the known limit. */
 const needed = 2;
 
-/** Milliseconds after which a limit may have risen, so that growing is tried however much was refused. */
+/** Milliseconds after which a limit may have risen, so growth is tried again. */
 const limitIsOld = 30_000;
 
-/** Decides when a learned rate may grow: time in which it held requests counts, and refusals that growing costs. */
+/**
+ * Decides when a learned rate may grow, by the time in which it held requests and by the refusals that growth costs.
+ */
 export class GrowthTrials {
   #left = most;
   #limitedAt = 0;
   #held = 0;
   #wasLetThrough = false;
 
-  /** Takes note of what became of a call, beside the share that is refused anyway. */
+  /** Records the result of a call, beside the share that is refused at any pace. */
   count(isRefused: boolean, share: number): void {
     const change = isRefused ? share - 1 : share + earned;
     this.#left = Math.max(0, Math.min(most, this.#left + change));
@@ -25,12 +27,11 @@ export class GrowthTrials {
     this.#wasLetThrough = true;
   }
 
-  /** A limit was found. */
   limited(now: number): void {
     this.#limitedAt = now;
   }
 
-  /** Adds time in which the rate held requests; returns the time to grow by, which is 0 until a call is let through. */
+  /** Adds time in which the rate held requests. Returns the time to grow by; 0 until a call is let through. */
   held(time: number): number {
     this.#held += time;
     if (!this.#wasLetThrough) {
@@ -42,7 +43,7 @@ export class GrowthTrials {
     return held;
   }
 
-  /** Whether it may grow beyond the rate at which refusals began. */
+  /** Whether the rate may grow beyond the rate at which refusals began. */
   mayTry(now: number): boolean {
     return this.#left >= needed || now > this.#limitedAt + limitIsOld;
   }

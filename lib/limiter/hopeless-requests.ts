@@ -2,15 +2,15 @@ import type { Ticket } from '../core/ticket';
 import type { SlotPool } from './slot-pool';
 import { hopelessError, type Failure, type Walls } from './walls';
 
-/** A request that need not wait any longer, and is to be told so. */
+/** A request that can no longer succeed and has not been told yet. */
 interface Hopeless extends Failure {
   readonly ticket: Ticket;
 }
 
 /**
- * Requests that fail because the provider lets nothing through for longer than they may wait, or because no more may be
- * spent. They are found when a refusal is heard, when the money is spent, or when they arrive, and fail when the queue is
- * drained, as their subscribers may act on the queue.
+ * Requests that fail because the provider lets nothing through for longer than they may wait, or because `maxSpend` is
+ * reached. They are found on a refusal, when the money is spent, or on arrival. They fail when the queue is drained,
+ * because their subscribers may act on the queue.
  */
 export class HopelessRequests {
   readonly #walls: Walls | undefined;
@@ -24,7 +24,6 @@ export class HopelessRequests {
     return this.#untold.length === 0;
   }
 
-  /** Whether a request of a pool may be hopeless. */
   mayBeIn({ patience, spendGate }: SlotPool, now: number): boolean {
     if (!this.#walls || spendGate?.isReached) {
       return spendGate?.isReached === true;
@@ -33,12 +32,12 @@ export class HopelessRequests {
     return closure !== undefined || (wall !== undefined && now - wall.since > patience);
   }
 
-  /** Why a request need not wait any longer; undefined if it may be served yet. */
+  /** The error of a request that can no longer succeed; undefined for others. */
   errorOf(pool: SlotPool, ticket: Ticket, now: number): Failure | undefined {
     return hopelessError(this.#walls, pool, ticket, ticket.arrivedAt, now);
   }
 
-  /** Why a request that arrives need not wait; undefined if it may be served yet. */
+  /** The error of a new request that cannot succeed; undefined for others. */
   errorOfNewcomer(pool: SlotPool, ticket: Ticket, now: number): Failure | undefined {
     return pool.spendGate?.isReached || this.#walls?.closure ? this.errorOf(pool, ticket, now) : undefined;
   }
@@ -47,7 +46,7 @@ export class HopelessRequests {
     this.#untold.push(one);
   }
 
-  /** Tells those who do not know yet; false if there was nobody. */
+  /** Fails the requests that were found. Returns false if there were none. */
   tell(expire: (ticket: Ticket, error: unknown) => void): boolean {
     const untold = this.#untold;
     this.#untold = [];

@@ -2,24 +2,25 @@ import { configObject, numberSetting } from '../core/settings';
 import type { KnownLimit } from './sliding-window-budget';
 
 /**
- * Limits that are known beforehand; those that the provider's headers state are found by themselves. Each holds in every
- * window of its length, whatever the moment one looks: no minute and no day sees more. A full limit may start at once.
- * A call counts when it starts. No priority passes a limit.
+ * Limits that you know beforehand. Limits in the provider's headers need no setting. Each limit holds in every window
+ * of its length: no minute and no day sees more. A full limit may start at once. A call counts when it starts. No
+ * priority passes a limit.
  */
 export interface KnownLimits {
-  /** Calls that start in any minute. */
+  /** Calls that start in any minute. @defaultValue none */
   readonly requestsPerMinute?: number | undefined;
   /**
-   * Tokens of the calls that start in any minute, prompts and answers together. A call reserves what its traits
-   * announce, else the mean of what calls have used, until its usage is reported. What a failed or abandoned call
-   * reserved is given back. A call that costs more than the limit counts as the limit.
+   * Tokens of the calls that start in any minute, prompts and answers together. Until its usage is reported, a call
+   * reserves the tokens that its traits state, or else the mean of past calls. A failed or abandoned call gives its
+   * reservation back. A call that costs more than the limit counts as the limit.
+   * @defaultValue none
    */
   readonly tokensPerMinute?: number | undefined;
-  /** Tokens of prompts in any minute, if the provider counts them apart. */
+  /** Tokens of prompts in any minute, if the provider counts them separately. @defaultValue none */
   readonly inputTokensPerMinute?: number | undefined;
-  /** Tokens of answers in any minute, if the provider counts them apart. */
+  /** Tokens of answers in any minute, if the provider counts them separately. @defaultValue none */
   readonly outputTokensPerMinute?: number | undefined;
-  /** Calls that start in any 24 hours. */
+  /** Calls that start in any 24 hours. @defaultValue none */
   readonly requestsPerDay?: number | undefined;
 }
 
@@ -34,7 +35,6 @@ const counted: Readonly<Record<keyof KnownLimits, Pick<KnownLimit, 'dimension' |
   requestsPerDay: { dimension: 'requests', window: day },
 };
 
-/** Checks the limits that the user gives. */
 export function knownLimitsOf(given: KnownLimits | undefined): KnownLimit[] {
   const limits: KnownLimits = configObject('limits', given);
   const known: KnownLimit[] = [];
@@ -42,7 +42,7 @@ export function knownLimitsOf(given: KnownLimits | undefined): KnownLimit[] {
     if (limits[field] !== undefined) {
       const { dimension, window } = counted[field];
       const limit = numberSetting(`limits.${field}`, limits[field], 0, { above: true });
-      // Half a request a minute is one in two minutes.
+      // Half a request per minute means one in two minutes.
       const share = dimension === 'requests' ? Math.min(1, limit) : 1;
       known.push({ name: `limits.${field}`, dimension, limit: limit / share, window: window / share });
     }

@@ -5,7 +5,6 @@ import type { PriorityRank } from '../core/priority';
 import type { PoolShare } from './pool-share';
 import type { SlotPool } from './slot-pool';
 
-/** The priority that a lane belongs to. */
 export interface LaneClass {
   readonly rank: PriorityRank;
   readonly isNew: boolean;
@@ -32,29 +31,28 @@ export class Leaf implements HeapItem {
     return this.share.pool;
   }
 
-  /** The ticket that is next. */
   get head(): Ticket {
     return this.tickets.first!;
   }
 }
 
-/** The requests of one tenant in one priority, or all that have no lane. */
+/** The requests of one tenant in one priority, or all requests without a lane. */
 export class Lane implements HeapItem {
   heapIndex = 0;
   waiting = 0;
-  /** When it is next, in the time of its class. */
+  /** Its position in the virtual time of its class. */
   turn = 0;
-  /** Its place among lanes with the same turn. */
+  /** Its order among lanes with the same turn. */
   order = 0;
   readonly leaves = new Map<SlotPool, Leaf>();
-  /** The leaves whose pools have a free slot, as far as they were looked at. */
+  /** The leaves whose pools have a free slot. */
   readonly ready = new Heap<Leaf>(({ head: one }, { head: other }) =>
     one.standsSince === other.standsSince ? one.id < other.id : one.standsSince < other.standsSince,
   );
 
   constructor(
     readonly priorityClass: LaneClass,
-    /** Whether its requests were refused: it takes no turns, and is served when no other lane can be. */
+    /** Whether it holds refused requests. Such a lane takes no turns and is served when no other can be. */
     readonly isOfTheRefused: boolean,
   ) {}
 

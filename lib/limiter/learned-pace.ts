@@ -5,29 +5,29 @@ import { GrowthTrials } from './growth-trials';
 import { LearnedRate } from './learned-rate';
 import { LetThrough, type MeasuredRate } from './let-through';
 
-/** The rate's share of a limit, so that a limit that was measured a little too high is not passed. */
+/** The rate's share of a limit, because a limit may be measured a little too high. */
 const hair = 0.98;
 
-/** A measured rate needs so many calls, and says nothing of a pace that is so many times faster. */
+/** The least calls to measure a rate, and the factor by which a pace may exceed it for the measurement to count. */
 const measured = 10;
 const farAway = 4;
 
-/** A rate measured with so many calls is off by a tenth at the most, and is measured anew to follow the limit. */
+/** A rate measured with this many calls is off by at most a tenth. It is then measured again, to follow the limit. */
 const longRun = 100;
 
-/** A stated rate counts as measured with so many calls: nobody knows it better. */
+/** A stated rate counts as measured with this many calls. */
 const stated = 1000;
 
-/** How much faster than the stated rate a pace must be to break it. */
+/** A pace that exceeds the stated rate by this factor breaks it. */
 const tooFast = 1.02;
 
-/** How much more must be shed to be news: what a few dozen calls tell apart. */
+/** The change of the share that a few dozen calls can show. */
 const news = 0.05;
 
-/** Verdicts that measure a limit: fewer may put it too low. */
+/** The least verdicts to measure a limit. Fewer may put it too low. */
 const enough = 20;
 
-/** What refusals teach about the pace: the rate that is let through, and the share that is refused at any pace. */
+/** What refusals teach about the pace: the accepted rate, and the share that is refused at any pace. */
 export class LearnedPace {
   readonly rate: LearnedRate;
   readonly share = new ExpectedShare();
@@ -36,12 +36,12 @@ export class LearnedPace {
   /** The learned rate before the episode; 0 for none. */
   #before = 0;
 
-  /** @param slowest calls a millisecond below which no rate is learned */
+  /** @param slowest calls per millisecond below which no rate is learned */
   constructor(slowest: number) {
     this.rate = new LearnedRate(slowest);
   }
 
-  /** @param weight what the call takes, next to the usual one */
+  /** @param weight what the call takes, relative to the usual one */
   started(weight: number, now: number): void {
     this.#letThrough.started(now);
     this.rate.take(now, weight);
@@ -51,17 +51,16 @@ export class LearnedPace {
     this.#letThrough.add(weight);
   }
 
-  /** Takes note of what became of a call. */
   count(isRefused: boolean): void {
     this.#growth.count(isRefused, this.share.value);
   }
 
-  /** Takes note of a call that was let through while nothing surprises. */
+  /** Records a call that was let through while no refusal is surprising. */
   passed(): void {
     this.#growth.letThrough();
   }
 
-  /** Takes note of one attempt more, while nothing surprises. */
+  /** Records an attempt while no refusal is surprising. */
   observe(isRefused: boolean, now: number): void {
     if (!this.rate.hasGrown) {
       this.share.observe(isRefused);
@@ -74,7 +73,7 @@ export class LearnedPace {
     this.rate.expect(this.share.value, now);
   }
 
-  /** The learned rate held a request for a time, and nothing spoke against more. */
+  /** The learned rate held a request for some time, without evidence against a higher one. */
   grow(time: number, now: number): void {
     const held = this.#growth.held(time);
     if (held > 0) {
@@ -82,17 +81,17 @@ export class LearnedPace {
     }
   }
 
-  /** An episode begins: what was learned until then may be given back. */
+  /** Saves the rate at the start of an episode, so that it can be restored. */
   remember(): void {
     this.#before = this.rate.perSecond;
   }
 
-  /** Whether a pace is no faster than the provider says that calls may be. */
+  /** Whether a pace is within the rate that the provider states. */
   isAllowed(pace: number, statedRate: number): boolean {
     return statedRate > 0 && pace <= tooFast * statedRate;
   }
 
-  /** The rate that the provider states, or that was let through since the limit was last reached. */
+  /** The stated rate, or the rate let through since the limit was last reached. */
   known(pace: number, statedRate: number, at: number, later: number): MeasuredRate | undefined {
     if (statedRate > 0.5 * pace && !this.isAllowed(pace, statedRate)) {
       return { rate: statedRate, count: stated };
@@ -102,13 +101,13 @@ export class LearnedPace {
     return isMeasured && pace <= farAway * mean.rate ? mean : undefined;
   }
 
-  /** Asks on at so many attempts a second. */
+  /** Continues the test at so many attempts per second. */
   ask(attempts: number, now: number): void {
     const served = attempts * (1 - this.share.value);
     this.rate.set(served, served, now);
   }
 
-  /** Pace is the cause: calls are paced at the limit that is believed in, and growth finds the rest. */
+  /** Pace is the cause: pace calls at the believed limit. Growth finds the rest. */
   limited(episode: Episode, { hasShare, share, rate: likeliest, low, high }: Opinion, now: number): void {
     const { at, through, count, known } = episode;
     if (hasShare >= sure) {
@@ -122,13 +121,13 @@ export class LearnedPace {
     this.#growth.limited(now);
   }
 
-  /** A limit on tokens is reached, and nothing of it was measured before. */
+  /** A limit on tokens is reached for the first time. */
   beginBySize(now: number): void {
     this.limitedBySize(now);
     this.#letThrough.ranDry(now, 0);
   }
 
-  /** A limit on tokens is reached: what was let through since it was reached first is its rate. */
+  /** A limit on tokens is reached again: the rate is what was let through in between. */
   limitedBySize(now: number): void {
     const { rate, count } = this.#letThrough.rateUntil(now, 0);
     if (count >= measured) {
@@ -142,7 +141,7 @@ export class LearnedPace {
     this.rate.expect(0, now);
   }
 
-  /** Pace is not the cause: it is given back, but where most is refused it must not rise at once. */
+  /** Pace is not the cause: restore the rate. If most calls are refused, it must not rise at once. */
   shed(pace: number, share: number, now: number): void {
     const isNews = share > this.share.value + news;
     const rate = isNews ? 0 : this.#before;

@@ -1,44 +1,46 @@
-/** Calls a millisecond: no timer spaces them. */
+/** A rate above this many calls per millisecond has no effect, as timers cannot space the calls. */
 const unfelt = 10;
 
-/** Milliseconds of starts that a late timer may catch up. */
+/** Milliseconds of starts that may be caught up after a late timer. */
 const lateness = 20;
 
-/** An excess over where refusals began, as a share: beyond it the limit has risen, so that the rate grows much faster. */
+/** If the rate exceeds the known limit by more than this share, the limit has risen, so the rate grows much faster. */
 const near = 0.15;
 
-/** A shortfall, as a share, up to which the rate counts as near to where refusals begin. */
+/** If the rate is below the known limit by up to this share, it counts as near. */
 const close = 0.03;
 
-/** A rate that was measured with so few calls is as much in doubt as one over their square root, a tenth of it a second. */
+/**
+ * Growth per second from doubt: a rate measured with n calls is off by 1/√n, and a tenth of that is tried per second.
+ */
 const doubtfulGrowth = 0.1;
 
-/** A rate that has grown by a thousandth is still the one that was set. */
+/** A rate that has grown by less than a thousandth counts as unchanged. */
 const above = 1.001;
 
-/** Growth a second up to which the rate is known too well to be tried for nothing. */
+/** Growth per second up to which the rate is known too well to be tested for nothing. */
 const certain = 0.02;
 
-/** The most that it grows by at once, on the logarithmic scale: after a long time of nothing heard it must not leap. */
+/** The most growth at once on the logarithmic scale, so that the rate does not jump after a long silence. */
 const leap = 0.2;
 
-/** Share of the rate by which it grows in a second near where refusals began: a hundredth, so that few are refused. */
+/** Growth per second near the known limit: a hundredth, so that few calls are refused. */
 const slowestGrowth = 0.01;
 
 /**
- * The rate at which the provider was found to let calls through if it does not state one: no priority passes it. It
- * feels its way: slowly about the rate at which refusals began, faster and faster beyond, as the limit has risen then.
+ * The rate at which the provider was found to let calls through, if it states none. No priority passes it. It grows
+ * slowly near the rate at which refusals began, and ever faster beyond it, as the limit has risen then.
  */
 export class LearnedRate {
-  /** Calls let through per millisecond; 0 while nothing was learned. */
+  /** Accepted calls per millisecond; 0 while nothing was learned. */
   #rate = 0;
-  /** Attempts for each call let through. */
+  /** Attempts for each accepted call. */
   #tries = 1;
   #level = 0;
   #at = 0;
-  /** Where refusals began. */
+  /** The rate at which refusals began. */
   #knee = 0;
-  /** As it was set. */
+  /** The rate as it was set. */
   #set = 0;
   #growth = slowestGrowth;
   readonly #slowest: number;
@@ -51,7 +53,7 @@ export class LearnedRate {
     return this.#rate > 0;
   }
 
-  /** Calls let through per second; 0 while nothing was learned. */
+  /** Accepted calls per second; 0 while nothing was learned. */
   get perSecond(): number {
     return this.#rate * 1000;
   }
@@ -61,24 +63,24 @@ export class LearnedRate {
     return this.#rate > 0 ? 1 / this.#attempts : 0;
   }
 
-  /** Whether it is beyond what was measured, so that refusals may come from that. */
+  /** Whether it exceeds the measured rate, so that its growth may cause refusals. */
   get hasGrown(): boolean {
     return this.#rate > above * this.#set;
   }
 
-  /** The share of attempts that is refused whatever the pace. */
+  /** Sets the share of attempts that is refused at any pace. */
   expect(share: number, now: number): void {
     this.#refill(now);
     this.#tries = 1 / (1 - share);
   }
 
-  /** @param weight what the next call takes, next to the usual one */
+  /** @param weight what the next call takes, relative to the usual one */
   opensAt(now: number, weight = 1): number {
     if (this.#rate === 0) {
       return -Infinity;
     }
     const missing = weight - this.#levelAt(now, weight);
-    // Rounding must not leave a start a hair's breadth short of its own time.
+    // Rounding must not delay a start by a fraction.
     return missing <= 1e-9 ? now : now + missing / this.#attempts;
   }
 
@@ -90,9 +92,9 @@ export class LearnedRate {
   }
 
   /**
-   * @param perSecond calls let through per second
+   * @param perSecond accepted calls per second
    * @param knee the rate at which refusals probably begin
-   * @param count calls that it was measured with: the fewer, the faster it grows at first
+   * @param count calls that it was measured with: with fewer, it grows faster at first
    */
   set(perSecond: number, knee: number, now: number, count = 100): void {
     this.#growth = Math.max(slowestGrowth, doubtfulGrowth / Math.sqrt(Math.max(1, count)));
@@ -109,7 +111,7 @@ export class LearnedRate {
     this.#rate = 0;
   }
 
-  /** A time without refusals in which it was this rate that held requests back. */
+  /** Grows after a time without refusals in which this rate held requests. */
   grow(duration: number, mayTry: boolean, now: number): void {
     if (this.#rate > 0) {
       const excess = this.#rate / this.#knee - 1;

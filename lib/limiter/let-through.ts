@@ -1,11 +1,11 @@
-/** A rate and how many calls it was measured with. */
+/** A rate, and the number of calls that it was measured with. */
 export interface MeasuredRate {
-  /** Calls let through a second. */
+  /** Accepted calls per second. */
   readonly rate: number;
   readonly count: number;
 }
 
-/** Counts what is let through from one time that a limit is reached to the next: its mean is the rate of the limit. */
+/** Counts accepted calls between two times at which a limit is reached. Their mean is the rate of the limit. */
 export class LetThrough {
   #count = 0;
   #from: number | undefined;
@@ -35,7 +35,7 @@ export class LetThrough {
     this.#before = this.#count - since;
   }
 
-  /** The rate until then, of which so many were let through later. */
+  /** The rate until a time; `later` of the counted calls were let through after it. */
   rateUntil(at: number, later: number): MeasuredRate {
     const count = this.#count - later - this.#before;
     return { rate: (1000 * count) / Math.max(1, at - (this.#from ?? at)), count };

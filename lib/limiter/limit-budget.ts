@@ -1,26 +1,24 @@
 import type { BudgetState, LimitedDimension } from '../core/budget-state';
 
-/** The books of one limit. Costs are requests or tokens, and each start has a number that grows from start to start. */
+/** The accounting of one limit. Costs are requests or tokens. Start numbers grow. */
 export interface LimitBudget {
   readonly name: string;
   readonly dimension: LimitedDimension;
-  /** Per window. */
+  /** Requests or tokens per window. */
   readonly limit: number;
-  /** The most that may be spent at once. */
   readonly depth: number;
-  /** Whether what was spent comes back all at once, not by and by. */
+  /** Whether spent amounts come back all at once, not gradually. */
   readonly countsByWindows: boolean;
-  /** Whether it was stated so long ago that it holds nobody any more. */
+  /** Whether the statement is too old to hold. */
   isForgotten(now: number): boolean;
-  /** When a start of this cost has room: now or earlier means at once. */
+  /** When a start of this cost has room. A past time means at once. */
   opensAt(cost: number, now: number): number;
   /** The same for a start that was paid under this number. */
   paidOpensAt(cost: number, startNumber: number, now: number): number;
-  /** Reserves the cost of a start. */
   take(cost: number, now: number, startNumber: number): void;
-  /** Puts what a start has used in place of what was reserved for it. */
+  /** Replaces the reservation of a start by its usage. */
   settle(reserved: number, used: number, startedAt: number, startNumber: number): void;
   remaining(now: number): number;
-  /** @param inFlight what running calls have reserved of it, which its books do not tell apart */
+  /** @param inFlight what running calls have reserved */
   state(now: number, inFlight?: number): BudgetState;
 }

@@ -26,29 +26,28 @@ export interface EngineSettings extends FleetSettings {
   readonly min: number;
   readonly max: number;
   readonly adaptive: boolean;
-  /** Whether a few calls may start at once after a time of quiet. */
+  /** Whether a few calls may start at once after a quiet time. */
   readonly hasBurst?: boolean;
   readonly classifyError: ErrorClassifier | undefined;
 }
 
-/** Calls that may run at once. */
+/** The most running calls that are remembered. */
 const mostRunning = 100_000;
 
-/** What the limiter makes of a failed call, for whoever may try it again. */
+/** What a failed call means, for an operator that may retry it. */
 export interface FailureVerdict {
-  /** What the error means. */
   readonly kind: ErrorClassification['kind'];
-  /** How many refusals in a row the share explains that is refused whatever the pace: they lengthen no back-off. */
+  /** The number of refusals in a row that lengthen no back-off, because a share is refused at any pace. */
   readonly expectedRefusals: number;
-  /** Whether the call was to find out if an outage is over: that costs its request no attempt. */
+  /** Whether the call was a probe of an outage, which costs its request no attempt. */
   readonly wasProbe: boolean;
 }
 
-/** The limiter without its RxJS face: the admission queue with pace, hold and budgets as its gate. */
+/** The limiter without its RxJS face: the admission queue, with pace, hold and budgets as its gate. */
 export class LimiterEngine implements StartGate, Walls {
   readonly clock: Clock;
   readonly queue: AdmissionQueue;
-  /** Its place among the processes that share the limits. */
+  /** Its membership in the fleet. */
   readonly fleet: FleetMember | undefined;
   readonly #gates: StartGates;
   readonly #causes: RefusalCauses;
@@ -56,10 +55,10 @@ export class LimiterEngine implements StartGate, Walls {
   readonly #budgets = new Budgets();
   readonly #breaker = new OutageBreaker();
   readonly #classify: ErrorClassifier;
-  /** What the calls that run have taken; each one is numbered as it is among the starts. */
+  /** What running calls have taken, by start number. */
   readonly #running = new Map<number, Receipt>();
   readonly #statedHold = new StatedHold();
-  /** What the last call was refused with. */
+  /** The error of the last refused call. */
   #lastRefusal: unknown;
   #toldCause: RefusalCause | undefined;
   #toldRunning = Infinity;
@@ -85,12 +84,12 @@ export class LimiterEngine implements StartGate, Walls {
     this.queue.drain();
   }
 
-  /** Permits whose calls have not ended, as far as it has heard. */
+  /** Permits whose calls have not ended, as far as is reported. */
   get outstanding(): number {
     return this.#running.size;
   }
 
-  /** The opinion about refusals if it has changed since it was last taken. */
+  /** The opinion about refusals, if it has changed since the last call. */
   takeExplanation(): Omit<RefusalsExplainedEvent, 'type' | 'at'> | undefined {
     const { cause, maxRunning, learned, expectedShare } = this.#causes;
     if (!cause || (cause === this.#toldCause && maxRunning === this.#toldRunning)) {
@@ -106,7 +105,7 @@ export class LimiterEngine implements StartGate, Walls {
     };
   }
 
-  /** What the limiter is doing now. Whoever asks changes nothing. */
+  /** The current state. Reading it changes nothing. */
   get state(): RateLimiterState {
     const now = this.clock.now();
     const { queue } = this;
@@ -163,12 +162,12 @@ export class LimiterEngine implements StartGate, Walls {
       }
     } else {
       this.#meter.add(now);
-      // Which also notes it among the starts.
+      // This also logs the start.
       this.#remember(id, this.#budgets.take(request, now, asks !== 'permit'));
     }
   }
 
-  /** A permit was given back unused, or its call failed or was abandoned: what it had reserved is given back. */
+  /** Returns the reservation of a permit that was not used, or of a call that failed or was abandoned. */
   forget(id: number): void {
     const receipt = this.#running.get(id);
     if (receipt) {
@@ -177,18 +176,18 @@ export class LimiterEngine implements StartGate, Walls {
     this.#end(id);
   }
 
-  /** A permit was given back in silence: which teaches no pace, but that the call did not fail. */
+  /** A permit was released without a report: the call did not fail, but the pace learns nothing. */
   released(id: number, startedAt: number): void {
     this.#breaker.succeeded(id);
     if (startedAt === this.clock.now()) {
-      // No call is over in the moment in which it starts: this one was not made.
+      // A call cannot end in the millisecond of its start, so it was not made.
       this.forget(id);
     } else {
       this.#end(id);
     }
   }
 
-  /** Learns from what happened to a call. */
+  /** Learns from the event of a call. */
   observe(event: CallEvent): void {
     switch (event.type) {
       case 'feedback':
@@ -208,20 +207,20 @@ export class LimiterEngine implements StartGate, Walls {
     }
   }
 
-  /** Learns, and starts nothing: the caller drains when it has told everybody who may react. */
+  /** Learns, but starts nothing. The caller drains after all listeners are told. */
   succeeded(id: number, startedAt: number, now: number): void {
     this.#breaker.succeeded(id);
     this.#gates.isHeard = true;
     this.#causes.letThrough(id, startedAt, now);
     this.fleet?.passed();
-    // What it reserved is the best that is known of what it used, if it did not report that.
+    // If no usage was reported, the reservation is the best estimate of it.
     this.#end(id);
   }
 
   /**
-   * Learns, and starts nothing: the caller drains when it has told everybody who may react.
+   * Learns, but starts nothing. The caller drains after all listeners are told.
    *
-   * @param mayBeAborted whether the call may have been aborted by who reports its end
+   * @param mayBeAborted whether the code that reports the end may have aborted the call
    */
   failed(id: number, error: unknown, startedAt: number, mayBeAborted = false): FailureVerdict {
     const now = this.clock.now();
@@ -237,7 +236,7 @@ export class LimiterEngine implements StartGate, Walls {
         this.#breaker.failed(id, now);
         break;
       case 'stop':
-        // Whoever says no is there.
+        // A refusal is an answer, so this is no outage.
         this.#breaker.succeeded(id);
         break;
       default:
@@ -255,7 +254,7 @@ export class LimiterEngine implements StartGate, Walls {
 
   get closure(): Closure | undefined {
     const closure = this.#statedHold.closure(this.clock);
-    // A call that is let through all the same proves what was said wrong.
+    // If a call is let through, the stated closure was wrong.
     return closure && closure.until <= this.#causes.wall.until ? closure : undefined;
   }
 
@@ -284,7 +283,7 @@ export class LimiterEngine implements StartGate, Walls {
     this.changed();
   }
 
-  /** Many things change at once when a call ends; one drain serves them all. */
+  /** Drains the queue once after several changes. */
   changed(): void {
     if (!this.#isDrainDue && !this.queue.isIdle) {
       this.#isDrainDue = true;
@@ -296,9 +295,9 @@ export class LimiterEngine implements StartGate, Walls {
     }
   }
 
-  /** Remembers what a call has taken; of too many the oldest is taken for a call whose end is never heard. */
+  /** Remembers what a call has taken. The oldest call is forgotten if there are too many. */
   #remember(id: number, receipt: Receipt): void {
-    // A Map keeps the order in which keys came: one that begins anew comes last.
+    // A Map keeps insertion order; delete first, so that a retry comes last.
     this.#running.delete(id);
     this.#running.set(id, receipt);
     if (this.#running.size > mostRunning) {

@@ -4,43 +4,43 @@ import type { FleetState } from '../core/fleet';
 import type { NextStart } from '../core/gates';
 import type { CallPriority } from '../core/priority';
 
-/** Why nothing may start at the moment. */
+/** Why no request may start now. */
 export type HoldReason = 'rate-limited' | 'overloaded';
 
-/** What a limiter is doing. */
+/** The state of a limiter. */
 export interface RateLimiterState {
   /** Milliseconds between starts of MEDIUM requests. */
   readonly currentInterval: number;
-  /** Starts per second, over the last ten seconds. */
+  /** Starts per second over the last ten seconds. */
   readonly callRate: number;
-  /** Requests that wait, those in back-off included. */
+  /** Waiting requests, including those in back-off. */
   readonly queued: number;
-  /** The same by priority, those in back-off not included. */
+  /** Waiting requests by priority, without those in back-off. */
   readonly queuedByPriority: Readonly<Record<CallPriority, number>>;
   readonly isPaused: boolean;
-  /** When the hold that a refusal caused ends, in milliseconds on the limiter's clock. */
+  /** When a hold after a refusal ends, in milliseconds on the limiter's clock. */
   readonly heldUntil?: number;
   readonly holdReason?: HoldReason;
-  /** Which gate holds the next request, until when, and why; absent where nothing waits. */
+  /** The gate that holds the next request, when it opens, and why; absent if no request waits. */
   readonly next?: NextStart;
-  /** Share of calls, 0 to 1, that is refused whatever the pace, as far as the last hundred calls tell. */
+  /** Share of calls, 0 to 1, that is refused at any pace, from the last hundred calls. */
   readonly refusedShare: number;
-  /** What the last refusals were put down to; absent while there were too few of them. */
+  /** The probable cause of the last refusals; absent if there were too few. */
   readonly refusalCause?: RefusalCause;
-  /** Calls per second that refusals taught the provider lets through, if it refuses by pace. */
+  /** Calls per second that the provider accepts, learned from refusals; absent if pace is not their cause. */
   readonly learnedRate?: number;
-  /** Calls that refusals taught the provider takes at once, if it refuses by their number. */
+  /** Calls that the provider accepts at once, learned from refusals; absent if their number is not the cause. */
   readonly maxRunning?: number;
-  /** Every limit that is known or was stated, by the provider's name for it. */
+  /** All given and stated limits. */
   readonly budgets: readonly BudgetState[];
-  /** What is left of the tightest known or stated limit by the minute. */
+  /** The tightest limit of requests per minute, and what is left of it. */
   readonly requests?: { readonly perMinute: number; readonly remaining: number };
   readonly tokens?: { readonly perMinute: number; readonly remaining: number };
-  /** How this process stands in its fleet; absent without one. */
+  /** The state of this process in its fleet; absent without one. */
   readonly fleet?: FleetState;
 }
 
-/** The tightest limits by the minute, of requests and of tokens. */
+/** The tightest limits per minute, of requests and of tokens. */
 export function tightest(budgets: readonly BudgetState[]): Pick<RateLimiterState, 'requests' | 'tokens'> {
   const requests = tightestOf(budgets, 'requests');
   const tokens = tightestOf(budgets, 'tokens');

@@ -1,26 +1,25 @@
 import type { BudgetState } from '../core/budget-state';
+import { durationText } from '../core/duration-text';
 import type { GateName, NextStart } from '../core/gates';
 import { waitMultipliers, type PriorityRank } from '../core/priority';
 
-/** No request can start, as none has a free slot. */
 export const everySlotTaken: NextStart = {
   gate: 'slots',
-  reason: 'Every slot is taken (maxConcurrent): one of the running calls must end first.',
+  reason: 'Every slot is taken (maxConcurrent): a running call must end first.',
 };
 
-/** What a gate is explained by. */
 export interface GateFigures {
   readonly rank: PriorityRank;
-  /** Milliseconds until it opens. */
+  /** Milliseconds until the gate opens. */
   readonly wait: number;
   readonly interval: number;
   readonly learnedRate: number;
-  /** Calls that may run at once, as refusals taught. */
+  /** Calls that may run at once, learned from refusals. */
   readonly maxRunning: number;
   readonly budget: BudgetState | undefined;
   /** What the next call may take of the budget. */
   readonly cost: number;
-  /** What the fleet says of itself. */
+  /** The sentence of the fleet. */
   readonly fleet?: string | undefined;
 }
 
@@ -29,13 +28,13 @@ export function reasonOf(gate: GateName, figures: GateFigures): string {
   const { rank, wait, interval, learnedRate, maxRunning, budget, cost } = figures;
   switch (gate) {
     case 'slots':
-      return `Refusals taught that the provider takes ${maxRunning} calls at once: one must end first, or a minute pass.`;
+      return `The provider refused calls when more than ${maxRunning} ran at once: one must end first, or a minute must pass.`;
     case 'pause':
-      return 'The limiter is paused: resume() lets requests start again.';
+      return 'The limiter is paused. Call resume() to let requests start again.';
     case 'hold':
-      return `The provider lets nothing through (429), so everybody waits: ${seconds(wait)} are left.`;
+      return `The provider lets nothing through (429), so all requests wait for another ${durationText(wait)}.`;
     case 'outage':
-      return 'Most of the last calls failed: only a few probes are let through until they succeed.';
+      return 'Most of the last calls failed. Until probes succeed, only a few of them start.';
     case 'pace':
       return (
         `The pace is a start every ${interval.toFixed(0)} ms, times ${waitMultipliers[rank]} for this priority; ` +
@@ -43,26 +42,22 @@ export function reasonOf(gate: GateName, figures: GateFigures): string {
       );
     case 'learned-rate':
       if (learnedRate === 0) {
-        return 'Most calls are refused: for long, no more than twice as many are tried as are let through.';
+        return 'The provider refuses most calls, so about two calls are tried for each one that it accepts.';
       }
       return (
-        `Refusals taught that the provider takes about ${learnedRate.toFixed(2)} calls a second; ` +
-        'more is tried from time to time.'
+        `The provider refused faster calls, so about ${learnedRate.toFixed(2)} calls a second start; ` +
+        'a higher rate is tried from time to time.'
       );
     case 'fleet':
       return figures.fleet!;
     case 'budget': {
       const { name, limit, window, remaining, foreignPerMinute } = budget!;
       const others =
-        foreignPerMinute > 0 ? `, others spend ${foreignPerMinute.toFixed(0)} a minute of it` : '';
+        foreignPerMinute > 0 ? `; other clients spend about ${foreignPerMinute.toFixed(0)} a minute of it` : '';
       return (
-        `The limit '${name}' of ${limit} in ${seconds(window)} has ${Math.floor(remaining)} left, ` +
-        `the next call may take ${Math.ceil(cost)}${others}.`
+        `The limit '${name}' of ${limit} in ${durationText(window)} has ${Math.floor(remaining)} left, ` +
+        `and the next call may take ${Math.ceil(cost)}${others}.`
       );
     }
   }
-}
-
-function seconds(milliseconds: number): string {
-  return `${(milliseconds / 1000).toFixed(1)} s`;
 }

@@ -1,32 +1,31 @@
-/** Calls whose results are looked at, and how many of them must have failed to call it an outage. */
+/** The number of recent results considered, and how many of them must be failures for an outage. */
 const considered = 20;
 const tooMany = 16;
 
-/** Milliseconds before the first probe, and between probes at most. */
+/** Milliseconds before the first probe, and the longest time between probes. */
 const firstPause = 1000;
 const longestPause = 5000;
 
-/** Milliseconds after which a probe that has not ended does not keep the next one from starting. */
+/** Milliseconds after which a running probe no longer blocks the next one. */
 const patience = 30_000;
 
-/** Failed requests that are remembered. */
+/** The most failed requests that are remembered. */
 const mostFailing = 256;
 
-/** Calls of one round of probes after which all is well again. */
+/** The outage is over after a round of this many probes. */
 const lastRound = 4;
 
 /**
- * A circuit breaker for outages: when four in five of the last twenty calls failed for lack of capacity or of a
- * connection, nothing starts but a probe now and then. One that succeeds is followed by two, then by four, and, as long
- * as half of them succeed, by everybody, so that a provider that comes back is not met by a stampede.
+ * A circuit breaker for outages. When four in five of the last twenty calls failed for lack of capacity or connection,
+ * only a probe starts now and then. After a successful probe two start, then four, and, while half of them succeed, all
+ * requests. So a provider that comes back is not flooded.
  */
 export class OutageBreaker {
-  /** 1 for each failed call of the last ones. */
+  /** 1 for each failed call among the last ones. */
   readonly #results = new Uint8Array(considered);
   #next = 0;
   #failures = 0;
   #openUntil: number | undefined;
-  /** When this outage was noticed. */
   #openSince = Infinity;
   #pauses = 0;
   /** Calls that may run at once while probing. */
@@ -34,19 +33,19 @@ export class OutageBreaker {
   #succeeded = 0;
   #failed = 0;
   readonly #probes = new Map<number, number>();
-  /** Requests that failed: one that fails at every attempt must count once, or a few of them would look like an outage. */
+  /** Failed requests. A request that fails at every attempt counts once, or a few of them would look like an outage. */
   readonly #failing = new Set<number>();
 
   get isOpen(): boolean {
     return this.#openUntil !== undefined;
   }
 
-  /** Whether a call that started then was to find out if the outage is over. */
+  /** Whether a call with this start time was a probe. */
   hasProbed(startedAt: number): boolean {
     return startedAt > this.#openSince;
   }
 
-  /** When a call may start: now or earlier means at once. */
+  /** When a call may start. A past time means at once. */
   opensAt(now: number): number {
     if (this.#openUntil === undefined || now < this.#openUntil) {
       return this.#openUntil ?? -Infinity;
@@ -67,7 +66,7 @@ export class OutageBreaker {
     }
   }
 
-  /** The call ended without telling anything of the provider. */
+  /** The call ended without saying anything about the provider. */
   forget(id: number): void {
     if (this.#probes.size > 0) {
       this.#probes.delete(id);
@@ -86,7 +85,7 @@ export class OutageBreaker {
     }
   }
 
-  /** Returns whether this failure is what shows the outage. */
+  /** Returns whether this failure opens the breaker. */
   failed(id: number, now: number): boolean {
     if (this.#openUntil === undefined) {
       if (this.#failing.has(id)) {
@@ -156,7 +155,7 @@ export class OutageBreaker {
 
   #note(result: 0 | 1): void {
     if (result === 0 && this.#failures === 0) {
-      // As all the others are.
+      // All others failed too.
       return;
     }
     const place = this.#next++ % considered;

@@ -1,24 +1,24 @@
-/** Milliseconds of quiet after which what was learned about the interval is forgotten. */
+/** Milliseconds of quiet after which the learned interval is forgotten. */
 const idleAfter = 60_000;
 
-/** How much the interval shrinks in a second of demand. */
+/** The factor by which the interval shrinks in a second of demand. */
 const quickening = 2;
 const carefulQuickening = 1.35;
 
 /** Starts that a fresh limiter lets through at once. */
 export const burst = 4;
 
-/** What a pace is made of; times are milliseconds. */
+/** The settings of a pace, in milliseconds. */
 export interface PaceSettings {
   readonly base: number;
   readonly min: number;
   readonly max: number;
   readonly adaptive: boolean;
-  /** Whether a few calls may start at once after a time of quiet. */
+  /** Whether a few calls may start at once after a quiet time. */
   readonly hasBurst?: boolean;
 }
 
-/** The interval between starts: it shrinks under demand, and returns to its base when idle. */
+/** The interval between starts. It shrinks under demand and returns to its base when idle. */
 export class Pace {
   readonly #base: number;
   readonly #min: number;
@@ -48,13 +48,13 @@ export class Pace {
     return this.#interval;
   }
 
-  /** Whether the next start may come at once. */
+  /** Whether the next start may happen at once. */
   hasBurst(now: number): boolean {
     this.interval(now);
     return this.#burstLeft > 0;
   }
 
-  /** Something happens now: after a time of quiet, from the base again. */
+  /** Records activity. After a quiet time, it starts from the base again. */
   wake(now: number): void {
     this.interval(now);
     this.activeUntil(now);
@@ -68,12 +68,12 @@ export class Pace {
     if (this.#burstLeft > 0) this.#burstLeft--;
   }
 
-  /** A request was held by the pace until now, and nothing speaks against more. */
+  /** Shrinks the interval after it held a request without evidence against a faster pace. */
   quicken(passed: number, isCareful: boolean): void {
     if (!this.#adaptive) return;
     const rate = isCareful || this.#stated > 0 ? carefulQuickening : quickening;
     const shrunk = this.#interval * rate ** (-passed / 1000);
-    // Below a millisecond timers cannot tell intervals apart.
+    // Timers cannot tell intervals below a millisecond apart.
     this.#interval = this.#clamp(shrunk < 1 ? 0 : shrunk);
   }
 
@@ -83,7 +83,7 @@ export class Pace {
     this.#interval = this.#clamp(Math.max(this.#interval, Math.min(spacing, relaxed)));
   }
 
-  /** The provider stated how many milliseconds apart requests may be; returns whether that is news. */
+  /** The provider stated the milliseconds between requests. Returns whether that is new. */
   stated(spacing: number): boolean {
     if (!this.#adaptive || spacing <= 0 || spacing === this.#stated) {
       return false;

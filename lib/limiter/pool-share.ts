@@ -3,20 +3,20 @@ import type { Ticket } from '../core/ticket';
 import { TicketList } from '../core/ticket-list';
 import type { SlotPool } from './slot-pool';
 
-/** A part of a share that starts again when its pool has a free slot. */
+/** A leaf that waits until its pool has a free slot. */
 interface Parked {
   readonly priorityClass: { unpark(leaf: Parked): void };
 }
 
-/** The requests of one pool that wait in one line. */
+/** The waiting requests of one pool in one line. */
 export class PoolShare {
   #waiting = 0;
   /** By rank, in the order of arrival. */
   readonly #tickets: (TicketList | undefined)[] = [];
-  /** The leaves that were passed over because the pool had no free slot. */
+  /** The leaves that were skipped because the pool had no free slot. */
   readonly #parked = new Set<Parked>();
 
-  /** @param changed hears whether a request of the share could start, as far as slots go */
+  /** @param changed called when it changes whether a request of the share has a free slot */
   constructor(
     readonly pool: SlotPool,
     private readonly changed: (share: PoolShare, isReady: boolean) => void,
@@ -30,7 +30,7 @@ export class PoolShare {
     return this.#waiting;
   }
 
-  /** The ticket of a rank that came first; a retry comes before all others. */
+  /** The first ticket of a rank. A retry comes before all others. */
   oldest(rank: PriorityRank): Ticket | undefined {
     return this.#tickets[rank]?.first;
   }
@@ -48,7 +48,7 @@ export class PoolShare {
     }
   }
 
-  /** @param rank the rank that the ticket had when it was added */
+  /** @param rank the rank of the ticket when it was added */
   remove(ticket: Ticket, rank: PriorityRank): void {
     this.#tickets[rank]!.remove(ticket);
     if (--this.#waiting === 0) {
@@ -80,10 +80,7 @@ export class PoolShare {
     }
   }
 
-  /**
-   * Since when the one stands that has stood longest: a retry, of which there are few in front, or the first of the
-   * others. `Infinity` for none.
-   */
+  /** Since when the longest waiting ticket has waited; `Infinity` for none. */
   get standsSince(): number {
     let since = Infinity;
     for (const tickets of this.#tickets) {
@@ -97,7 +94,6 @@ export class PoolShare {
     return since;
   }
 
-  /** All tickets that wait. */
   *[Symbol.iterator](): Iterator<Ticket> {
     for (const tickets of this.#tickets) {
       if (tickets) {

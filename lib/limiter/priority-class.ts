@@ -4,21 +4,20 @@ import type { Ticket } from '../core/ticket';
 import { Lane, type LaneClass, type Leaf } from './lane';
 import type { PoolShare } from './pool-share';
 
-/** In place of a name, for the lane of requests that were refused. */
+/** Names the lane of refused requests. */
 const ofTheRefused = Symbol('refused');
 
-/** Wait multipliers as whole strides, so that adding them up stays exact. */
+/** Wait multipliers as integers, so that their sums are exact. */
 const strides = waitMultipliers.map((multiplier) => multiplier * 10);
 
 const longestStride = Math.max(...strides);
 
-/** Before every pass. */
+/** A pass before every other. */
 const newcomer = -1;
 
-/** Lanes that are remembered at least before those that have nothing to remember are forgotten. */
+/** The least number of lanes that are kept before unused ones are removed. */
 const fewLanes = 64;
 
-/** What the priorities of a line share. */
 export interface StrideOrder {
   waiting: number;
   virtualTime: number;
@@ -26,18 +25,18 @@ export interface StrideOrder {
 
 /**
  * The waiting requests of one priority. Its lanes share the starts equally, by start-time fair queueing (Goyal, Vin and
- * Cheng, 1996) with equal weights: the turn of a lane grows by one with each start, and that of a lane that comes anew is
- * never before the present, so that nobody gains by sending requests one by one. Requests that were refused are a lane
- * whose turn never comes: it is served when no other lane can be, so that they are in nobody's way.
+ * Cheng, 1996) with equal weights. A lane's turn grows by one with each start, and a returning lane's turn is never
+ * before the present, so sending requests one by one gains nothing. Refused requests are a lane without turns: it is
+ * served when no other lane can be.
  */
 export class PriorityClass implements LaneClass {
   waiting = 0;
-  /** Position in the stride order. */
+  /** Its position in the stride order. */
   #pass = 0;
-  /** Whether it was not waiting before: then it is next at once. */
+  /** Whether it was not waiting before, so that it is next at once. */
   #isNew = false;
   readonly #lanes = new Map<string | typeof ofTheRefused | undefined, Lane>();
-  /** The lanes that may have a request for a free slot. */
+  /** The lanes that may have a request with a free slot. */
   readonly #turns = new Heap<Lane>((one, other) =>
     one.turn === other.turn ? one.order < other.order : one.turn < other.turn,
   );
@@ -55,7 +54,7 @@ export class PriorityClass implements LaneClass {
     return this.#isNew;
   }
 
-  /** Where it stands in the order of the classes, the least first; `Infinity` if nothing waits. */
+  /** Its position in the order of the classes, the least first; `Infinity` if no request waits. */
   get position(): number {
     if (this.waiting === 0) {
       return Infinity;
@@ -63,7 +62,7 @@ export class PriorityClass implements LaneClass {
     return this.#isNew ? newcomer : this.#pass;
   }
 
-  /** Puts a ticket at the end of its lane, or at the front; or among those that were refused. */
+  /** Adds a ticket at the end or the front of its lane, or to the refused ones. */
   add(ticket: Ticket, share: PoolShare, place: 'end' | 'front' | 'refused'): void {
     const lane = this.#laneOf(place === 'refused' ? ofTheRefused : ticket.lane);
     const leaf = lane.leafOf(share);
@@ -76,7 +75,7 @@ export class PriorityClass implements LaneClass {
     share.add(ticket, place === 'front');
     this.line.waiting++;
     if (this.waiting++ === 0) {
-      // A class that is far ahead of the order has had its share and waits its turn.
+      // A class that is far ahead has had its share and waits for its turn.
       this.#isNew = this.#pass <= this.line.virtualTime + longestStride;
     }
     if (lane.waiting++ === 0) {
@@ -97,7 +96,7 @@ export class PriorityClass implements LaneClass {
     this.#arrange(leaf);
   }
 
-  /** Takes out the head of a leaf because it starts. */
+  /** Removes the head of a leaf because it starts. */
   serve(leaf: Leaf): Ticket {
     const { lane, head } = leaf;
     this.#advance();
@@ -110,7 +109,7 @@ export class PriorityClass implements LaneClass {
     return head;
   }
 
-  /** The leaf whose head is next among those with a free slot. */
+  /** The leaf whose head is next, among those with a free slot. */
   next(): Leaf | undefined {
     for (let lane = this.#turns.first; lane; lane = this.#turns.first) {
       const leaf = lane.next();
@@ -122,12 +121,11 @@ export class PriorityClass implements LaneClass {
     return undefined;
   }
 
-  /** A pool has a free slot again: one of its leaves may be next. */
+  /** The leaf's pool has a free slot again. */
   unpark(leaf: Leaf): void {
     this.#arrange(leaf);
   }
 
-  /** Pays for a start with a stride. */
   #advance(): void {
     const { virtualTime, waiting } = this.line;
     if (this.#isNew) {
@@ -140,7 +138,7 @@ export class PriorityClass implements LaneClass {
     this.#pass += strides[this.rank]!;
   }
 
-  /** Puts a leaf and its lane where they belong after a ticket came or went. */
+  /** Moves a leaf and its lane to their places after a ticket came or left. */
   #arrange(leaf: Leaf): void {
     const { lane, share } = leaf;
     if (!leaf.tickets.first) {
@@ -168,7 +166,10 @@ export class PriorityClass implements LaneClass {
     return lane;
   }
 
-  /** A lane whose turn is yet to come is remembered: else it would be new whenever it sends its next request. */
+  /**
+   * Removes lanes without requests whose turn has passed. Others are kept, or each of their requests would count as
+   * new.
+   */
   #forgetLanes(): void {
     if (this.#lanes.size >= this.#mostLanes) {
       for (const [key, { waiting, turn }] of this.#lanes) {

@@ -5,7 +5,7 @@ import { PoolShare } from './pool-share';
 import { PriorityClass, type StrideOrder } from './priority-class';
 import type { SlotPool } from './slot-pool';
 
-/** Requests that wait for the same thing: the four priorities, and where their stride order stands. */
+/** Requests that wait for the same thing: the four priorities and their stride order. */
 export class Line implements StrideOrder {
   waiting = 0;
   virtualTime = 0;
@@ -27,7 +27,7 @@ export class Line implements StrideOrder {
     this.#classes[ticket.rank]!.add(ticket, share, place);
   }
 
-  /** The leaf whose head is next: of a class that was not waiting before, else of the class with the least pass. */
+  /** The leaf whose head is next: of a class that was not waiting before, or else of the class with the least pass. */
   next(): Leaf | undefined {
     if (this.#ready.size === 0) {
       return undefined;
@@ -43,7 +43,7 @@ export class Line implements StrideOrder {
     return undefined;
   }
 
-  /** The ticket of a pool and a rank that came first. */
+  /** The first ticket of a pool and a rank. */
   oldest(pool: SlotPool, rank: PriorityRank): Ticket | undefined {
     return this.#shares.get(pool)?.oldest(rank);
   }

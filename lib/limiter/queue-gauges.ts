@@ -2,12 +2,12 @@ import type { PriorityRank } from '../core/priority';
 import type { AdmissionQueue } from './admission-queue';
 import type { PoolShare } from './pool-share';
 
-/** Since when the request stands that has stood longest; `Infinity` if none waits. */
+/** Since when the longest waiting request has waited; `Infinity` if none waits. */
 export function oldestSince(shares: readonly PoolShare[]): number {
   return shares.reduce((since, { standsSince }) => Math.min(since, standsSince), Infinity);
 }
 
-/** Requests that wait, by rank, and how many of them could start as far as slots go. */
+/** Waiting requests by rank, and how many have a free slot. */
 export function demandOf(queue: AdmissionQueue): { waiting: number[]; startable: number } {
   const waiting = ([0, 1, 2, 3] satisfies PriorityRank[]).map((rank) => queue.waitingOf(rank));
   const startable = queue.shares.map((share) => {

@@ -2,7 +2,7 @@ import { SlidingCounts } from '../core/sliding-counts';
 
 const seconds = 10;
 
-/** Tells how many calls start per second, over the last ten seconds. */
+/** Measures starts per second over the last ten seconds. */
 export class RateMeter {
   readonly #starts = new SlidingCounts(seconds);
   #firstAt: number | undefined;
@@ -12,7 +12,6 @@ export class RateMeter {
     this.#firstAt ??= now;
   }
 
-  /** Starts per second. */
   rate(now: number): number {
     const total = this.#starts.total(now);
     if (total === 0) {

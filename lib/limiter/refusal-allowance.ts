@@ -1,20 +1,20 @@
-/** Milliseconds over which answers are counted, older ones less and less: the window of everyday limits. */
+/** Milliseconds over which answers are counted, with a decaying weight: the window of everyday limits. */
 const memory = 60_000;
 
-/** Tries for each answer; a little more than two, so that half of all calls may be refused for ever. */
+/** Attempts allowed for each answer: a little more than two, so that half of all calls may be refused for ever. */
 const tries = 2.1;
 
-/** Refusals beyond that which a minute of asking once a second makes good, and how deep in debt it may be. */
+/** The allowance: refusals that a minute of one attempt per second makes up for, and the largest debt. */
 const most = 60;
 const deepest = -10;
 
 /**
- * Keeps a limiter from hammering a provider that refuses most calls, whatever it believes of the reason: for long, it
- * makes about twice as many tries as calls are let through, and one a second besides.
+ * Bounds the attempts on a provider that refuses most calls, whatever the cause. In the long run it allows about two
+ * attempts for each accepted call, and one per second besides.
  */
 export class RefusalAllowance {
   #credit = most;
-  /** Calls let through, and the seconds in which they were, both forgotten by and by. */
+  /** Accepted calls and seconds, both with a decaying weight. */
   #through = 0;
   #seconds = 0;
   #countedAt = 0;
@@ -24,7 +24,6 @@ export class RefusalAllowance {
     this.#startedAt = now;
   }
 
-  /** Takes note of what became of a call. */
   count(isRefused: boolean, now: number): void {
     const change = isRefused ? -1 : tries - 1;
     this.#credit = Math.max(deepest, Math.min(most, this.#creditAt(now) + change));
@@ -35,12 +34,12 @@ export class RefusalAllowance {
     this.#countedAt = now;
   }
 
-  /** When the next call may start: now or earlier means at once. */
+  /** When the next call may start. A past time means at once. */
   opensAt(now: number): number {
     if (this.#creditAt(now) > 0) {
       return -Infinity;
     }
-    // As of the last verdict: a time that moved with the clock would be waited for again and again.
+    // Counted from the last verdict: a time that moved with the clock would never come.
     return this.#startedAt + 1000 / (1 + (tries * this.#through) / Math.max(1, this.#seconds));
   }
 

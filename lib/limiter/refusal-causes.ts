@@ -10,21 +10,21 @@ import { SizeEvidence } from './size-evidence';
 import { changePoint, isSurprising } from './surprise';
 import { everydayWindow, Wall } from './wall';
 
-/** The newest attempts that are compared with what is expected: a page of them, as a few say nothing. */
+/** The number of recent attempts that are compared with the expected share. */
 const considered = 20;
 
-/** One refusal, and what the provider said with it; times are milliseconds. */
+/** One refusal and what the provider said with it. Times are milliseconds. */
 export interface Refusal {
   readonly id: number;
   readonly startedAt: number;
   readonly retryAfter: number | undefined;
-  /** The window that is used up, if it said so. */
+  /** The window that is spent, if the provider said so. */
   readonly period: 'minute' | 'day' | undefined;
-  /** Between starts, as it states its limits; 0 for none. */
+  /** Milliseconds between starts by the stated limits; 0 for none. */
   readonly statedSpacing: number;
 }
 
-/** Finds out why calls are refused, and what to do about it: docs/architecture.md has the whole in one page. */
+/** Finds out why calls are refused and what to do about it. docs/architecture.md explains it on one page. */
 export class RefusalCauses implements VerdictListener {
   readonly wall = new Wall();
   readonly #bound = new RunningBound();
@@ -35,13 +35,12 @@ export class RefusalCauses implements VerdictListener {
   readonly #adaptive: boolean;
   #phase: 'calm' | 'walled' | 'asking' = 'calm';
   #cause: RefusalCause | undefined;
-  /** The newest attempts while calm, the oldest first. */
+  /** The newest attempts while calm, oldest first. */
   #recent: Attempt[] = [];
   #episode: Episode | undefined;
-  /** Whether any call was answered yet. */
   #isAnswered = false;
   #statedRate = 0;
-  /** What was said with the last refusal. */
+  /** The end of the wait stated with the last refusal. */
   #hintUntil = -Infinity;
   #period: 'minute' | 'day' | undefined;
 
@@ -55,22 +54,22 @@ export class RefusalCauses implements VerdictListener {
     return this.#pace.rate;
   }
 
-  /** What the last refusals were put down to. */
+  /** The probable cause of the last refusals. */
   get cause(): RefusalCause | undefined {
     return this.#cause;
   }
 
-  /** The share that is refused whatever the pace. */
+  /** The share that is refused at any pace. */
   get expectedShare(): number {
     return this.#pace.share.value;
   }
 
-  /** How many refusals in a row that share explains. */
+  /** The number of refusals in a row that the share explains. */
   get expectedRefusals(): number {
     return this.#pace.share.refusalsInARow;
   }
 
-  /** Whether nothing surprises. */
+  /** Whether no refusal is surprising. */
   get isCalm(): boolean {
     return this.#phase === 'calm';
   }
@@ -80,23 +79,23 @@ export class RefusalCauses implements VerdictListener {
     return this.#bound.bound;
   }
 
-  /** When the next call may start, by the number of those that run. */
+  /** When the next call may start, by the number of running calls. */
   slotOpensAt(now: number): number {
     const { running, lastStartAt } = this.#attempts;
     return this.#bound.opensAt(running, lastStartAt, now);
   }
 
-  /** When the next call may start, by what refusals taught. */
+  /** When the next call may start, by the learned rate and the walls. */
   opensAt(size: number, now: number): number {
     return Math.max(this.learned.opensAt(now, this.#attempts.weightOf(size)), this.#allowance.opensAt(now));
   }
 
-  /** Takes note of the calls that have run for so long by now that they were let through. */
+  /** Counts calls as let through that have run long enough. */
   advance(now: number): void {
     this.#attempts.advance(now);
   }
 
-  /** The learned rate held a request for a time, and nothing spoke against more. */
+  /** The learned rate held a request for some time, without evidence against a higher one. */
   grow(time: number, now: number): void {
     this.#pace.grow(time, now);
   }
@@ -118,7 +117,7 @@ export class RefusalCauses implements VerdictListener {
     const attempt = this.#attempts.refused(id, startedAt, now, this.#phase === 'walled');
     this.#allowance.count(true, now);
     if (this.isCalm && !this.#isAnswered) {
-      // As long as nothing was answered, all that is known is what the first refusals ask for.
+      // Before the first answer, the hints of refusals are all that is known.
       this.wall.ask(now, startedAt, retryAfter);
     }
     if (!this.#bound.explains(attempt.running, now)) {
@@ -135,12 +134,12 @@ export class RefusalCauses implements VerdictListener {
     this.#attempts.advance(now);
   }
 
-  /** The call is over, whatever became of it. */
+  /** The call ended, with any result. */
   ended(id: number): void {
     this.#attempts.ended(id);
   }
 
-  /** The provider states its limits: nothing that refusals taught is needed any more. */
+  /** The provider states its limits, so nothing learned from refusals is needed. */
   forget(): void {
     this.learned.forget();
     if (this.#phase === 'asking') {
@@ -187,7 +186,7 @@ export class RefusalCauses implements VerdictListener {
     }
   }
 
-  /** A limit on tokens refuses the larger calls: from then on, calls count by their size. */
+  /** If a limit on tokens refuses the larger calls, count calls by size from now on. */
   #compareSizes({ isRetry, size }: Attempt, isRefused: boolean, now: number): void {
     if (this.#attempts.isBySize || isRetry || !this.#adaptive) {
       return;
@@ -201,7 +200,7 @@ export class RefusalCauses implements VerdictListener {
     }
   }
 
-  /** Compares the newest attempts with what is expected. */
+  /** Compares the newest attempts with the expected share. */
   #compare(attempt: Attempt, isRefused: boolean, now: number): void {
     const recent = this.#recent;
     const before = recent.find(({ id, verdict }) => id === attempt.id && verdict === 'refused');
@@ -252,7 +251,7 @@ export class RefusalCauses implements VerdictListener {
       this.#cause = 'at-once';
       return;
     }
-    // Of the first attempts no pace can be measured yet: they count as made within a second.
+    // The pace of the first attempts cannot be measured, so they count as made within a second.
     const least = first.number <= burst ? burst : slowestTest;
     const pace = Math.max(least, this.#attempts.rateBefore(first.number));
     const isAllowed = this.#pace.isAllowed(pace, this.#statedRate);
@@ -276,7 +275,7 @@ export class RefusalCauses implements VerdictListener {
     }
   }
 
-  /** Nothing is let through: everybody is held, and one call at a time finds out. */
+  /** Nothing is let through: hold all requests and probe with one call at a time. */
   #block(episode: Episode, startedAt: number, now: number): void {
     this.#cause = 'wall';
     this.#phase = 'walled';
@@ -316,7 +315,7 @@ export class RefusalCauses implements VerdictListener {
     return this.#hintUntil > now ? this.#hintUntil - now : undefined;
   }
 
-  /** Whether the provider asked for more than everyday limits do: a quota is spent, for everybody. */
+  /** Whether the provider asked for a longer wait than everyday limits do: a quota is spent. */
   #isSpent(now: number): boolean {
     return this.#hintUntil - now > everydayWindow;
   }

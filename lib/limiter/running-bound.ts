@@ -1,28 +1,28 @@
-/** Milliseconds for which it counts that so many calls ran when one was let through. */
+/** Milliseconds for which an accepted call counts as evidence. */
 const memory = 60_000;
 
 /** The chance below which it is no accident. */
 const unlikely = 0.01;
 
-/** Milliseconds until one more is tried, at first and at most. */
+/** Milliseconds before a trial of one more call, at first and at most. */
 const firstTrial = 10_000;
 const longestTrial = 60_000;
 
-/** Calls let through in a trial that prove it right, and how many a refusal outweighs: races and shedding are rarer. */
+/** Accepted calls that confirm a trial, and how many a refusal outweighs. */
 const enough = 10;
 const outweighs = 4;
 
-/** A learned bound on the calls that run at once, if the provider refuses by their number. */
+/** A learned bound on running calls, for a provider that refuses by their number. */
 export class RunningBound {
   #bound = Infinity;
-  /** By the number of calls that ran: when one was let through last. */
+  /** When a call was last let through, by the number of running calls. */
   readonly #letThroughAt: number[] = [];
   #tryAt = Infinity;
   #trial = firstTrial;
-  /** How many more are tried; twice as many each time that it goes well. */
+  /** How many more calls a trial allows. It doubles after each success. */
   #step = 1;
   #letThrough = 0;
-  /** Calls let through in a trial. */
+  /** Accepted calls in a trial. */
   #passed = 0;
 
   /** Calls that may run at once. */
@@ -30,14 +30,14 @@ export class RunningBound {
     return this.#bound;
   }
 
-  /** Calls that may run at once at that time: now and then one more is tried. */
+  /** Calls that may run at once at a time, including a trial. */
   limit(now: number): number {
     return now >= this.#tryAt ? this.#bound + this.#step : this.#bound;
   }
 
   /**
-   * When the next call may start while so many run. A call may have ended without a word: so that the bound stops nobody
-   * for ever, one is tried when none was started for a time.
+   * When the next call may start while so many run. A call may end without a report. So that the bound stops no request
+   * for ever, one call starts after a time without starts.
    */
   opensAt(running: number, lastStartAt: number, now: number): number {
     return running < this.limit(now) ? -Infinity : lastStartAt + longestTrial;
@@ -54,7 +54,7 @@ export class RunningBound {
     }
   }
 
-  /** Whether a refusal with so many running is explained by the bound. */
+  /** Whether the bound explains a refusal with so many calls running. */
   explains(running: number, now: number): boolean {
     if (running <= this.#bound) {
       return false;
@@ -69,9 +69,9 @@ export class RunningBound {
     return true;
   }
 
-  /** Whether calls were refused with so many running, and lately none let through with as many. */
+  /** Whether calls were refused with so many running, and none was recently let through with as many. */
   isLearnedFrom(running: number, refused: number, now: number): boolean {
-    // The chance that all refusals came with more running than all calls let through, if the number had no part in it.
+    // The chance that all refusals came with more running calls than all accepted ones, if the number had no effect.
     let chance = 1;
     for (let count = 1; count <= refused; count++) {
       chance *= count / (this.#letThrough + count);

@@ -1,16 +1,16 @@
-/** How far apart the sizes must be, in standard deviations: by chance alone one in some thousands is. */
+/** The required difference of the sizes in standard deviations; by chance it occurs once in some thousands. */
 const farApart = 3.5;
 
-/** How much larger the refused must be, on the logarithmic scale: a fifth more is what a wait costs, if anything. */
+/** The required difference on the logarithmic scale: a fifth. */
 const larger = 0.2;
 
-/** Calls without which sizes are not compared: fewer have no deviation to speak of. */
+/** The least calls for a comparison. Fewer have no useful deviation. */
 const fewest = 8;
 
-/** Calls of one kind after which older ones count half: a few minutes of a slow stream. */
+/** Calls of a kind after which older ones count half. */
 const most = 200;
 
-/** The sizes of some calls, on the logarithmic scale: most requests are small, and a few are very large. */
+/** The sizes of calls on the logarithmic scale, as most requests are small and a few are very large. */
 class Sizes {
   count = 0;
   #sum = 0;
@@ -38,13 +38,13 @@ class Sizes {
   }
 }
 
-/** Compares the sizes of calls that were refused with those that were let through: a limit on tokens refuses the larger. */
+/** Compares the sizes of refused and accepted calls. A limit on tokens refuses the larger ones. */
 export class SizeEvidence {
   readonly #refused = new Sizes();
   readonly #letThrough = new Sizes();
 
   count(isRefused: boolean, size: number): void {
-    // Before anything is refused, all sizes are let through.
+    // Sizes matter only after the first refusal.
     if (size > 0 && (isRefused || this.#refused.count > 0)) {
       (isRefused ? this.#refused : this.#letThrough).add(size);
     }

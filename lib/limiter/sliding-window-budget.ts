@@ -2,19 +2,19 @@ import type { BudgetState, LimitedDimension } from '../core/budget-state';
 import type { LimitBudget } from './limit-budget';
 
 /**
- * Starts that are remembered one by one. If there are more in a window, those that come within a thousandth of it count
- * as one, so that a limit of a million a day takes no more memory than this. They all leave the window with the last of
- * them: the limit is never passed, and at most a thousandth of it is lost.
+ * Starts that are remembered one by one. If a window has more, starts within a thousandth of it count as one and leave
+ * with the last of them. So a limit of a million a day needs no more memory, is never passed, and loses at most a
+ * thousandth.
  */
 const mostExact = 1000;
 
-/** A limit that the user gives. */
+/** A limit that the user gave. */
 export interface KnownLimit {
   readonly name: string;
   readonly dimension: LimitedDimension;
-  /** Per window. */
+  /** Requests or tokens per window. */
   readonly limit: number;
-  /** Milliseconds. */
+  /** Length of the window in milliseconds. */
   readonly window: number;
 }
 
@@ -28,8 +28,8 @@ interface SpentEntry {
 }
 
 /**
- * A limit that holds in every window of its length, whatever the moment one looks: what was spent comes back a window
- * after it was spent, not before. All of it may be spent at once.
+ * A limit that holds in every window of its length. What was spent comes back a window later. All of it may be spent at
+ * once.
  */
 export class SlidingWindowBudget implements LimitBudget {
   readonly name: string;
@@ -63,7 +63,7 @@ export class SlidingWindowBudget implements LimitBudget {
     let missing = this.#spent + Math.min(cost, this.limit) - this.limit;
     let opensAt = now;
     for (const entry of this.#entries) {
-      // Sums of fractions are a hair's breadth off.
+      // Sums of fractions are slightly off.
       if (missing <= 1e-9 * this.limit) {
         break;
       }
@@ -114,17 +114,16 @@ export class SlidingWindowBudget implements LimitBudget {
     return { name, dimension, source, limit, window, remaining, inFlight, fullAt, foreignPerMinute: 0 };
   }
 
-  /** Forgets what has left the window that ends now. */
   #forgetUntil(now: number): void {
     for (let oldest = this.#entries[0]; oldest && this.#leavesAt(oldest) <= now; oldest = this.#entries[0]) {
       this.#entries.shift();
       this.#lastLeft = oldest.lastNumber;
-      // An empty window also forgets what rounding has added up.
+      // An empty window also clears the rounding errors.
       this.#spent = this.#entries.length === 0 ? 0 : this.#spent - oldest.cost;
     }
   }
 
-  /** In whole milliseconds, as timers know no others. */
+  /** In whole milliseconds, as timers have no finer ones. */
   #leavesAt({ lastAt }: SpentEntry): number {
     return Math.ceil(lastAt + this.window);
   }

@@ -1,14 +1,12 @@
-/** Requests of a pool that wait. */
 interface Waiting {
-  /** The pool has a free slot by now, or has none any more. */
+  /** Called when the first slot becomes free or the last is taken. */
   slotsChanged(): void;
 }
 
-/** Bounds what the calls of a pool cost. */
+/** Stops starts when calls have cost enough. */
 export interface SpendGate {
-  /** Whether no further call may start. */
   readonly isReached: boolean;
-  /** @param cause what the last call of the request had failed with */
+  /** @param cause the error of the request's last call */
   error(cause: unknown): Error;
 }
 
@@ -17,20 +15,19 @@ export class SlotPool {
   active = 0;
   /** When a slot was last freed while none was free. */
   freeSince = -Infinity;
-  /** Those that hear when the last slot is taken, and when one is free again. */
+  /** Called when the last slot is taken, and when one is free again. */
   readonly waiting = new Set<Waiting>();
   #limit: number;
 
   constructor(
     limit: number,
-    /** Milliseconds that its requests wait at most for a provider that lets nothing through: `retry.maxElapsed`. */
+    /** Milliseconds that requests wait at most while the provider lets nothing through (`retry.maxElapsed`). */
     readonly patience = Infinity,
     readonly spendGate?: SpendGate,
   ) {
     this.#limit = limit;
   }
 
-  /** How many calls may run at once. */
   get limit(): number {
     return this.#limit;
   }

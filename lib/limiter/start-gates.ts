@@ -8,32 +8,32 @@ import { Pace, type PaceSettings } from './pace';
 import type { RefusalCauses } from './refusal-causes';
 import type { Sized } from './token-estimate';
 
-/** What a request that is next asks for. */
+/** What the next request needs. */
 export interface StartRequest {
   readonly rank: PriorityRank;
   readonly request: Sized;
   readonly asks: Asks;
-  /** What it has paid already, by a throttle. */
+  /** What the request has paid in an `adaptiveThrottle`. */
   readonly receipt: Receipt | undefined;
 }
 
-/** All gates of a limiter: the next start may happen when the last of them opens. */
+/** All gates of a limiter. The next start may happen when the last of them opens. */
 export class StartGates {
   readonly pace: Pace;
   readonly #causes: RefusalCauses;
   readonly #budgets: Budgets;
   readonly #breaker: OutageBreaker;
   isPaused = false;
-  /** Whether anything was heard of the calls, as silence teaches no pace. */
+  /** Whether any result of a call was reported. Without one, the pace learns nothing. */
   isHeard = false;
   #lastPermitAt = -Infinity;
   #lastStartAt = -Infinity;
-  /** The last answer of `opensAt`, and the gate that it came from. */
+  /** The last result of `opensAt`, and the gate that it came from. */
   #opens = -Infinity;
   #gate: GateName | undefined;
-  /** What the fleet said last. */
+  /** The last result of the fleet. */
   #fleetOpens = -Infinity;
-  /** What held the request that is next, and since when. */
+  /** The gate that holds the next request, and since when. */
   #heldBy: GateName | undefined;
   #isHeldByWindow = false;
   #heldFrom = 0;
@@ -45,7 +45,7 @@ export class StartGates {
     this.#breaker = breaker;
   }
 
-  /** When the next start may happen; `Infinity` if that hangs on something else than time. */
+  /** When the next start may happen; `Infinity` if that does not depend on time. */
   opensAt(request: StartRequest, now: number): number {
     this.pace.wake(now);
     this.#lastToOpen(request, now);
@@ -62,13 +62,13 @@ export class StartGates {
       this.#heldFrom = now;
     }
     if (opens !== Infinity) {
-      // Whoever waits for this is no sign of quiet, however long it takes.
+      // A waiting request is demand, so the limiter is not idle.
       this.pace.activeUntil(opens);
     }
     return opens;
   }
 
-  /** Takes note of a start, or of a permit for one. */
+  /** Records a start, or a permit for one. */
   passed(asks: Asks, now: number): void {
     this.pace.wake(now);
     this.#giveWay(now);
@@ -81,7 +81,7 @@ export class StartGates {
     }
   }
 
-  /** Which gate holds a request, until when, and why; undefined if none does. */
+  /** The gate that holds a request, when it opens, and why; undefined if none does. */
   explain(start: StartRequest, now: number): NextStart | undefined {
     this.#lastToOpen(start, now);
     this.#orHeld();
@@ -106,7 +106,7 @@ export class StartGates {
     return { gate, priority: prioritiesByRank[rank], ...(opensAt < Infinity && { opensAt }), reason };
   }
 
-  /** A request was held until now: what held it gives way by and by, as long as nothing speaks against it. */
+  /** Relaxes the gate that held a request until now, unless there is evidence against it. */
   #giveWay(now: number): void {
     const held = this.#heldBy;
     this.#heldBy = undefined;
@@ -123,7 +123,7 @@ export class StartGates {
     }
   }
 
-  /** Finds the gate that opens last, but for a hold. */
+  /** Finds the gate that opens last, except for a hold. */
   #lastToOpen({ rank, request, asks, receipt }: StartRequest, now: number): void {
     this.#gate = undefined;
     if (this.isPaused) {
@@ -132,7 +132,7 @@ export class StartGates {
       return;
     }
     this.#opens = -Infinity;
-    // What was learned alone of a limit that others share tells little.
+    // If others share the limit, what this process learned alone says little.
     const isShared = this.#budgets.fleet?.state.connection === 'connected';
     const isBurst = this.pace.hasBurst(now);
     const wait = this.pace.interval(now) * waitMultipliers[rank];

@@ -1,12 +1,11 @@
 import { noTokens, type TokenCost } from './token-estimate';
 
-/** Starts that are remembered: a power of two, as their places are told by the last bits of their numbers. */
+/** The number of remembered starts; a power of two, so that a mask gives their index. */
 export const rememberedStarts = 4096;
 
-/** One of the last starts. */
 interface LoggedStart {
   readonly at: number;
-  /** The tokens it takes, as far as is known; undefined for a start that did not happen after all. */
+  /** The tokens it takes, as far as is known; undefined for a start that did not happen. */
   cost: TokenCost | undefined;
 }
 
@@ -17,24 +16,24 @@ export interface Spending {
   readonly cost: number;
 }
 
-/** When the last calls were started and what each takes: what a provider has not counted yet when it answers. */
+/** When the last calls started, and what each takes: what a provider has not counted yet when it answers. */
 export class StartLog {
   readonly #starts: LoggedStart[] = [];
-  /** Starts in all; the number of the last one. */
+  /** The number of starts, and of the last one. */
   #count = 0;
 
   get count(): number {
     return this.#count;
   }
 
-  /** Takes note of a start; returns its number. */
+  /** Records a start and returns its number. */
   add(at: number, cost: TokenCost | undefined = noTokens): number {
     this.#count++;
     this.#starts[placeOf(this.#count)] = { at, cost };
     return this.#count;
   }
 
-  /** Corrects what a start takes, if it is still remembered. */
+  /** Corrects the cost of a start, if it is still remembered. */
   correct(startNumber: number, cost: TokenCost | undefined): void {
     if (startNumber > this.#count - rememberedStarts) {
       this.#starts[placeOf(startNumber)]!.cost = cost;
@@ -42,8 +41,8 @@ export class StartLog {
   }
 
   /**
-   * The starts after that of this number, oldest first. If more calls run at once than are remembered, the provider has
-   * probably counted the oldest.
+   * The starts after a number, oldest first. If more calls run than are remembered, the provider has probably counted
+   * the oldest.
    */
   since(startNumber: number, costOf: (cost: TokenCost | undefined) => number): Spending[] {
     const spendings: Spending[] = [];
@@ -56,12 +55,14 @@ export class StartLog {
   }
 }
 
-/** The place of a start in a ring of the remembered ones. */
 function placeOf(startNumber: number): number {
   return startNumber & (rememberedStarts - 1);
 }
 
-/** What is left at `now` of what was left at `from`. A full bucket takes no more in, so it matters when calls start. */
+/**
+ * What is left at `now` of what was left at `from`. The times of starts matter because a full bucket does not fill
+ * further.
+ */
 export function replayed(
   left: number,
   from: number,

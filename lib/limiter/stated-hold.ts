@@ -8,18 +8,18 @@ export interface Closure {
   readonly cause: unknown;
 }
 
-/** Holds that are remembered: enough for a quarter of an hour in which each second has one. */
+/** The most holds that are remembered: a quarter of an hour with one per second. */
 const mostHolds = 1000;
 
-/** The holds that the provider asked for itself: nobody is to run out of time because of them without being told. */
+/** The holds that the provider asked for. They do not count towards a request's time for retries. */
 export class StatedHold {
-  /** The last ones, the oldest first. */
+  /** The last holds, oldest first. */
   readonly #holds: { readonly from: number; until: number }[] = [];
-  /** Milliseconds of all that were. */
+  /** The total length of all holds in milliseconds. */
   #total = 0;
   #closure: Closure | undefined;
 
-  /** The provider asked everybody to wait so many milliseconds. */
+  /** The provider asked all requests to wait for some milliseconds. */
   asked(now: number, wait: number, cause: unknown): void {
     const until = now + wait;
     const last = this.#holds.at(-1);
@@ -40,7 +40,7 @@ export class StatedHold {
     }
   }
 
-  /** Milliseconds of stated holds before a time, which may be to come. */
+  /** Milliseconds of stated holds before a time, which may be in the future. */
   before(time: number): number {
     let after = 0;
     for (let index = this.#holds.length - 1; index >= 0 && this.#holds[index]!.until > time; index--) {
@@ -50,7 +50,7 @@ export class StatedHold {
     return this.#total - after;
   }
 
-  /** What was said, as long as it holds and is for longer than everyday limits take. */
+  /** The stated closure, while it holds and is longer than everyday limits take. */
   closure(clock: Clock): Closure | undefined {
     if (this.#closure && this.#closure.until <= clock.now()) {
       this.#closure = undefined;

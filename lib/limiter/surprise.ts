@@ -3,10 +3,10 @@ import type { Attempt } from './attempts';
 /** The chance below which refusals are no accident. */
 const improbable = 0.001;
 
-/** The share of refusals that must always be expected: a race, a hiccup. */
+/** The share of refusals that is always expected, for races and hiccups. */
 const stray = 0.002;
 
-/** Whether so many of these attempts were refused that the expected share does not explain it. */
+/** Whether the expected share does not explain so many refusals among these attempts. */
 export function isSurprising(attempts: readonly Attempt[], share: number): boolean {
   const refused = attempts.filter(({ verdict }) => verdict === 'refused').length;
   // One refusal is no pattern.
@@ -14,8 +14,8 @@ export function isSurprising(attempts: readonly Attempt[], share: number): boole
 }
 
 /**
- * The refusal since which the refusals are least likely under the expected share: where the cumulative sum of evidence
- * for a share half way to one is greatest. Those before it are put down to what is expected.
+ * The refusal at which the surprising series begins: the one with the greatest cumulative sum of evidence for a share
+ * half way to one. Earlier refusals count as expected.
  */
 export function changePoint(attempts: readonly Attempt[], share: number): Attempt {
   const expected = Math.max(stray, share);

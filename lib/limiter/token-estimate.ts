@@ -1,19 +1,19 @@
 import type { TokenUsage } from '../core/call';
 import type { LimitedDimension } from '../provider/stated-limit';
 
-/** Share of the newest usage in the running means: about the last twenty calls count. */
+/** The weight of the newest usage in the running means: about the last twenty calls count. */
 const smoothing = 0.1;
 
-/** Calls whose dearest tells what the next one may cost. */
+/** The most expensive of so many calls tells what the next one may cost. */
 const remembered = 100;
 
-/** Tokens of a character before it is known: four characters are one token of English (platform.openai.com/tokenizer). */
+/** Tokens per character before any usage: a token of English has four characters (platform.openai.com/tokenizer). */
 const perCharacter = 1 / 4;
 
-/** Calls without which that is not judged. */
+/** The least calls for that. */
 const fewest = 10;
 
-/** Tokens that a call takes or may take, by what the limits count. */
+/** Tokens that a call takes or may take, by what limits count. */
 export interface TokenCost {
   readonly total: number;
   readonly input: number;
@@ -22,7 +22,7 @@ export interface TokenCost {
 
 export const noTokens: TokenCost = { total: 0, input: 0, output: 0 };
 
-/** What a call takes of a limit that counts this. */
+/** What a call takes of a limit on this dimension. */
 export function costIn(dimension: LimitedDimension, tokens: TokenCost): number {
   switch (dimension) {
     case 'requests':
@@ -36,17 +36,17 @@ export function costIn(dimension: LimitedDimension, tokens: TokenCost): number {
   }
 }
 
-/** A request, as far as it tells what its call will cost. */
+/** What a request says about its cost. */
 export interface Sized {
-  /** Tokens that its traits announce. */
+  /** The tokens that its traits state. */
   readonly tokens: number | undefined;
-  /** Characters of its text. */
+  /** The number of characters of its text. */
   readonly textLength: number;
 }
 
 /**
- * Learns from usage what calls cost whose requests do not say it: a straight line through the tokens of prompts over the
- * lengths of their texts (least squares), and the mean of the answers.
+ * Learns the cost of calls from usage: a straight line through prompt tokens over text lengths (least squares), and the
+ * mean of the answers.
  */
 export class TokenEstimate {
   #count = 0;
@@ -54,21 +54,21 @@ export class TokenEstimate {
   #text = 0;
   #input = 0;
   #output = 0;
-  /** Running means of the square of the first, and of its product with the second, both from their means. */
+  /** Running means of the square of the first, and of its product with the second, both about their means. */
   #variance = 0;
   #covariance = 0;
-  /** What the last calls cost, and the lengths of their texts. */
+  /** The cost and text length of the last calls. */
   readonly #costs: number[] = [];
   readonly #texts: number[] = [];
 
-  /** @param text characters of the request; undefined if that is not known */
+  /** @param text characters of the request; undefined if unknown */
   learn(usage: TokenUsage, text = this.#text): void {
     const input = amount(usage.inputTokens);
     const output = amount(usage.outputTokens);
     if (input + output > 0) {
       this.#costs[this.#count % remembered] = input + output;
       this.#texts[this.#count++ % remembered] = text;
-      // The plain mean until there are enough calls for a running one.
+      // The plain mean, until there are enough calls for a running one.
       const weight = Math.max(smoothing, 1 / this.#count);
       const longer = text - this.#text;
       const dearer = input - this.#input;
@@ -80,17 +80,19 @@ export class TokenEstimate {
     }
   }
 
-  /** What a call costs on average. */
   get mean(): TokenCost {
     return { total: this.#input + this.#output, input: this.#input, output: this.#output };
   }
 
-  /** What a call will probably cost: what its traits announce, else what calls of such texts do. */
+  /** The probable cost of a call: what its traits state, or else what calls with such texts cost. */
   expected({ tokens, textLength }: Sized): TokenCost {
     return tokens === undefined ? this.#ofText(textLength) : this.#split(tokens);
   }
 
-  /** What a call may cost: what its traits announce, else as much beyond what is expected as any of the last calls. */
+  /**
+   * The possible cost of a call: what its traits state, or else as much above the expected cost as any of the last
+   * calls.
+   */
   possible(request: Sized): TokenCost {
     const excess = this.#costs.map((cost, index) => cost - this.#ofText(this.#texts[index]!).total);
     return this.#split(request.tokens ?? this.expected(request).total + Math.max(0, ...excess));
@@ -108,7 +110,7 @@ export class TokenEstimate {
     return this.#variance > 0 ? Math.max(0, this.#covariance / this.#variance) : 0;
   }
 
-  /** Splits a total as usage was split so far; before any usage, all of it may be either. */
+  /** Splits a total in the proportion of past usage. Before any usage, all of it may be either. */
   #split(total: number): TokenCost {
     const mean = this.#input + this.#output;
     return mean === 0
@@ -117,7 +119,7 @@ export class TokenEstimate {
   }
 }
 
-/** Usage comes from the user's code: a value that is no amount must not poison the means. */
+/** A valid amount from user code; 0 for any other value. */
 function amount(tokens: number | undefined): number {
   return tokens !== undefined && tokens > 0 && tokens <= Number.MAX_SAFE_INTEGER ? tokens : 0;
 }

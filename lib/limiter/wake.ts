@@ -12,7 +12,7 @@ export class Wake {
     this.#task = task;
   }
 
-  /** Runs the task then, and not when it was to run before; `Infinity` for never. */
+  /** Moves the timer to this time; `Infinity` for never. */
   at(time: number): void {
     if (time === this.#time) {
       return;

@@ -1,23 +1,23 @@
-/** Milliseconds of the first hold that the provider did not ask for. */
+/** Milliseconds of the first hold without a hint of the provider. */
 const firstHold = 500;
 const holdGrowth = 1.5;
 
-/** Milliseconds: no hold of our own is longer in the first minute of a wall, and later. */
+/** Milliseconds: the longest hold without a hint, in the first minute of a wall and later. */
 const longestHold = 8000;
 const longestLateHold = 60_000;
 
-/** Milliseconds: windows of everyday limits are a minute, so that a longer wait means a quota that is spent for long. */
+/** Milliseconds of everyday windows. A longer wait means a quota that is spent for long. */
 export const everydayWindow = 60_000;
 
 const minute = 60_000;
 const day = 86_400_000;
 
-/** Milliseconds between probes of a daily quota that is spent and does not say until when. */
+/** Milliseconds between probes when a daily quota is spent without a known end. */
 const dailyHold = 300_000;
 
 /**
- * A time in which nothing is let through, whatever the pace: a window that is used up, a day's quota, a block.
- * Everybody is held, as long as the provider asked or for a time that grows; then one call finds out.
+ * A time in which nothing is let through at any pace: a spent window, a spent daily quota, a block. All requests are
+ * held for the stated time, or for a time that grows; then one call probes.
  */
 export class Wall {
   #since: number | undefined;
@@ -40,7 +40,6 @@ export class Wall {
     return this.#isStated;
   }
 
-  /** Nothing is let through since that time. */
   begin(since: number): void {
     this.#since = since;
     this.#holds = 0;
@@ -48,13 +47,13 @@ export class Wall {
   }
 
   /**
-   * Holds everybody: the hint is the least wait, and when one has proven too short, the next hold is longer.
-   * @param startedAt when the call that was refused had been started
+   * Holds all requests. The hint is the least wait; if it proves too short, the next hold is longer.
+   * @param startedAt when the refused call had started
    */
   hold(now: number, startedAt: number, hint: number | undefined, period: 'minute' | 'day' | undefined): void {
     const isFirst = this.#holds === 0;
     if (!isFirst && startedAt <= this.#heldAt) {
-      // It was on its way already, so it says nothing about how long the last hold should have been.
+      // The call started before the hold, so it does not tell whether the hold was long enough.
       this.extend(now, hint ?? 0);
       return;
     }
@@ -65,7 +64,7 @@ export class Wall {
     this.#holds++;
   }
 
-  /** Holds everybody once, although it is no wall yet. */
+  /** Holds all requests once, before it is a wall. */
   ask(now: number, startedAt: number, hint: number | undefined): void {
     if (startedAt > this.#heldAt) {
       this.#heldAt = now;
@@ -76,17 +75,16 @@ export class Wall {
     this.#isStated = hint !== undefined && this.#until === now + hint;
   }
 
-  /** The provider asked once more to wait. */
+  /** The provider asked again for a wait. */
   extend(now: number, hint: number): void {
     this.#until = Math.max(this.#until, now + Math.min(day, hint));
   }
 
-  /** A probe was started: the others wait for what becomes of it. */
+  /** A probe started: the others wait for its result. */
   probed(decidedAt: number): void {
     this.#until = decidedAt;
   }
 
-  /** A call was let through. */
   end(now: number): void {
     this.#since = undefined;
     this.#isStated = false;

@@ -3,22 +3,22 @@ import type { Ticket } from '../core/ticket';
 import type { SlotPool } from './slot-pool';
 import type { Closure } from './stated-hold';
 
-/** What is known of the times in which the provider lets nothing through. */
+/** The times in which the provider lets nothing through. */
 export interface Walls {
-  /** Milliseconds before a time, which may be to come, for which everybody was held because the provider asked for it. */
+  /** Milliseconds of stated holds before a time, which may be in the future. */
   statedHold(time: number): number;
   /** Set while the provider says that it serves nothing for long. */
   readonly closure: Closure | undefined;
-  /** The wall that stands: nothing was let through since then, and this is what the last call was refused with. */
+  /** The current wall: since when nothing is let through, and the error of the last refused call. */
   readonly wall: { readonly since: number; readonly cause: unknown } | undefined;
 }
 
-/** Why a request fails; apart from it, as the error may be anything, undefined too. */
+/** Why a request fails. It is an object of its own, because the error may be any value, also undefined. */
 export interface Failure {
   readonly error: unknown;
 }
 
-/** When a ticket is given up: at its deadline, or when it is tried no more. Holds that the provider asked for move that. */
+/** When a ticket fails: at its deadline, or at the end of its time for retries. Stated holds move the latter. */
 export function endOf(
   ticket: Pick<Ticket, 'deadline' | 'elapsedFrom'>,
   { patience }: SlotPool,
@@ -28,7 +28,7 @@ export function endOf(
   return Math.min(ticket.deadline, ticket.elapsedFrom + patience + held);
 }
 
-/** Why a ticket is given up at its end. */
+/** The error of a ticket at its end. */
 export function overdueError(ticket: Ticket, now: number): unknown {
   const { arrivedAt, deadline, lastFailure } = ticket;
   return lastFailure && deadline > now
@@ -36,7 +36,7 @@ export function overdueError(ticket: Ticket, now: number): unknown {
     : new DeadlineExceededError(now - arrivedAt, lastFailure?.error);
 }
 
-/** Why a request need not wait any longer; undefined if it may be served yet. */
+/** The error of a request that can no longer succeed; undefined for others. */
 export function hopelessError(
   walls: Walls | undefined,
   { patience, spendGate }: SlotPool,

@@ -2,19 +2,19 @@ import type { CallEvent, ErrorKind, StatsSnapshot } from 'rxllm';
 import type { LivePoint } from './live-state';
 import type { LastMinute } from './verdict';
 
-/** Milliseconds between points at least, and how many are kept: ten minutes. */
+/** Milliseconds between two points at least, and the number of points that are kept: ten minutes. */
 const spacing = 1000;
 const mostPoints = 600;
 
-/** Times that a point is made of at most. */
+/** The most durations in one point. */
 const mostTimes = 5000;
 
-/** The last minutes, a point a second at most, made of the differences of snapshots. */
+/** The last minutes as points, at most one per second, made of the differences of snapshots. */
 export class History {
   #points: LivePoint[] = [];
-  /** The snapshots of the last minute that points were made of. */
+  /** The snapshots of the last minute. */
   #recent: StatsSnapshot[] = [];
-  /** What calls took, and what starts waited, since the last point. */
+  /** The latencies of calls and the waits of starts since the last point. */
   #calls: number[] = [];
   #waits: number[] = [];
 
@@ -57,7 +57,7 @@ export class History {
     }
   }
 
-  /** What has happened since the snapshot that was made a minute before this one. */
+  /** What happened in the minute before this snapshot. */
   lastMinute({ errors, times }: StatsSnapshot): LastMinute {
     const before = this.#recent[0];
     const counts = Object.entries(errors) as [ErrorKind, number][];

@@ -3,7 +3,7 @@ import type { LiveLane } from './live-state';
 
 type Lane = { -readonly [Field in keyof LiveLane]: LiveLane[Field] };
 
-/** Counts who waits by lane, for the first lanes that come; all others are `other`. */
+/** Counts waiting requests by lane, for the first lanes that come; all others are `other`. */
 export class LaneWaits {
   readonly #lanes = new Map<string, Lane>();
   /** The lanes of requests that wait for their first start. */

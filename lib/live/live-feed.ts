@@ -6,15 +6,14 @@ import { LaneWaits } from './lane-waits';
 import type { LiveState } from './live-state';
 import { verdictOf } from './verdict';
 
-/** What the page shows besides figures. */
 export interface FeedSettings {
   readonly title: string;
   readonly currency: string;
-  /** Lanes that are told apart. */
+  /** The number of lanes that are named. */
   readonly lanes: number;
 }
 
-/** Watches an optimizer, and gives its state to listeners every second. Without listeners it has no timer. */
+/** Watches an optimizer and gives its state to listeners every second. Without listeners it has no timer. */
 export class LiveFeed {
   readonly #optimizer: LLMCallOptimizer;
   readonly #settings: FeedSettings;
@@ -43,7 +42,7 @@ export class LiveFeed {
     this.#stop = () => watching.unsubscribe();
   }
 
-  /** @param since the points after this time are told */
+  /** @param since only points after this time are included */
   state(since: number): LiveState {
     const snapshot = this.#optimizer.getStats();
     this.#history.add(snapshot);
@@ -67,7 +66,7 @@ export class LiveFeed {
     };
   }
 
-  /** Calls a listener every second; returns what ends that. */
+  /** Calls a listener every second. Returns a function that ends this. */
   listen(listener: () => void): () => void {
     this.#listeners.add(listener);
     this.#timer ??= setInterval(() => this.#listeners.forEach((tell) => tell()), 1000).unref();

@@ -2,24 +2,24 @@ import type { ErrorKind, StatsSnapshot } from 'rxllm';
 
 /** One second of the charts. Rates are per second, times milliseconds. */
 export interface LivePoint {
-  /** On the clock of the statistics. */
+  /** Milliseconds on the clock of the statistics. */
   readonly at: number;
   readonly received: number;
   readonly settled: number;
   readonly failed: number;
   readonly oldestWait: number;
-  /** Of the calls that ended and the starts that were made since the last point; absent without any. */
+  /** Of calls that ended and starts that happened since the last point; absent without any. */
   readonly callP50?: number;
   readonly callP95?: number;
   readonly waitP95?: number;
 }
 
-/** What an operator is told first. */
+/** The headline of the page. */
 export interface Verdict {
   readonly tone: 'idle' | 'good' | 'warning' | 'bad';
   /** What holds the next request, or that nothing does. */
   readonly text: string;
-  /** When that ends, in milliseconds on the clock of the statistics; absent if it hangs on something else than time. */
+  /** When that ends, in milliseconds on the clock of the statistics; absent if it does not depend on time. */
   readonly until?: number;
   /** What to do about it. */
   readonly advice: string;
@@ -29,7 +29,7 @@ export interface Verdict {
 export interface LiveError {
   readonly kind: ErrorKind;
   readonly count: number;
-  /** How many of them in the last minute. */
+  /** The number in the last minute. */
   readonly recent: number;
   readonly hint: string;
 }
@@ -39,11 +39,11 @@ export interface LiveLane {
   readonly lane: string;
   readonly waiting: number;
   readonly started: number;
-  /** Milliseconds: the mean, from arrival to first start. */
+  /** The mean time from arrival to first start, in milliseconds. */
   readonly meanWait: number;
 }
 
-/** All that the page shows, as `/state.json` has it; an infinite `maxConcurrent` is null in JSON. */
+/** Everything that the page shows, as in `/state.json`. An infinite `maxConcurrent` is null in JSON. */
 export interface LiveState {
   readonly title: string;
   readonly currency: string;

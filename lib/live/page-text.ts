@@ -4,8 +4,7 @@ import { parts } from './page/parts';
 let made: { readonly html: string; readonly policy: string } | undefined;
 
 /**
- * The page that shows an optimizer live, all in one; and what its browser may do: run this script, show this style, and
- * ask where the page came from.
+ * The live page in one piece, and its content security policy: run this script, show this style, ask its own server.
  */
 export function page() {
   const { script, style } = parts();

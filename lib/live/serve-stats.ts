@@ -6,24 +6,24 @@ import { statsHandler, type StatsHandlerOptions } from './stats-handler';
 
 /** The config of {@link serveStats}. */
 export interface ServeStatsOptions extends StatsHandlerOptions {
-  /** Default 9797; 0 takes a free one. */
+  /** The port of the server; 0 takes a free one. @defaultValue 9797 */
   readonly port?: number;
-  /** The address that it listens on. Default `127.0.0.1`: nobody else reaches it. */
+  /** The address of the server. With the default, only programs of this machine reach it. @defaultValue `127.0.0.1` */
   readonly host?: string;
-  /** Whether the process goes on for it when all else is done. Default false. */
+  /** Whether the server keeps the process alive. @defaultValue false */
   readonly keepAlive?: boolean;
 }
 
 /** A server of the live view. */
 export interface StatsServer {
-  /** Where the page is: `http://127.0.0.1:9797/`. */
+  /** The address of the page: `http://127.0.0.1:9797/`. */
   readonly url: string;
   readonly port: number;
-  /** Ends all connections; resolves when the port is free. */
+  /** Ends all connections. Resolves when the port is free. */
   close(): Promise<void>;
 }
 
-/** The port is taken by another program, or by another live view. */
+/** Another program, or another live view, already uses the port. */
 export class PortTakenError extends Error {
   readonly code = 'port-taken';
   override readonly name = 'PortTakenError';
@@ -31,21 +31,20 @@ export class PortTakenError extends Error {
     readonly port: number,
     cause: unknown,
   ) {
-    super(`Port ${port} is taken. Give another one to serveStats, or port: 0 for any that is free.`, {
+    super(`Port ${port} is taken. Give serveStats another port, or port: 0 for a free one.`, {
       cause,
     });
   }
 }
 
 /**
- * Serves the live view of an optimizer on a port of its own: the page, `/events`, `/state.json` and `/metrics`.
+ * Serves the live view of an optimizer on its own port: the page, `/events`, `/state.json` and `/metrics`. Rejects with
+ * `PortTakenError` if the port is taken, with Node's error if listening fails for another reason, and with a TypeError
+ * if an option has a wrong value.
  *
  * @example
  * const { url, close } = await serveStats(optimizer, { port: 9797 });
  * console.log(`Look at ${url}`);
- *
- * @throws PortTakenError when the port is taken, the error of Node when it cannot be listened on for another reason, and
- * TypeError for options that name a wrong value, as a rejection
  */
 export async function serveStats(
   optimizer: LLMCallOptimizer,

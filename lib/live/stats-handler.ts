@@ -5,15 +5,16 @@ import { page } from './page-text';
 
 /** The config of {@link statsHandler}. */
 export interface StatsHandlerOptions {
-  /** Names the page. Default `rxllm`. */
+  /** The title of the page. @defaultValue `rxllm` */
   readonly title?: string;
-  /** Stands before amounts of money: `$`. Default: nothing. */
+  /** The text before amounts of money, such as `$`. @defaultValue none */
   readonly currency?: string;
-  /** Lanes that are told apart by name; more are `other`. Default 0: none is named. */
+  /** The number of lanes that are named; further ones are `other`. @defaultValue 0 */
   readonly lanes?: number;
   /**
-   * Host names, without port, under which it may be asked; others are refused, or any web site could read the figures by
-   * DNS rebinding. Default: those of this machine, `localhost`, `127.0.0.1` and `[::1]`.
+   * Host names, without port, that requests may use. Others are refused, or any web site could read the figures by DNS
+   * rebinding.
+   * @defaultValue those of this machine: `localhost`, `127.0.0.1` and `[::1]`
    */
   readonly allowedHosts?: readonly string[];
 }
@@ -21,24 +22,24 @@ export interface StatsHandlerOptions {
 /** Answers requests for the page and for the figures. */
 export interface StatsHandler {
   (request: IncomingMessage, response: ServerResponse): void;
-  /** Ends the streams of all pages and stops watching; what is asked later is answered with 503. */
+  /** Ends the streams of all pages and stops watching. Later requests get status 503. */
   close(): void;
 }
 
 /**
- * Makes a handler for Node's `http`, Express, Fastify or Next.js that shows an optimizer live: the page, and below its path
- * `/events` (server-sent events), `/state.json` and `/metrics` (Prometheus). It only reads, and shows nothing of requests
- * and answers. Mount it under any path, behind your own authentication if others reach the port.
+ * Makes a handler for Node's `http`, Express, Fastify or Next.js that shows an optimizer live: the page, and below its
+ * path `/events` (server-sent events), `/state.json` and `/metrics` (Prometheus). It only reads, and shows no content
+ * of requests or answers. Mount it under any path, behind your own authentication if others can reach the port.
  *
  * @example
  * app.use('/rxllm', statsHandler(optimizer, { allowedHosts: ['ops.example.com'] })); // Express
  *
- * @throws TypeError for options that name a wrong value
+ * @throws TypeError if an option has a wrong value
  */
 export function statsHandler(optimizer: LLMCallOptimizer, options: StatsHandlerOptions = {}): StatsHandler {
   const { title = 'rxllm', currency = '', lanes = 0, allowedHosts = [] } = options;
   if (typeof (optimizer as Partial<LLMCallOptimizer> | undefined)?.getStats !== 'function') {
-    throw new TypeError('statsHandler takes an LLMCallOptimizer.');
+    throw new TypeError('The first argument of statsHandler must be an LLMCallOptimizer.');
   }
   if (!Number.isInteger(lanes) || lanes < 0) {
     throw new TypeError(`lanes must be a whole number of at least 0, but is ${String(lanes)}.`);
@@ -51,7 +52,7 @@ export function statsHandler(optimizer: LLMCallOptimizer, options: StatsHandlerO
   function stream(response: ServerResponse): void {
     let lastAt = -Infinity;
     const send = () => {
-      // A tab that reads no more is told nothing until it does.
+      // Send nothing to a tab until it has read what was sent.
       if (response.writableNeedDrain) {
         return;
       }
@@ -116,7 +117,6 @@ const plainHeaders: Readonly<Record<string, string>> = {
   'cross-origin-resource-policy': 'same-origin',
 };
 
-/** The host's name without its port. */
 function nameOf(host = ''): string {
   return host.toLowerCase().replace(/:\d+$/, '');
 }

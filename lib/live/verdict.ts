@@ -2,24 +2,23 @@ import type { ErrorKind, StatsSnapshot } from 'rxllm';
 import { errorHints, gateAdvice } from './hints';
 import type { Verdict } from './live-state';
 
-/** Milliseconds: when somebody has waited for longer, it is worth a look; when nobody starts for longer, it is bad. */
+/** Milliseconds: a longer wait is a warning, a longer time without a start is bad. */
 const longWait = 30_000;
 const longHold = 60_000;
 
-/** What happened in the last minute. */
 export interface LastMinute {
   readonly errors: Readonly<Partial<Record<ErrorKind, number>>>;
   /** Calls that ended. */
   readonly calls: number;
 }
 
-/** Kinds that say only that requests are held; the gate that holds them says why. */
+/** Kinds that only say that requests wait. The gate that holds them says why. */
 const ofWaiting: ReadonlySet<ErrorKind> = new Set<ErrorKind>([
   'deadline-exceeded',
   'queue-overflow',
   'quota-spent',
 ]);
-/** Kinds that say nothing of what is wrong: refusals are tried again. */
+/** Kinds that are no problem: refusals are retried. */
 const harmless: ReadonlySet<ErrorKind> = new Set<ErrorKind>(['rate-limited', 'closed']);
 
 /** Says what holds the next request, until when, and what to do. */
@@ -37,13 +36,13 @@ export function verdictOf(
     return {
       tone: 'idle',
       text: 'No request has come yet.',
-      advice: 'Send one: it shows here within a second.',
+      advice: 'Send one, and it shows here within a second.',
     };
   }
   const all = (Object.entries(errors) as [ErrorKind, number][]).sort(([, one], [, other]) => other - one);
   const [failure, failures = 0] = all.find(([kind]) => !ofWaiting.has(kind) && !harmless.has(kind)) ?? [];
   const [waited, givenUp = 0] = all.find(([kind]) => ofWaiting.has(kind)) ?? [];
-  const vain = givenUp > 0 ? ` Requests fail for it: ${givenUp} in the last minute (${waited!}).` : '';
+  const vain = givenUp > 0 ? ` Requests fail because of it: ${givenUp} in the last minute (${waited!}).` : '';
   if (failure && failures * 2 > calls && next?.gate !== 'hold' && next?.gate !== 'outage') {
     const text = `${failures} of ${Math.max(calls, failures)} calls of the last minute failed (${failure}).`;
     return { tone: 'bad', text, advice: errorHints[failure] };
@@ -64,7 +63,7 @@ export function verdictOf(
   }
   if (executor.queued > 0) {
     const text = `${counted(executor.queued, 'request')} in back-off after a failure; nothing else waits.`;
-    return { tone: 'warning', text, advice: 'Nothing to do: they are tried again by themselves.' };
+    return { tone: 'warning', text, advice: 'Nothing to do: they are retried by themselves.' };
   }
   return executor.active > 0
     ? { tone: 'good', text: `Nothing waits; ${counted(executor.active, 'call')} running.`, advice: '' }

@@ -23,26 +23,31 @@ import { subscribeWhileOpen } from './subscribe-while-open';
 
 /** The config of {@link adaptiveThrottle}. */
 export interface ThrottleConfig<R> {
-  /** Milliseconds a request may wait before it is refused. Default `Infinity`; its own `maxWait` may be shorter. */
+  /**
+   * Milliseconds that a request may wait before it is refused; its own `maxWait` may be shorter.
+   * @defaultValue `Infinity`
+   */
   readonly maxWait?: number | undefined;
   /**
-   * What becomes of a refused request (a full queue, a deadline): `error` makes the refusal the stream's error
-   * (default); `pass` lets it through for a mergeWithConcurrency with the same limiter to fail without calling.
+   * What happens to a refused request (a full queue, a deadline): `error` makes the refusal the stream's error; `pass`
+   * lets the request through, and a `mergeWithConcurrency` with the same limiter fails it without a call.
+   * @defaultValue `error`
    */
   readonly refused?: 'error' | 'pass' | undefined;
-  /** Reads the traits of a request. Default: its own fields named like traits, where their values are valid. */
+  /** Reads the traits of a request. @defaultValue the request's own fields that are valid traits */
   readonly traits?: TraitsReader<R> | undefined;
-  /** Hears what happens to every request. */
+  /** Receives the events of all requests. @defaultValue none */
   readonly events?: CallEventListener | undefined;
 }
 
 /**
- * Paces requests by a limiter and, unlike RxJS's `throttle`, loses nothing: what comes too fast waits for its turn.
+ * Paces requests by a limiter. Unlike RxJS's `throttle`, it loses nothing: requests that come too fast wait for their
+ * turn.
  *
- * A request passes at once if the last start is at least the limiter's interval times its priority's multiplier ago,
- * else as soon as that is so; the more urgent overtake. The request has then paid: `mergeWithConcurrency` with the
- * same limiter does not pay again. Where calls are slow, `mergeWithConcurrency(call, { limiter })` alone is the
- * better form: there a permit is taken at the moment of start, not before the wait for a slot.
+ * A request passes as soon as the last start is at least the limiter's interval times the priority's multiplier ago;
+ * urgent requests overtake others. A `mergeWithConcurrency` with the same limiter does not take a second permit for it.
+ * If calls are slow, use `mergeWithConcurrency(call, { limiter })` alone: it takes the permit when the call starts, not
+ * before the wait for a slot.
  *
  * ```
  * baseInterval: 3, adaptive: false
@@ -53,9 +58,9 @@ export interface ThrottleConfig<R> {
  * @example
  * prompts$.pipe(adaptiveThrottle({ baseInterval: 200 }), mergeMap((prompt) => ask(prompt)));
  *
- * @param limiter a limiter to share, or the config of one that each subscription makes for itself
- * @throws TypeError or RangeError for a config that names a wrong value; the stream fails with `QueueOverflowError`
- * or `DeadlineExceededError` for a refused request, unless `refused` is `pass`
+ * @param limiter a limiter to share, or a config, from which each subscription makes its own
+ * @throws TypeError or RangeError if the config has a wrong value. The stream fails with `QueueOverflowError` or
+ * `DeadlineExceededError` if a request is refused, unless `refused` is `pass`
  */
 export function adaptiveThrottle<R>(
   limiter: AdaptiveRateLimiter | RateLimiterConfig,
@@ -64,7 +69,7 @@ export function adaptiveThrottle<R>(
   const settings: ThrottleConfig<R> = configObject('adaptiveThrottle', config);
   const shared = limiter instanceof AdaptiveRateLimiter ? limiter : undefined;
   if (!shared) {
-    // Throws now rather than at the first subscription.
+    // Throw now rather than at the first subscription.
     new AdaptiveRateLimiter(limiter);
   }
   const resolved: RunSettings<R> = {
@@ -87,7 +92,7 @@ interface RunSettings<R> {
   readonly events: CallEventListener | undefined;
 }
 
-/** One subscription of adaptiveThrottle. */
+/** One subscription of `adaptiveThrottle`. */
 class ThrottleRun<R> implements TicketOwner {
   readonly consumer = new Consumer();
   readonly upstream = new Subscription();
@@ -110,7 +115,6 @@ class ThrottleRun<R> implements TicketOwner {
     this.#outlet = new Outlet(destination);
   }
 
-  /** A request came in. */
   next(request: R): void {
     const { traits, maxWait, events } = this.#settings;
     const { clock, queue } = this.#engine;
@@ -142,14 +146,14 @@ class ThrottleRun<R> implements TicketOwner {
     ticket.asks = 'permit';
     queue.add(ticket, this.#pool, this, clock.now());
     if (oldest) {
-      // Only now, as its outcome may bring further requests, or complete the source.
+      // Last, because its outcome may bring further requests or complete the source.
       this.#waiting.delete(oldest);
       this.#refuse(oldest, new QueueOverflowError(this.#limiter.maxQueue));
     }
     queue.drain();
   }
 
-  /** The limiter lets a ticket through: it has paid. */
+  /** The limiter lets a ticket through. */
   start(ticket: Ticket, now: number): void {
     this.#pool.release(now);
     this.#waiting.delete(ticket);
@@ -162,14 +166,12 @@ class ThrottleRun<R> implements TicketOwner {
     this.#completeIfDone();
   }
 
-  /** The queue has given a ticket up. */
   expired(ticket: Ticket, error: unknown): void {
     this.#waiting.delete(ticket);
     this.#refuse(ticket, error as Error);
     this.#completeIfDone();
   }
 
-  /** Nobody waits for the outcome of a ticket any more. */
   cancelled(ticket: Ticket): void {
     if (this.#waiting.delete(ticket)) {
       this.#engine.queue.remove(ticket);
@@ -182,13 +184,11 @@ class ThrottleRun<R> implements TicketOwner {
     this.#engine.queue.promote(ticket);
   }
 
-  /** The source has completed. */
   complete(): void {
     this.#isSourceDone = true;
     this.#completeIfDone();
   }
 
-  /** Gives up all that waits. */
   close(): void {
     const { queue } = this.#engine;
     const tickets = [...this.#waiting];
@@ -216,7 +216,7 @@ class ThrottleRun<R> implements TicketOwner {
       events.next(settled(ticket.id, outcome, at));
     }
     holdStarts(() => {
-      // Before anyone hears of it, who may ask or subscribe anew: nothing is to come or to start here any more.
+      // Before a subscriber or listener can react: from here on, nothing starts here.
       try {
         this.upstream.unsubscribe();
       } finally {
@@ -228,7 +228,7 @@ class ThrottleRun<R> implements TicketOwner {
 
   #passOn(ticket: Ticket): void {
     if (this.#destination.closed) {
-      // A listener unsubscribed in reaction to the event, or the operators in front let go first.
+      // A listener unsubscribed in reaction to the event, or the operators in front gave the request up first.
       this.#engine.forget(ticket.id);
       this.#reportLeft(ticket);
       return;

@@ -8,7 +8,7 @@ import type { CallResult } from './answer-verdict';
 /** A token of English has about four characters (platform.openai.com/tokenizer). */
 const charactersPerToken = 4;
 
-/** The chunks of one attempt of a stream call, and what they are together. */
+/** The chunks of one attempt of a stream call. */
 export class AnswerInChunks {
   readonly #call: AnyStreamCall;
   readonly #chunks: never[] = [];
@@ -21,13 +21,13 @@ export class AnswerInChunks {
     return this.#chunks.length === 0;
   }
 
-  /** Takes a chunk in; returns its place. */
+  /** Adds a chunk and returns its index. */
   add(chunk: unknown): number {
     return this.#chunks.push(chunk as never) - 1;
   }
 
   /**
-   * What the chunks are together.
+   * The value of the chunks.
    *
    * @throws the error of `collect`
    */
@@ -37,13 +37,13 @@ export class AnswerInChunks {
     return value;
   }
 
-  /** What became of the attempt, with what had come if it failed. */
+  /** The result of the attempt, with the value of its chunks if it failed. */
   withPartial(result: CallResult): CallResult {
     const partial = result.ok ? undefined : this.#partial;
     return result.ok || !partial ? result : { ...result, partial: partial.value };
   }
 
-  /** What the call used up, as its chunks tell it; undefined if they do not. */
+  /** What the call used, by its chunks; undefined if they do not say. */
   get usage(): TokenUsage | undefined {
     let usage: TokenUsage | undefined;
     if (!this.isEmpty) {
@@ -53,9 +53,9 @@ export class AnswerInChunks {
   }
 
   /**
-   * What a call used up that did not come to its end: the provider tells that only then, if at all.
+   * What an aborted call used, as an estimate: providers report usage only at the end, if at all.
    *
-   * @param reported what the call has reported itself
+   * @param reported what the call itself has reported
    */
   estimatedUsage(request: unknown, reported: TokenUsage | undefined): TokenUsage | undefined {
     if (this.isEmpty) {

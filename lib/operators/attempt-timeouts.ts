@@ -1,14 +1,14 @@
 import { scheduleAt, type Cancel, type Clock } from '../core/clock';
 import { CallTimeoutError } from '../core/errors';
 
-/** How long an attempt may take, and how long it may be silent, in milliseconds. */
+/** The time limits of an attempt, in milliseconds. */
 export interface AttemptLimits {
   readonly timeout: number;
   readonly firstChunkTimeout?: number;
   readonly chunkTimeout?: number;
 }
 
-/** The timers of one attempt: for all of it, for its first chunk, and for its silences after that. */
+/** The timers of one attempt: for the whole attempt, for its first chunk, and for silence after that. */
 export class AttemptTimeouts {
   readonly #clock: Clock;
   readonly #limits: AttemptLimits;
@@ -18,9 +18,9 @@ export class AttemptTimeouts {
   #chunkDue = Infinity;
 
   /**
-   * Those of an attempt, if anything of it is limited.
+   * Makes the timers of an attempt; undefined without time limits.
    *
-   * @param rang hears of the time that has passed
+   * @param rang called with the limit that was exceeded
    */
   static of(
     limits: AttemptLimits & { readonly clock: Clock },
@@ -37,7 +37,6 @@ export class AttemptTimeouts {
     this.#rang = rang;
   }
 
-  /** The attempt starts. */
   start(now: number): void {
     const { timeout, firstChunkTimeout = Infinity } = this.#limits;
     if (timeout !== Infinity) {
@@ -52,7 +51,7 @@ export class AttemptTimeouts {
     }
   }
 
-  /** A chunk has come, or after the first one another sign of life. */
+  /** A chunk came, or, after the first chunk, another sign of life. */
   alive(now: number, isFirst = false): void {
     const { chunkTimeout = Infinity } = this.#limits;
     if (isFirst) {
@@ -70,7 +69,7 @@ export class AttemptTimeouts {
     this.#cancelChunk?.();
   }
 
-  /** One timer for all silences: it is set anew when it rings, not with every chunk. */
+  /** Uses one timer for all silences: it is set again when it fires, not with every chunk. */
   #watchSilence(chunkTimeout: number): void {
     const due = this.#chunkDue;
     this.#cancelChunk = scheduleAt(this.#clock, due, () => {

@@ -21,30 +21,32 @@ import { subscribeWhileOpen } from './subscribe-while-open';
 /** The config of {@link cacheLLM}. */
 export interface CacheConfig<R> extends ResultCacheConfig, KeySpace {
   /**
-   * The cache to share; pipelines of different calls need a `namespace` each, or they get each other's answers. Default:
-   * one that each subscription makes for itself from the other fields.
+   * The cache to share. Pipelines of different calls need a `namespace` each, or they get each other's answers.
+   * @defaultValue each subscription makes a cache from the other fields
    */
   readonly cache?: LLMResultCache | undefined;
-  /** Whether outcomes keep the order of the source. Default false: they come as they are ready. */
+  /** Whether outcomes keep the order of the source. @defaultValue false */
   readonly ordered?: boolean | undefined;
-  /** Milliseconds a request may wait for the start of its call. Default `Infinity`; its own `maxWait` may be shorter. */
+  /**
+   * Milliseconds that a request may wait for the start of its call; its own `maxWait` may be shorter.
+   * @defaultValue `Infinity`
+   */
   readonly maxWait?: number | undefined;
-  /** Reads the traits of a request. Default: its own fields named like traits, where their values are valid. */
+  /** Reads the traits of a request. @defaultValue the request's own fields that are valid traits */
   readonly traits?: TraitsReader<R> | undefined;
-  /** What an error of a call means: refusals are never kept. Default: `classifyError`. */
+  /** Says what the error of a call means: refusals are never kept. @defaultValue `classifyError` */
   readonly classifyError?: ErrorClassifier | undefined;
-  /** Hears what happens to every request. */
+  /** Receives the events of all requests. @defaultValue none */
   readonly events?: CallEventListener | undefined;
 }
 
 /**
- * Answers requests from a cache, and sends only the misses through the pipeline that makes the calls: hits never wait
- * for pace or slots, and requests with one key that run at the same time share one call, across all pipelines that
- * share the cache.
+ * Answers requests from a cache and sends only the misses through the pipeline that makes the calls. Hits never wait
+ * for pace or slots. Concurrent requests with one key share one call, across all pipelines that share the cache.
  *
- * A waiter that leaves disturbs nobody; when the last one leaves, the call is aborted. Errors and answers that are
- * empty, cut off or refused are not kept. A pipeline for misses that ends without an outcome for a request fails it
- * with `MissingOutcomeError`.
+ * A waiter that leaves does not affect the others; when the last one leaves, the call is aborted. Errors and answers
+ * that are empty, cut off or refused are not kept. If the pipeline for misses ends without an outcome for a request,
+ * the request fails with `MissingOutcomeError`.
  *
  * ```
  * requests  a---a---b---a---|
@@ -59,9 +61,9 @@ export interface CacheConfig<R> extends ResultCacheConfig, KeySpace {
  *   cacheLLM((misses$) => misses$.pipe(mergeWithConcurrency(callModel, { maxConcurrent: 3, limiter })), cache),
  * );
  *
- * @param misses makes outcomes of the requests that the cache cannot answer
- * @param config a cache to share, or how to make one
- * @throws TypeError or RangeError for a config that names a wrong value
+ * @param misses makes the outcomes of requests that the cache cannot answer
+ * @param config a cache to share, or a config
+ * @throws TypeError or RangeError if the config has a wrong value
  */
 export function cacheLLM<R, V>(
   misses: (misses$: Observable<R>) => Observable<CallOutcome<R, V>>,
@@ -74,7 +76,7 @@ export function cacheLLM<R, V>(
     throw new TypeError('cache must be an LLMResultCache.');
   }
   if (!settings.cache) {
-    // Throws now rather than at the first subscription.
+    // Throw now rather than at the first subscription.
     new LLMResultCache(settings).close();
   }
   const traits = traitsOfRequests(functionSetting('traits', settings.traits));
@@ -93,7 +95,7 @@ export function cacheLLM<R, V>(
   });
 }
 
-/** The operator behind {@link cacheLLM}, by settings that were checked; `opened` is given each run. */
+/** The operator behind {@link cacheLLM}, with checked settings. `opened` is called with each run. */
 export function cacheBySettings<R, V>(
   settings: () => CacheRunSettings<R, V>,
   opened?: (run: CacheRun<R, V>) => () => void,

@@ -17,21 +17,21 @@ import { Outlet } from './outlet';
 import { cachedOutcome, failed, sharedOutcome, unwanted, withoutChunks, withPartial } from './outcomes';
 import { SourceOrder } from './source-order';
 
-/** One subscription of cacheLLM: answers requests from the cache, has them share calls, and sends the rest on. */
+/** One subscription of `cacheLLM`: answers requests from the cache, lets them share calls, and sends the rest on. */
 export class CacheRun<R, V> implements WaiterOwner<R, V> {
   readonly consumer = new Consumer();
   isClosed = false;
-  /** How the requests get their answers that memory cannot answer. */
+  /** Answers the requests that memory cannot answer. */
   readonly misses: Misses<R, V>;
   readonly #settings: CacheRunSettings<R, V>;
   readonly #engine: CacheEngine | undefined;
   readonly #outlet: Outlet<Emitted<R, V>>;
   readonly #order: SourceOrder<CallOutcome<R, V>> | undefined;
   readonly #waiters = new Set<CacheWaiter<R, V>>();
-  /** Requests whose outcomes are not out yet; a listener may hear of one before that. */
+  /** Requests whose outcome was not emitted yet; listeners may receive it before that. */
   #open = 0;
   #isSourceDone = false;
-  /** What fails all that comes from now on. */
+  /** Fails all later requests. */
   #refusal: { readonly error: unknown } | undefined;
   #lastIndex = 0;
 
@@ -48,15 +48,14 @@ export class CacheRun<R, V> implements WaiterOwner<R, V> {
   }
 
   /**
-   * Opens the pipeline for misses before anything can arrive.
+   * Opens the pipeline for misses before any request arrives.
    *
-   * @throws what `misses` throws
+   * @throws the error of `misses`
    */
   open(): void {
     this.misses.open();
   }
 
-  /** A request came in. */
   next(request: R): void {
     const { cache, clock, traits: traitsOf, isList } = this.#settings;
     const outer = this.consumer.takeOver(request, cache);
@@ -71,7 +70,7 @@ export class CacheRun<R, V> implements WaiterOwner<R, V> {
     const date = this.#date;
     const entry = isLookUp ? this.#engine!.find(key, traits, date) : undefined;
     if (this.#outlet.isClosed) {
-      // A callback of the user's (traits, clone, a getter) unsubscribed.
+      // User code (traits, clone, a getter) unsubscribed.
       return;
     }
     const waiter = this.#waiterOf(request, traits, now, outer);
@@ -96,7 +95,7 @@ export class CacheRun<R, V> implements WaiterOwner<R, V> {
     }
   }
 
-  /** The store holds the answer for a waiter, or memory does by now. */
+  /** Gives a waiter the answer that the store, or by now memory, holds. */
   found(waiter: CacheWaiter<R, V>, key: string, entry: CacheEntry, tier: 'memory' | 'store'): void {
     if (this.isWaiting(waiter)) {
       const date = this.#date;
@@ -125,12 +124,12 @@ export class CacheRun<R, V> implements WaiterOwner<R, V> {
     }
   }
 
-  /** Asked after code of the user's ran: whether a waiter still has no outcome. */
+  /** Whether a waiter still has no outcome. Checked after user code ran. */
   isWaiting(waiter: CacheWaiter<R, V>): boolean {
     return this.#waiters.has(waiter);
   }
 
-  /** Whether it makes no further calls: it refuses them, or its subscriber has left. */
+  /** Whether no further calls are made, because requests are refused or the subscriber has left. */
   get hasEnded(): boolean {
     return this.#refusal !== undefined || this.#outlet.isClosed;
   }
@@ -138,8 +137,8 @@ export class CacheRun<R, V> implements WaiterOwner<R, V> {
   /**
    * Emits the outcome of a waiter.
    *
-   * @param flight the flight that the outcome comes from, unless it is that of this request alone
-   * @param failure the error of the call if an expired answer stands in for it
+   * @param flight the flight that the outcome comes from; undefined if it is only for this request
+   * @param failure the error of the call if an expired answer replaces it
    */
   settle(
     waiter: CacheWaiter<R, V>,
@@ -183,21 +182,20 @@ export class CacheRun<R, V> implements WaiterOwner<R, V> {
     this.#completeIfDone();
   }
 
-  /** The source has completed. */
   complete(): void {
     this.#isSourceDone = true;
     this.misses.complete();
     this.#completeIfDone();
   }
 
-  /** Fails everything that is open, and ends the stream. */
+  /** Fails all open requests and ends the stream. */
   closeWith(error: unknown): void {
     this.isClosed = true;
     this.failWith(error);
     this.refuse(error);
   }
 
-  /** Fails all that comes from now on, and ends the stream when what is open has its outcomes. */
+  /** Fails all later requests, and ends the stream when the open ones have their outcomes. */
   refuse(error: unknown): void {
     this.#refusal = { error };
     if (!this.#settings.isList) {
@@ -205,7 +203,7 @@ export class CacheRun<R, V> implements WaiterOwner<R, V> {
     }
   }
 
-  /** Fails everything that is open, and all that comes from now on. */
+  /** Fails all open and later requests. */
   failWith(error: unknown): void {
     this.#refusal = { error };
     for (const waiter of this.#waiters) {
@@ -214,7 +212,6 @@ export class CacheRun<R, V> implements WaiterOwner<R, V> {
     this.misses.restartUnstarted();
   }
 
-  /** Leaves all flights. */
   close(): void {
     for (const waiter of this.#waiters) {
       this.#release(waiter);
@@ -246,12 +243,11 @@ export class CacheRun<R, V> implements WaiterOwner<R, V> {
     return waiter;
   }
 
-  /** What the times of answers are compared with: unlike the clock of waits, somebody may set it. */
+  /** The date, for comparison with the times of answers. Unlike the clock for waits, it may be set. */
   get #date(): number {
     return (this.#engine ?? this.#settings).clock.date();
   }
 
-  /** Gives a waiter what the cache holds. */
   #answer(
     waiter: CacheWaiter<R, V>,
     key: string,
@@ -268,7 +264,7 @@ export class CacheRun<R, V> implements WaiterOwner<R, V> {
     this.#replay(waiter, cachedOutcome<R, V>(request, entry, date, now - ticket.arrivedAt), now);
   }
 
-  /** Gives a waiter a kept answer, with its chunks in the way that was asked for. */
+  /** Gives a waiter a kept answer, with its chunks as `replay` says. */
   #replay(waiter: CacheWaiter<R, V>, outcome: CallOutcome<R, V>, now: number): void {
     const { clock, stream } = this.#settings;
     if (!stream || !outcome.ok || stream.replay === 'chunks') {
@@ -301,7 +297,7 @@ export class CacheRun<R, V> implements WaiterOwner<R, V> {
     this.settle(waiter, withPartial<R, V>(failure, chunks, stream), clock.now());
   }
 
-  /** A cache in front has nobody any more who waits for this request. */
+  /** A cache in front has no waiter left for this request. */
   #cancelled(waiter: CacheWaiter<R, V>): void {
     if (this.#settings.isList && this.isWaiting(waiter)) {
       this.#giveUp(waiter, unwanted());
@@ -318,7 +314,7 @@ export class CacheRun<R, V> implements WaiterOwner<R, V> {
     this.#completeIfDone();
   }
 
-  /** Forgets a waiter whose time here is over; false if it was over before. */
+  /** Forgets a waiter; returns false if it was already forgotten. */
   #release(waiter: CacheWaiter<R, V>): boolean {
     this.misses.forget(waiter);
     return this.#waiters.delete(waiter);

@@ -8,27 +8,26 @@ import type { CallTraits } from '../core/traits';
 
 /** How a {@link CacheWaiter} gets an answer that memory does not hold. */
 export interface WaiterMisses<R, V> {
-  /** Sends the request of a waiter that had not made a call itself so far. */
+  /** Sends the request of a waiter that has not made a call so far. */
   sendFor(waiter: CacheWaiter<R, V>, flight: Flight<R, V>): void;
-  /** Joins a call that runs for the key of a waiter by now. */
+  /** Joins a call that now runs for the waiter's key. */
   joinRunning(waiter: CacheWaiter<R, V>, key: string): void;
-  /** Renews the stale answer that a waiter is given. */
+  /** Renews the stale answer of a waiter. */
   renew(waiter: CacheWaiter<R, V>, key: string): void;
   /** Completes `misses$` with the source, unless a request may still have to be sent. */
   completeIfDone(): void;
 }
 
-/** The subscription whose request a {@link CacheWaiter} is. */
+/** The subscription that a {@link CacheWaiter} belongs to. */
 export interface WaiterOwner<R, V> {
   readonly events: CallEventListener | undefined;
   readonly misses: WaiterMisses<R, V>;
-  /** Whether it was closed. */
   readonly isClosed: boolean;
-  /** Whether it makes no further calls: it refuses them, or its subscriber has left. */
+  /** Whether no further calls are made, because requests are refused or the subscriber has left. */
   readonly hasEnded: boolean;
-  /** Asked after code of the user's ran: whether a waiter still has no outcome. */
+  /** Whether a waiter still has no outcome. Checked after user code ran. */
   isWaiting(waiter: CacheWaiter<R, V>): boolean;
-  /** Gives a waiter the chunks that it has not been given yet, of a flight or of a kept answer. */
+  /** Gives a waiter the next chunks of a flight or of a kept answer. */
   giveChunks(
     waiter: CacheWaiter<R, V>,
     chunks: readonly unknown[] | undefined,
@@ -45,16 +44,17 @@ export interface WaiterOwner<R, V> {
   ): void;
 }
 
-/** One request of one subscription of cacheLLM, from its arrival to its outcome. */
+/** One request of one subscription of `cacheLLM`, from arrival to outcome. */
 export class CacheWaiter<R, V> implements Waiter<R, V> {
   flight: Flight<R, V> | undefined;
-  /** Cancels the timer of its deadline. */
   stopTimer: Cancel | undefined;
-  /** How many chunks of its answer it has been given. */
+  /** The number of chunks that it has received. */
   chunksTaken = 0;
-  /** Whether it may yet have to make the call: it is looked for in the store, or another request's limits may end the flight. */
+  /**
+   * Whether it may still have to make the call: the store is being asked, or another request's limits may end the
+   * flight.
+   */
   mayCall = false;
-  /** The fields that its key leaves out. */
   leftOut: readonly string[] | undefined;
 
   constructor(

@@ -13,10 +13,12 @@ import { prioritiesByRank } from '../core/priority';
 import type { Ticket } from '../core/ticket';
 import { ignoredOf, type CallTraits } from '../core/traits';
 
-/** The names of ignored traits that each listener was told of. */
+/** The ignored traits that were reported to each listener. */
 const toldOf = new WeakMap<CallEventListener, Set<string>>();
 
-/** Tells a listener of a request that enters its first operator, and of fields that look like traits but are none. */
+/**
+ * Reports a request that enters its first operator, and its fields that have the name of a trait but no valid value.
+ */
 export function reportReceived(
   ticket: Ticket,
   traits: CallTraits,
@@ -45,9 +47,9 @@ function received({ id, rank, lane }: Ticket, at: number): ReceivedEvent {
 }
 
 /**
- * The event of a request that the cache answers.
+ * The event of a cache hit.
  *
- * @param date the moment as the cache tells it
+ * @param date the date on the clock of the cache
  */
 export function hit(
   { id }: Ticket,
@@ -71,20 +73,17 @@ export function hit(
   };
 }
 
-/** The event of an attempt that begins. */
 export function started({ id, rank, attempts, arrivedAt, queuedAt }: Ticket, at: number): StartedEvent {
   const waited = at - (attempts > 1 ? queuedAt : arrivedAt);
   return { type: 'started', at, id, attempt: attempts, priority: prioritiesByRank[rank], waited };
 }
 
-/** An attempt that has ended. */
 interface EndedAttempt {
   readonly ticket: Ticket;
   readonly attempt: number;
   readonly startedAt: number;
 }
 
-/** The event of an attempt that ends. */
 export function finished(
   { ticket: { id, usage }, attempt, startedAt }: EndedAttempt,
   result: FinishedEvent['result'],
@@ -105,10 +104,10 @@ export function finished(
 }
 
 /**
- * The event of a request whose outcome is known.
+ * The event of a known outcome.
  *
  * @param sharedUsage the tokens of the call that the request shared
- * @param failure the error of the call if an expired answer stands in for it
+ * @param failure the error of the call if an expired answer replaces it
  */
 export function settled(
   id: number,
@@ -129,7 +128,6 @@ export function settled(
   return sharedUsage ? { ...answered, usage: sharedUsage } : answered;
 }
 
-/** The event of a request whose outcome nobody waits for any more. */
 export function left({ id }: Ticket, at: number): LeftEvent {
   return { type: 'left', at, id };
 }

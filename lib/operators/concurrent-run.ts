@@ -17,14 +17,14 @@ import { judge } from './retries';
 import type { RunSettings } from './run-settings';
 import { RunningCall, type Call, type CallOwner } from './running-call';
 
-/** One subscription of mergeWithConcurrency: takes requests in, starts their calls and emits their outcomes. */
+/** One subscription of `mergeWithConcurrency`: takes requests, starts their calls and emits their outcomes. */
 export class ConcurrentRun<R, V> implements TicketOwner, CallOwner {
   readonly consumer = new Consumer();
   readonly #call: Call;
   readonly #settings: RunSettings<R>;
   readonly #pool: SlotPool;
   readonly #exit: Exit<R, V>;
-  /** The tickets that wait here, in the queue or in back-off. */
+  /** The tickets in the queue or in back-off. */
   readonly #waiting = new Set<Ticket>();
   readonly #running = new Map<Ticket, RunningCall>();
   #isClosed = false;
@@ -36,7 +36,6 @@ export class ConcurrentRun<R, V> implements TicketOwner, CallOwner {
     this.#exit = new Exit(destination, settings);
   }
 
-  /** A request came in. */
   next(request: R): void {
     const { clock, queue, events, limiter, maxWait } = this.#settings;
     const ticket =
@@ -69,13 +68,13 @@ export class ConcurrentRun<R, V> implements TicketOwner, CallOwner {
     this.#waiting.add(ticket);
     queue.add(ticket, this.#pool, this, now);
     if (oldest) {
-      // Only now, as its outcome may bring further requests. If slots are shared, another subscription may own it.
+      // Last, because its outcome may bring further requests. With shared slots, another subscription may own it.
       (oldest.owner as ConcurrentRun<R, V>).#refuse(oldest);
     }
     queue.drain();
   }
 
-  /** The queue has come to a ticket: its call starts. */
+  /** The queue starts a ticket. */
   start(ticket: Ticket, now: number): void {
     const { events, limiter, queue, retry, stream, errorInAnswer } = this.#settings;
     this.#waiting.delete(ticket);
@@ -84,7 +83,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, CallOwner {
     this.#running.set(ticket, call);
     ticket.holder = this;
     retry?.started();
-    // Before the start is told: the listener may change all this.
+    // Read before listeners receive the start, because they may change it.
     const waitedSince = ticket.asks === 'start' ? Infinity : Math.max(ticket.queuedAt, this.#pool.freeSince);
     const wasHeld = limiter !== undefined && queue.lastHeldAt >= waitedSince && now > waitedSince;
     events?.next(started(ticket, now));
@@ -128,19 +127,19 @@ export class ConcurrentRun<R, V> implements TicketOwner, CallOwner {
     }
   }
 
-  /** A call has ended: its request is tried again, or its outcome goes out. */
+  /** A call has ended: it is retried, or its outcome is emitted. */
   ended(call: RunningCall, end: CallResult): void {
     if (call.state === 'over') {
       return;
     }
     const { events, limiter, queue } = this.#settings;
     const { ticket, startedAt, waited, attempt } = call;
-    // Only then may others start: the outcome may make their calls superfluous (take).
+    // No call starts before the outcome was emitted, because the subscriber may leave then (take).
     holdStarts(() => {
       const now = this.#release(call);
       const result = call.answer?.withPartial(end) ?? end;
       this.#tellUsage(call, result.ok);
-      // Before anyone hears of it: a request made in reaction must find the hold that a refusal causes.
+      // Before the outcome is emitted, so that a request made in reaction meets the hold that a refusal causes.
       const verdict = result.ok
         ? limiter?.engine.succeeded(ticket.id, startedAt, now)
         : limiter?.engine.failed(ticket.id, result.error, startedAt);
@@ -161,14 +160,12 @@ export class ConcurrentRun<R, V> implements TicketOwner, CallOwner {
     });
   }
 
-  /** The queue has given a ticket up. */
   expired(ticket: Ticket, error: unknown): void {
     this.#waiting.delete(ticket);
     this.#forgetPermit(ticket);
     this.#settleUnstarted(ticket, error);
   }
 
-  /** Nobody waits for the outcome of a ticket any more. */
   cancelled(ticket: Ticket): void {
     const call = this.#running.get(ticket);
     if (call) {
@@ -187,12 +184,10 @@ export class ConcurrentRun<R, V> implements TicketOwner, CallOwner {
     this.#settings.queue.promote(ticket);
   }
 
-  /** The source has completed. */
   complete(): void {
     this.#exit.complete();
   }
 
-  /** Cancels all waiting requests and running calls. */
   close(): void {
     const { queue } = this.#settings;
     this.#isClosed = true;
@@ -219,7 +214,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, CallOwner {
     this.#settleUnstarted(ticket, new QueueOverflowError(Math.min(maxQueue, limiter?.maxQueue ?? Infinity)));
   }
 
-  /** Tells what the chunks of a call have used up that is over. */
+  /** Reports what the chunks of an ended call have used. */
   #tellUsage(call: RunningCall, isWhole: boolean): void {
     const { answer, ticket } = call;
     const usage = isWhole ? answer?.usage : answer?.estimatedUsage(ticket.request, ticket.usage);
@@ -239,7 +234,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, CallOwner {
     const settings = { ...this.#settings, pool: this.#pool, walls: queue.walls };
     const judged = judge(call, result.error, verdict, settings);
     if (!this.#isWanted(ticket)) {
-      // The classifier, the source of chance or a listener had the subscriber leave.
+      // The classifier, the source of chance or a listener made the subscriber leave.
       this.#drop(ticket);
       return;
     }
@@ -266,7 +261,6 @@ export class ConcurrentRun<R, V> implements TicketOwner, CallOwner {
     this.#settle(ticket, failed(ticket, ticket.request as R, error, this.#settings.clock));
   }
 
-  /** Sends the outcome of a ticket out. */
   #settle(ticket: Ticket, outcome: CallOutcome<R, V>): void {
     const { clock, events } = this.#settings;
     if (events && ticket.settledReportedTo !== events) {
@@ -275,13 +269,13 @@ export class ConcurrentRun<R, V> implements TicketOwner, CallOwner {
     this.#exit.leave(ticket, outcome);
   }
 
-  /** Forgets a ticket whose outcome nobody waits for any more. */
+  /** Forgets a ticket without a waiter. */
   #drop(ticket: Ticket): void {
     this.#reportLeft(ticket);
     this.#exit.leave(ticket, undefined);
   }
 
-  /** Aborts a call that nobody waits for. */
+  /** Aborts a call without a waiter. */
   #abort(call: RunningCall, message: string): void {
     const { events, limiter } = this.#settings;
     holdStarts(() => {
@@ -293,7 +287,7 @@ export class ConcurrentRun<R, V> implements TicketOwner, CallOwner {
     });
   }
 
-  /** Frees the slot of a call that is over; returns when that was. */
+  /** Frees the slot of an ended call; returns the time. */
   #release(call: RunningCall): number {
     const now = this.#settings.clock.now();
     call.state = 'over';
@@ -303,19 +297,19 @@ export class ConcurrentRun<R, V> implements TicketOwner, CallOwner {
     return now;
   }
 
-  /** A ticket that has paid and will never start: the limiter need not remember it. */
+  /** Lets the limiter forget a paid ticket that will never start. */
   #forgetPermit({ asks, id }: Ticket): void {
     if (asks === 'start') {
       this.#settings.limiter?.engine.forget(id);
     }
   }
 
-  /** Asked after code of the user's ran: whether somebody still waits for the outcome of a ticket. */
+  /** Whether the outcome of a ticket is still wanted. Checked after user code ran. */
   #isWanted(ticket: Ticket): boolean {
     return !this.#isClosed && !ticket.cancelled;
   }
 
-  /** Tells what the limiter puts refusals down to, if a call has changed that. */
+  /** Reports the limiter's opinion about refusals if a call has changed it. */
   #reportExplanation(at: number): void {
     const { events, limiter } = this.#settings;
     const explanation = events && limiter?.engine.takeExplanation();

@@ -7,12 +7,12 @@ import { Outlet } from './outlet';
 import type { RunSettings } from './run-settings';
 import { SourceOrder } from './source-order';
 
-/** The way out of a run: each request that is taken in leaves by its outcome, or in silence if nobody waits for that. */
+/** The end of each request in a run: an outcome, or nothing if no waiter is left. */
 export class Exit<R, V> {
   readonly #outlet: Outlet<Emitted<R, V>>;
   readonly #order: SourceOrder<CallOutcome<R, V>> | undefined;
   readonly #itemOf: (ticket: Ticket, outcome: CallOutcome<R, V>) => Emitted<R, V>;
-  /** Requests taken in that have not left yet. */
+  /** Requests that have not ended yet. */
   #open = 0;
   #isSourceDone = false;
   #lastIndex = 0;
@@ -28,20 +28,18 @@ export class Exit<R, V> {
       : (_, outcome) => outcome;
   }
 
-  /** A request is taken in. */
   open(ticket: Ticket): void {
     this.#open++;
     ticket.index = ++this.#lastIndex;
   }
 
-  /** A chunk for a request goes out. */
   tell(ticket: Ticket, index: number, chunk: unknown): void {
     const item = chunkOf(ticket as Ticket<R>, index, chunk);
     sign(item, ticket);
     this.#outlet.next(item);
   }
 
-  /** A request leaves; without an outcome if nobody waits for it. */
+  /** Ends a request, without an outcome if no waiter is left. */
   leave(ticket: Ticket, outcome: CallOutcome<R, V> | undefined): void {
     this.#open--;
     if (outcome) {
@@ -55,7 +53,6 @@ export class Exit<R, V> {
     this.#completeIfDone();
   }
 
-  /** The source has completed. */
   complete(): void {
     this.#isSourceDone = true;
     this.#completeIfDone();
@@ -68,7 +65,7 @@ export class Exit<R, V> {
   }
 }
 
-/** Notes whose item it is, for a cache in front. */
+/** Records the ticket of an item for a cache in front. */
 function sign(item: object, ticket: Ticket): void {
   if (ticket.passedOnBy) {
     signItem(item, ticket);

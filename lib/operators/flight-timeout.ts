@@ -8,8 +8,8 @@ import { land } from './landing';
 import { failed, withPartial } from './outcomes';
 
 /**
- * Ends a shared call `sharedCallTimeout` after its first start; or after it was handed on, if the call is made by an
- * operator that does not tell when it starts.
+ * Ends a shared call `sharedCallTimeout` after its first start, or after it was sent if the operator that makes it does
+ * not report the start.
  */
 export function limitTime<R, V>(flight: Flight<R, V>, settings: CacheRunSettings<R, V>): void {
   const limit = engineOf(settings)?.sharedCallTimeout ?? Infinity;

@@ -1,10 +1,10 @@
 import type { Flight } from '../cache/flights';
 
-/** Flights by the request that was sent for them; more than one only for equal requests. */
+/** Flights by the request that was sent for them; equal requests may have several. */
 export class FlightsByRequest<R, V> {
   readonly #byRequest = new Map<R, Flight<R, V> | Set<Flight<R, V>>>();
 
-  /** The flights of a request, the oldest first. */
+  /** The flights of a request, oldest first. */
   of(request: R): Iterable<Flight<R, V>> {
     const flights = this.#byRequest.get(request) ?? [];
     return flights instanceof Set || Array.isArray(flights) ? flights : [flights];

@@ -12,11 +12,11 @@ import { refusePromise } from '../core/settings';
 import { classifyError, type ErrorClassifier } from '../provider/classify-error';
 import { engineOf, type CacheRunSettings } from './cache-run-settings';
 
-/** Flights whose starter was refused or overdue, until another waiter starts them: by a loop, not by recursion. */
+/** Flights whose starter was refused or overdue, until another waiter starts them: in a loop, without recursion. */
 const grounded = new Set<Flight>();
 let isRestarting = false;
 
-/** Settles all waiters of a flight; or the starter alone if only its own limits ended the flight. */
+/** Settles all waiters of a flight, or only the starter if its own limits ended the flight. */
 export function land<R, V>(
   flight: Flight<R, V>,
   outcome: CallOutcome<R, V>,
@@ -27,7 +27,7 @@ export function land<R, V>(
   let landed = outcome;
   if (!outcome.ok) {
     flight.failure = outcome.error;
-    // Nobody wants another answer after the beginning of this one.
+    // After the first chunk, no waiter wants another answer.
     const hasAnswered = flight.chunks !== undefined && flight.chunks.length > 0;
     landed = (hasAnswered ? undefined : standIn(flight, outcome, settings)) ?? outcome;
     if (!hasAnswered && isOwnEnd(outcome) && isWantedByOthers(flight)) {
@@ -41,7 +41,7 @@ export function land<R, V>(
   flight.cancelTimeout?.();
   flight.cancelTimeout = undefined;
   keep(flight, outcome, settings, now);
-  // Other processes that wait for it fail alike, unless it was our own limits that ended it.
+  // Waiting processes fail too, unless this process's own limits ended the call.
   flight.lease?.end(outcome.ok || outcome.error instanceof RxllmError ? undefined : outcome);
   const engine = engineOf(settings);
   engine?.flights.remove(flight);
@@ -54,7 +54,7 @@ export function land<R, V>(
   }
 }
 
-/** Whether somebody besides its starter waits for a flight. */
+/** Whether a flight has waiters besides its starter. */
 function isWantedByOthers<R, V>(flight: Flight<R, V>): boolean {
   const { starter, waiting } = flight;
   return waiting > (starter && flight.has(starter) ? 1 : 0);
@@ -81,7 +81,7 @@ function settleAll<R, V>(
 ): void {
   const waiters = flight.waiters();
   flight.removeAll();
-  // Before anyone has the outcome in hand and changes it.
+  // Copy before a subscriber has the outcome and may change it.
   const toShare = {
     ...landed,
     ...(engine && landed.ok && { value: engine.share(landed.value, flight.request) }),
@@ -93,7 +93,7 @@ function settleAll<R, V>(
   }
 }
 
-/** The expired answer that a failed outcome may be replaced with (`staleIfError`). */
+/** The expired answer that replaces a failed outcome (`staleIfError`). */
 export function standIn<R, V>(
   flight: Flight<R, V>,
   outcome: FailedOutcome<R, V>,
@@ -162,7 +162,7 @@ function keep<R, V>(
   }
 }
 
-/** Whether a failure says something of the request: not our own limits, and not that the provider was busy. */
+/** Whether a failure says something about the request, not about own limits or a busy provider. */
 function isOfTheCall(error: unknown, classify: ErrorClassifier = classifyError): boolean {
   if (error instanceof RxllmError) {
     return false;

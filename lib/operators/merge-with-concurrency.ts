@@ -37,53 +37,58 @@ import { UnknownErrors } from './unknown-errors';
 /** The config of {@link mergeWithConcurrency}. */
 export interface ConcurrencyConfig<R> {
   /**
-   * Calls that run at once. Default 3; `Infinity` is allowed. An Observable changes it while running: 3 before its
-   * first value, 0 pauses, a lower value lets running calls finish, its error is the stream's.
+   * Calls that run at once; `Infinity` is allowed. An Observable changes it while running: 3 applies before its first
+   * value, 0 pauses, a lower value lets running calls finish, and its error is the stream's error.
+   * @defaultValue 3
    */
   readonly maxConcurrent?: number | Observable<number> | undefined;
-  /** Whether outcomes keep the order of the source. Default false: they come as they are ready. */
+  /** Whether outcomes keep the order of the source. @defaultValue false */
   readonly ordered?: boolean | undefined;
-  /** Milliseconds one attempt may take before it fails with `CallTimeoutError`. Default `Infinity`. */
+  /** Milliseconds that one attempt may take before it fails with `CallTimeoutError`. @defaultValue `Infinity` */
   readonly timeout?: number | undefined;
-  /** The limiter whose permit every start takes. Default: none. */
+  /** The limiter that gives the permit for each start. @defaultValue none */
   readonly limiter?: AdaptiveRateLimiter | undefined;
-  /** Whether and how failed calls are tried again; a number is the attempts in all. Default false. */
+  /** Whether and how failed calls are retried; a number is the attempts in all. @defaultValue false */
   readonly retry?: boolean | number | RetryConfig | undefined;
   /**
-   * Milliseconds a request may wait, from its first rxllm operator on, before it fails with `DeadlineExceededError`.
-   * Default `Infinity`; a request's own `maxWait` may be shorter.
+   * Milliseconds that a request may wait, from its first rxllm operator on, before it fails with
+   * `DeadlineExceededError`. The request's own `maxWait` may be shorter.
+   * @defaultValue `Infinity`
    */
   readonly maxWait?: number | undefined;
-  /** Requests that may wait here; what is refused fails with `QueueOverflowError`. Default `Infinity`. */
+  /** Requests that may wait here; further ones fail with `QueueOverflowError`. @defaultValue `Infinity` */
   readonly maxQueue?: number | undefined;
-  /** Whom a full queue refuses: `reject` the newcomer (default), or `drop-oldest` of the lowest priority. */
+  /**
+   * Which request a full queue refuses: the new one (`reject`), or the oldest of the lowest priority (`drop-oldest`).
+   * @defaultValue `reject`
+   */
   readonly overflow?: OverflowPolicy | undefined;
   /**
-   * Finds the error in an answer that came as a success; the call then fails with what it returns, unless that is
-   * undefined. `false` takes every answer for one. Default: the exported function of this name, which knows the errors
-   * of LLM providers.
+   * Finds the error in an answer that came as a success. The call fails with the returned value, unless that is
+   * undefined. `false` accepts every answer.
+   * @defaultValue the exported function `errorInAnswer`, which knows the errors of LLM providers
    */
   readonly errorInAnswer?: false | Lenient<[answer: unknown, request: unknown], unknown> | undefined;
-  /** Reads the traits of a request. Default: its own fields named like traits, where their values are valid. */
+  /** Reads the traits of a request. @defaultValue the request's own fields that are valid traits */
   readonly traits?: TraitsReader<R> | undefined;
-  /** Hears what happens to every request. */
+  /** Receives the events of all requests. @defaultValue none */
   readonly events?: CallEventListener | undefined;
-  /** The scheduler whose time it lives by; with a limiter, the limiter's. Default `asyncScheduler`. */
+  /** The scheduler whose time is used. @defaultValue the limiter's; without a limiter `asyncScheduler` */
   readonly scheduler?: SchedulerLike | undefined;
 }
 
-/** A bare string would be streamed character by character, so a call must not return one: wrap it with `of()`. */
+/** A call must not return a bare string, because RxJS would emit its characters. Wrap it with `of()`. */
 export type NotAString<O> = O extends string ? never : unknown;
 
 const defaultMaxConcurrent = 3;
 
 /**
- * A `mergeMap` for calls that cost money: it runs at most `maxConcurrent` of them at once, starts the waiting ones by
- * priority, and yields one outcome per request in place of errors, so that one failing call never ends the stream.
+ * A `mergeMap` for calls that cost money. It runs at most `maxConcurrent` of them at once, starts waiting ones by
+ * priority, and emits one outcome per request in place of errors, so that a failing call never ends the stream.
  *
- * The value of a call is its last emission; one that completes without any fails with `EmptyError`. Unsubscribing
- * aborts running calls through `context.signal`. An error of the source is passed on at once. Its completion is
- * passed on when the last outcome is out.
+ * The value of a call is its last emission. A call that completes without one fails with `EmptyError`. Unsubscribing
+ * aborts running calls through `context.signal`. An error of the source is passed on at once, its completion after the
+ * last outcome.
  *
  * ```
  * maxConcurrent: 2
@@ -100,9 +105,9 @@ const defaultMaxConcurrent = 3;
  *   unwrapOutcomes((failure) => of({ label: 'unknown', reason: String(failure.error) })),
  * );
  *
- * @param call makes the call for a request: an Observable, a promise, or any other `ObservableInput` but a string
+ * @param call makes the call for a request: an Observable, a promise, or any other `ObservableInput` except a string
  * @param config a number is `maxConcurrent`
- * @throws TypeError or RangeError for a config that names a wrong value
+ * @throws TypeError or RangeError if the config has a wrong value
  */
 export function mergeWithConcurrency<R, O extends ObservableInput<unknown>>(
   call: (request: R, context: CallContext) => O & NotAString<O>,
@@ -116,7 +121,7 @@ export function mergeWithConcurrency<R, O extends ObservableInput<unknown>>(
   return mergeBySettings(call, settingsOf, maxConcurrent);
 }
 
-/** A config that was checked: what each subscription asks for, and how many calls may run at once in it. */
+/** A checked config: the settings of each subscription, and its number of slots. */
 export interface CheckedConcurrency<R> {
   readonly settingsOf: () => RunSettings<R>;
   readonly maxConcurrent: number | Observable<number>;
@@ -125,7 +130,7 @@ export interface CheckedConcurrency<R> {
 /**
  * Checks the config of an operator.
  *
- * @throws TypeError or RangeError for a config that names a wrong value
+ * @throws TypeError or RangeError if the config has a wrong value
  */
 export function checkedConcurrency<R>(
   owner: string,
@@ -187,8 +192,8 @@ export function checkedConcurrency<R>(
 }
 
 /**
- * The operator behind {@link mergeWithConcurrency}, by settings that were checked; each subscription asks for its
- * own, and has slots of its own unless they name a shared pool.
+ * The operator behind {@link mergeWithConcurrency}, with checked settings. Each subscription makes its own settings,
+ * and has its own slots unless they name a shared pool.
  */
 export function mergeBySettings<R, V>(
   call: (request: R, context: CallContext) => ObservableInput<unknown>,
@@ -214,7 +219,7 @@ function isLimiter(value: unknown): value is AdaptiveRateLimiter {
   return typeof value === 'object' && value !== null && engineOf in value;
 }
 
-/** The retry config that a switch, a number of attempts or a config stands for; undefined: never again. */
+/** The retry config for a switch, a number of attempts or a config; undefined for no retries. */
 export function retryConfigOf(retry: boolean | number | RetryConfig | undefined): RetryConfig | undefined {
   if (typeof retry === 'number') {
     return { attempts: retry };

@@ -12,30 +12,29 @@ import { land } from './landing';
 import type { Emitted } from './items';
 import { failed, outcomeOr, withChunks } from './outcomes';
 
-/** Cancelled requests that a pipeline remembers at most: they may still arrive at an operator, or their answers here. */
+/** The most cancelled requests that are remembered, as they may still arrive at an operator, or their answers here. */
 const mostAbandoned = 1000;
 
 /**
- * The pipeline for misses of one subscription. It belongs to its flights: it lives as long as a subscriber, or the cache
- * itself, waits for one of them.
+ * The pipeline for misses of one subscription. It lives as long as one of its flights has a waiter or is wanted by the
+ * cache.
  */
 export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipeline {
   readonly #settings: CacheRunSettings<R, V>;
   readonly #requests = new Subject<R>();
   readonly #subscription = new Subscription();
-  /** The flights without an outcome, by the tickets of their calls. */
+  /** The flights without an outcome, by ticket. */
   readonly #flights = new Map<Ticket, Flight<R, V>>();
   readonly #byRequest = new FlightsByRequest<R, V>();
-  /** Tickets that were cancelled while no operator held them: their requests may arrive at one later. */
+  /** Tickets that were cancelled while no operator held them. Their requests may still arrive at one. */
   readonly #abandoned = new Set<Ticket>();
-  /** Requests and keys of abandoned calls that no operator of rxllm makes: their answers may still come. */
+  /** Requests and keys of abandoned calls made by operators of others. Their answers may still come. */
   readonly #strays = new Set<unknown>();
-  /** The operator of rxllm that the requests go to, if there is one. */
   #next: Consumer | undefined;
   #state: 'open' | 'left' | 'over' = 'open';
   #cause: unknown;
 
-  /** @param ended hears when the pipeline is over */
+  /** @param ended called when the pipeline has ended */
   constructor(
     settings: CacheRunSettings<R, V>,
     private readonly ended?: () => void,
@@ -43,7 +42,7 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
     this.#settings = settings;
   }
 
-  /** @throws what `misses` throws; TypeError if it returns no Observable */
+  /** @throws the error of `misses`; TypeError if it returns no Observable */
   open(): void {
     const misses$ = defer(() => {
       this.#next = Consumer.current();
@@ -60,14 +59,12 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
     );
   }
 
-  /** The pipeline could not be opened. */
   fail(cause: unknown): void {
     this.#cause = cause;
     this.#state = 'over';
     this.ended?.();
   }
 
-  /** Emits the request of a flight. */
   send(flight: Flight<R, V>): void {
     const { request, ticket } = flight;
     if (this.#state === 'over') {
@@ -90,8 +87,8 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
   }
 
   /**
-   * Whether it could not tell the answer of this flight from that of another for the same request, which was fenced or
-   * shares nothing: one is on its way in a part of the pipeline that is not of rxllm.
+   * Whether the answer of this flight could be confused with that of another one for the same request (a fenced one, or
+   * one that shares nothing), which is still on its way through operators of others.
    */
   confuses({ request, key }: Flight<R, V>): boolean {
     if (this.#strays.has(request) || this.#strays.has(key)) {
@@ -123,12 +120,11 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
     this.#closeIfUnused();
   }
 
-  /** The source has completed. */
   complete(): void {
     this.#requests.complete();
   }
 
-  /** The subscriber has left: no more requests will come, but flights that others wait for go on. */
+  /** The subscriber has left. No more requests come, but flights with other waiters go on. */
   leave(): void {
     this.#state = this.#state === 'over' ? 'over' : 'left';
     this.#requests.complete();
@@ -141,7 +137,7 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
     this.#unsubscribe();
   }
 
-  /** Has others make the calls that they wait for and that have not begun: nothing is to begin here any more. */
+  /** Lets other pipelines make the calls that have not begun. */
   restartUnstarted(): void {
     for (const flight of this.#byArrival()) {
       if (flight.waiting > 0 && !flight.ticket.hasBegun) {
@@ -191,19 +187,22 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
     }
   }
 
-  /** The flight of a ticket, or of one that it was derived from. */
+  /** The flight of a ticket, or of the ticket that it was derived from. */
   #flightBy(ticket: Ticket | undefined): Flight<R, V> | undefined {
     return ticket && (this.#flights.get(ticket) ?? this.#flightBy(ticket.outer));
   }
 
-  /** By its ticket, by the request itself, or by its key if the pipeline answers with a copy of the request. */
+  /**
+   * Finds a flight by its ticket, by the request itself, or by its key if the pipeline answers with a copy of the
+   * request.
+   */
   #flightOf(outcome: CallOutcome<R, V>): Flight<R, V> | undefined {
     const ticket = ticketOfItem(outcome) as Ticket<R> | undefined;
     const flight = this.#flightBy(ticket);
     if (flight) {
       return flight;
     }
-    // An operator of the user's may have made a copy of the request, of which the ticket knows.
+    // A user's operator may have copied the request. The ticket has the original.
     const { request } = ticket?.outer ? (ticket.outer as Ticket<R>) : (ticket ?? outcome);
     for (const oldest of this.#byRequest.of(request)) {
       return oldest;
@@ -235,7 +234,6 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
     }
   }
 
-  /** The pipeline has completed, or failed. */
   #ended(cause?: unknown): void {
     this.fail(cause);
     this.#settings.lasting?.delete(this);
@@ -292,15 +290,15 @@ function observableOr<T>(made: Observable<T>): Observable<T> {
   if (typeof other?.pipe === 'function') {
     return made;
   }
-  // It failed for the same reason.
+  // Its error is not needed.
   other?.then?.(undefined, () => undefined);
   throw new TypeError(
     `misses must return an Observable of outcomes, but returned ${other?.then ? 'a promise' : shown(made)}. ` +
-      'A call stands within, as in cacheLLM((misses$) => misses$.pipe(mergeWithConcurrency(ask))).',
+      'A call belongs inside, as in cacheLLM((misses$) => misses$.pipe(mergeWithConcurrency(ask))).',
   );
 }
 
-/** Adds an item to a set with a bound; returns the item that had to leave for it. */
+/** Adds an item to a bounded set; returns the item that it replaces. */
 function remember<T>(items: Set<T>, item: T): T | undefined {
   items.add(item);
   const [oldest] = items;

@@ -5,14 +5,14 @@ import { limitTime } from './flight-timeout';
 import { MissesPipeline } from './misses-pipeline';
 
 /**
- * The pipeline for misses of one subscription, and one more for each call that it cannot make: it has completed, or would
- * confuse the answer with another one.
+ * The pipeline for misses of one subscription, and another one for each call that it cannot make because it has
+ * completed or would confuse the answer with another.
  */
 export class MissesPipelines<R, V> {
   readonly #settings: CacheRunSettings<R, V>;
   readonly #pipeline: MissesPipeline<R, V>;
   readonly #latePipelines = new Set<MissesPipeline<R, V>>();
-  /** Waiters that may yet have to make a call: `misses$` stays open for them. */
+  /** The number of waiters that may still have to make a call. `misses$` stays open for them. */
   #mayCall = 0;
   #isSourceDone = false;
   #isComplete = false;
@@ -22,12 +22,11 @@ export class MissesPipelines<R, V> {
     this.#pipeline = new MissesPipeline(settings);
   }
 
-  /** @throws what `misses` throws */
+  /** @throws the error of `misses` */
   open(): void {
     this.#pipeline.open();
   }
 
-  /** Sends the request of a flight. */
   send(flight: Flight<R, V>): void {
     limitTime(flight, this.#settings);
     if (!this.#isComplete && !this.#pipeline.confuses(flight)) {
@@ -45,13 +44,12 @@ export class MissesPipelines<R, V> {
     pipeline.complete();
   }
 
-  /** Notes whether a waiter may yet have to make a call. */
+  /** Records whether a waiter may still have to make a call. */
   setMayCall(waiter: CacheWaiter<R, V>, mayCall: boolean): void {
     this.#mayCall += Number(mayCall) - Number(waiter.mayCall);
     waiter.mayCall = mayCall;
   }
 
-  /** The source has completed. */
   complete(): void {
     this.#isSourceDone = true;
     this.completeIfDone();
@@ -65,14 +63,13 @@ export class MissesPipelines<R, V> {
     }
   }
 
-  /** Has others make the calls that they wait for and that have not begun. */
+  /** Lets other pipelines make the calls that have not begun. */
   restartUnstarted(): void {
     for (const pipeline of [this.#pipeline, ...this.#latePipelines]) {
       pipeline.restartUnstarted();
     }
   }
 
-  /** The subscriber has left. */
   leave(): void {
     for (const pipeline of [this.#pipeline, ...this.#latePipelines]) {
       pipeline.leave();

@@ -11,7 +11,7 @@ import { failed } from './outcomes';
 import { renew } from './renewal';
 import { isReading, lookInStore } from './store-look-up';
 
-/** How the requests of one subscription get their answers that memory cannot answer: by flights. */
+/** Answers the requests of one subscription that memory cannot answer, by flights. */
 export class Misses<R, V> implements WaiterMisses<R, V> {
   readonly #settings: CacheRunSettings<R, V>;
   readonly #engine: CacheEngine | undefined;
@@ -25,24 +25,24 @@ export class Misses<R, V> implements WaiterMisses<R, V> {
     this.#pipelines = new MissesPipelines(settings);
   }
 
-  /** @throws what `misses` throws */
+  /** @throws the error of `misses` */
   open(): void {
     this.#pipelines.open();
   }
 
-  /** Memory does not hold the answer: the waiter joins the flight of its key, or looks in the store, or makes the call. */
+  /** Joins the flight of the key, asks the store, or makes the call. */
   answer(waiter: CacheWaiter<R, V>, key: string, now: number): void {
     const { flights, store } = this.#engine!;
     const { bypass } = waiter.traits;
     const running = bypass?.sharing ? undefined : (flights.get(key) as Flight<R, V> | undefined);
-    // A look-up in the store may bring a kept answer. Its waiters join this call if the store holds nothing.
+    // A look-up in the store may bring a kept answer. Its waiters join this call if the store has none.
     const reading = bypass?.lookUp && running && isReading(running) ? running : undefined;
     const flight = reading ? undefined : running;
     if (!flight && !bypass?.lookUp && store && !store.isBypassed) {
       this.#read(waiter, key);
       return;
     }
-    // Before a listener hears of it, who may have the flight land, or delete its key.
+    // Before listeners receive the miss, because they may let the flight land or delete its key.
     const own = flight ? undefined : this.#depart(waiter, key, reading);
     if (flight) {
       this.#join(waiter, flight);
@@ -65,12 +65,12 @@ export class Misses<R, V> implements WaiterMisses<R, V> {
     }
   }
 
-  /** Makes the call for a waiter that goes past the cache. */
+  /** Makes the call for a waiter that bypasses the cache. */
   pass(waiter: CacheWaiter<R, V>): void {
     this.#pipelines.send(this.#depart(waiter, undefined));
   }
 
-  /** Joins a call that runs for the key of a waiter by now. */
+  /** Joins a call that now runs for the waiter's key. */
   joinRunning(waiter: CacheWaiter<R, V>, key: string): void {
     this.#ignoreDeadline(waiter);
     const running = this.#engine!.flights.get(key) as Flight<R, V> | undefined;
@@ -79,19 +79,18 @@ export class Misses<R, V> implements WaiterMisses<R, V> {
       this.#raise(waiter, running);
       running.bringUpToDate(waiter);
     } else {
-      // A listener had its last waiter leave, or had it land.
+      // A listener made the flight land, or its last waiter leave.
       this.#pipelines.send(this.#depart(waiter, key));
     }
   }
 
-  /** Sends the request of a waiter that had not made a call itself so far. */
+  /** Sends the request of a waiter that has not made a call so far. */
   sendFor(waiter: CacheWaiter<R, V>, flight: Flight<R, V>): void {
     this.#ignoreDeadline(waiter);
     this.#pipelines.send(flight);
     this.#pipelines.setMayCall(waiter, false);
   }
 
-  /** Renews the stale answer that a waiter is given. */
   renew(waiter: CacheWaiter<R, V>, key: string): void {
     renew(waiter, key, this.#engine!, {
       settings: this.#settings,
@@ -100,14 +99,14 @@ export class Misses<R, V> implements WaiterMisses<R, V> {
     });
   }
 
-  /** Has a waiter leave its flight. The call is cancelled if nobody waits for it any more, the cache included. */
+  /** Removes a waiter from its flight. The call is cancelled if neither a waiter nor the cache wants it. */
   leaveFlight(waiter: CacheWaiter<R, V>): void {
     const { flight } = waiter;
     waiter.flight = undefined;
     if (!flight?.remove(waiter) || flight.waiting > 0) {
       return;
     }
-    // Only one that is carried can go on; another one waits for a waiter to start it.
+    // Only a flight with a carrier can go on; another one waits for a waiter to start it.
     if (!flight.isFenced && flight.carrier && (flight.isKept || this.#mayFinish(flight))) {
       flight.isKept = true;
       return;
@@ -118,13 +117,12 @@ export class Misses<R, V> implements WaiterMisses<R, V> {
     flight.abandon();
   }
 
-  /** Forgets a waiter that waits for no flight any more. */
   forget(waiter: CacheWaiter<R, V>): void {
     this.#ignoreDeadline(waiter);
     this.#pipelines.setMayCall(waiter, false);
   }
 
-  /** Counts a miss, and tells of it. */
+  /** Counts and reports a miss. */
   report({ ticket, leftOut }: CacheWaiter<R, V>, key: string, joined: boolean, at: number): void {
     const { usage, clock } = this.#engine!;
     usage.countMiss(clock.date());
@@ -132,7 +130,6 @@ export class Misses<R, V> implements WaiterMisses<R, V> {
     this.#settings.events?.next({ type: 'cache-miss', at, id, key, joined, ...(leftOut && { leftOut }) });
   }
 
-  /** The source has completed. */
   complete(): void {
     this.#pipelines.complete();
   }
@@ -141,12 +138,11 @@ export class Misses<R, V> implements WaiterMisses<R, V> {
     this.#pipelines.completeIfDone();
   }
 
-  /** Has others make the calls that they wait for and that have not begun. */
+  /** Lets other pipelines make the calls that have not begun. */
   restartUnstarted(): void {
     this.#pipelines.restartUnstarted();
   }
 
-  /** The subscriber has left. */
   leave(): void {
     this.#pipelines.leave();
   }
@@ -165,7 +161,7 @@ export class Misses<R, V> implements WaiterMisses<R, V> {
   /**
    * Starts the flight of a waiter.
    *
-   * @param reading a flight that looks in the store: requests that come later join this one in its place
+   * @param reading a flight that asks the store; later requests join this flight instead
    */
   #depart(waiter: CacheWaiter<R, V>, key: string | undefined, reading?: Flight<R, V>): Flight<R, V> {
     const { ticket, traits } = waiter;
@@ -189,7 +185,7 @@ export class Misses<R, V> implements WaiterMisses<R, V> {
     if (ticket.outer) {
       ticket.outer.inner = flight.ticket;
     }
-    // The limits of the starter may end the flight, as long as its request waits in an operator of rxllm.
+    // The starter's limits may end the flight while its request waits in an operator of rxllm.
     this.#pipelines.setMayCall(waiter, isReading(flight) || flight.ticket.place !== undefined);
     this.#watchDeadline(waiter);
   }
@@ -202,7 +198,7 @@ export class Misses<R, V> implements WaiterMisses<R, V> {
     }
   }
 
-  /** A pipeline watches over the deadlines of the requests that it is sent, and over no others. */
+  /** A pipeline checks the deadlines of the requests that it was sent, so only other waiters need a timer. */
   #watchDeadline(waiter: CacheWaiter<R, V>): void {
     const { deadline } = waiter.ticket;
     if (deadline !== Infinity) {
@@ -215,7 +211,10 @@ export class Misses<R, V> implements WaiterMisses<R, V> {
     waiter.stopTimer = undefined;
   }
 
-  /** The deadline of a waiter that makes no call passed. It stays if the call has begun, as waiting is over then. */
+  /**
+   * The deadline of a waiter without a call has passed. It stays if the call has begun, because it no longer waits for
+   * a start.
+   */
   #overdue(waiter: CacheWaiter<R, V>): void {
     const flight = waiter.flight!;
     if (hasBegun(flight)) {
@@ -231,7 +230,7 @@ export class Misses<R, V> implements WaiterMisses<R, V> {
     this.#owner.settle(waiter, standsIn ?? outcome, now, undefined, error);
   }
 
-  /** Whether a call goes on for the sake of the cache although nobody waits for it. */
+  /** Whether a call goes on for the cache without waiters. */
   #mayFinish(flight: Flight<R, V>): boolean {
     return (
       flight.key !== undefined &&
@@ -244,7 +243,7 @@ export class Misses<R, V> implements WaiterMisses<R, V> {
   }
 }
 
-/** Whether the call of a flight has begun, as far as can be told. */
+/** Whether the call of a flight has begun, as far as is known. */
 function hasBegun<R, V>({ carrier, ticket }: Flight<R, V>): boolean {
   return carrier instanceof MissesPipeline && ticket.hasBegun;
 }

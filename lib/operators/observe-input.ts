@@ -1,15 +1,15 @@
 import { from, isObservable, Observable, type ObservableInput } from 'rxjs';
 import { attempt } from '../core/listener';
 
-/** What is asked for one value after the other, and can be told that no more are wanted. */
+/** A source of values that can be told to stop. */
 interface Puller<T> {
   next(): Promise<IteratorResult<T, unknown>>;
   return?(): unknown;
 }
 
 /**
- * What a call returned, as an Observable. Unlike `from`, it tells an async iterator and a `ReadableStream` at once when
- * the subscriber leaves, and not only when their next value has come.
+ * Makes an Observable of a call's result. Unlike `from`, it stops an async iterator or a `ReadableStream` as soon as
+ * the subscriber leaves, not only after the next value.
  */
 export function observeInput<T>(input: ObservableInput<T>): Observable<T> {
   const pull = pullerOf(input);
@@ -27,7 +27,7 @@ function pullerOf<T>(input: ObservableInput<T>): (() => Puller<T>) | undefined {
   return Symbol.asyncIterator in input ? () => input[Symbol.asyncIterator]() : undefined;
 }
 
-/** Not the iterator of the stream, which would wait for the value that is being read before it cancels. */
+/** Not the stream's iterator, which would wait for the current read before it cancels. */
 function readerOf<T>(stream: ReadableStream<T>): Puller<T> {
   const reader = stream.getReader();
   return {
@@ -42,7 +42,7 @@ function pulled<T>(open: () => Puller<T>): Observable<T> {
     let isOver = false;
     subscriber.add(() => {
       if (!isOver) {
-        // What it fails with now is but an echo of the leaving.
+        // An error now is only a result of the cancellation.
         attempt(() => void Promise.resolve(puller.return?.()).catch(() => undefined));
       }
     });

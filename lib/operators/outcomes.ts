@@ -5,7 +5,7 @@ import { shown } from '../core/settings';
 import type { AnyStreamCall, StreamedAnswer } from '../core/stream';
 import type { Ticket } from '../core/ticket';
 
-/** The outcome of a request that the cache answers. */
+/** The outcome of a cache hit. */
 export function cachedOutcome<R, V>(
   request: R,
   { value, freshUntil }: CacheEntry,
@@ -19,7 +19,7 @@ export function cachedOutcome<R, V>(
   return { ok: true, request, value: value as V, source: date >= freshUntil ? 'stale' : 'cache', ...times };
 }
 
-/** An outcome whose value is kept with the chunks that it was made of, if there are any. */
+/** An outcome whose value is kept with its chunks, if there are any. */
 export function withChunks<R, V>(
   outcome: CallOutcome<R, V>,
   chunks: readonly unknown[] | undefined,
@@ -31,12 +31,12 @@ export function withChunks<R, V>(
   return { ...outcome, value: value as V };
 }
 
-/** The outcome as the subscriber gets it whose value is kept with its chunks. */
+/** The outcome for the subscriber, if its value is kept with chunks. */
 export function withoutChunks<R, V>(outcome: CallOutcome<R, V>): CallOutcome<R, V> {
   return outcome.ok ? { ...outcome, value: (outcome.value as StreamedAnswer<V>).value } : outcome;
 }
 
-/** A failure of a stream call that was ended from outside, with what its chunks are together if any had come. */
+/** A failure of a stream call that was ended from outside, with the value of its chunks if any came. */
 export function withPartial<R, V>(
   failure: FailedOutcome<R, V>,
   chunks: readonly unknown[] | undefined,
@@ -52,19 +52,18 @@ export function withPartial<R, V>(
   }
 }
 
-/** The outcome of a request that is given up, or whose call never comes about. */
+/** The outcome of a request that is given up or never called. */
 export function failed<R>(ticket: Ticket, request: R, error: unknown, clock: Clock): FailedOutcome<R, never> {
   const { attempts, lastFailure, arrivedAt } = ticket;
   const waited = (lastFailure?.startedAt ?? clock.now()) - arrivedAt;
   return { ok: false, request, error, latency: lastFailure?.latency ?? 0, waited, attempts };
 }
 
-/** The error of a request that nobody waits for any more, for the promise that it was asked with. */
+/** The error of an abandoned request, for the promise of its caller. */
 export function unwanted(): DOMException {
   return new DOMException('Nobody waits for the answer of this request any more.', 'AbortError');
 }
 
-/** The outcome of a request that shares the call of another one. */
 export function sharedOutcome<R, V>(
   outcome: CallOutcome<R, V>,
   { arrivedAt }: Ticket,
@@ -82,8 +81,8 @@ export function sharedOutcome<R, V>(
 /**
  * Lets outcomes pass.
  *
- * @param advice what is wrong with everything else
- * @throws TypeError for anything else
+ * @param advice what is wrong with any other value
+ * @throws TypeError for any other value
  */
 export function outcomeOr<R, V>(outcome: CallOutcome<R, V>, advice: string): CallOutcome<R, V> {
   if (typeof (outcome as Partial<CallOutcome<R, V>> | null | undefined)?.ok !== 'boolean') {

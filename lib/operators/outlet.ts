@@ -2,15 +2,15 @@ import type { Subscriber } from 'rxjs';
 import { holdStarts } from '../core/held-starts';
 
 /**
- * The way of an operator's values to its subscriber. The subscriber may do anything while it takes a value: leave, send
- * requests, complete the source, close the optimizer. Nothing completes while a value is on its way down, and no call
- * starts before the value has arrived.
+ * Emits an operator's values to its subscriber. While the subscriber takes a value, it may leave, send requests,
+ * complete the source or close the optimizer. So nothing completes while a value is on its way down, and no call starts
+ * before it has arrived.
  */
 export class Outlet<T> {
   readonly #destination: Subscriber<T>;
-  /** How many values are on their way down: one may be emitted in reaction to another. */
+  /** The number of values on their way down; one may be emitted in reaction to another. */
   #onTheWay = 0;
-  /** Values that follow those on their way. */
+  /** Values that wait for those on their way. */
   #following: T[] = [];
   #isCompleteDue = false;
 
@@ -18,7 +18,6 @@ export class Outlet<T> {
     this.#destination = destination;
   }
 
-  /** Whether the subscriber has left, or the stream has ended. */
   get isClosed(): boolean {
     return this.#destination.closed;
   }
@@ -27,13 +26,13 @@ export class Outlet<T> {
     this.#send(() => this.#destination.next(value));
   }
 
-  /** Emits a value when those on their way have arrived. */
+  /** Emits a value after those on their way have arrived. */
   nextAfter(value: T): void {
     this.#following.push(value);
     this.#send(() => undefined);
   }
 
-  /** Completes the stream when all values have arrived. */
+  /** Completes the stream after all values have arrived. */
   complete(): void {
     this.#isCompleteDue = true;
     this.#send(() => undefined);

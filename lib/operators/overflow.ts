@@ -4,9 +4,9 @@ import type { SlotPool } from '../limiter/slot-pool';
 import type { RunSettings } from './run-settings';
 
 /**
- * The policy of a queue that is too full for a ticket; undefined if there is room.
+ * The overflow policy if a queue has no room for a ticket; undefined if it has.
  *
- * @param ownWaiting how many wait in the subscription that the ticket came to
+ * @param ownWaiting the number of waiting requests in the ticket's subscription
  */
 export function overflowFor(
   ticket: Ticket,
@@ -15,10 +15,10 @@ export function overflowFor(
   { maxQueue, overflow, queue, limiter, sharedPool }: RunSettings<never>,
 ): OverflowPolicy | undefined {
   const { rank, asks } = ticket;
-  // Promises that share slots share the bound as well, as each is a subscription of its own.
+  // Promises share slots and the bound, because each is a subscription of its own.
   const waiting = sharedPool ? queue.waiting + queue.backingOff : ownWaiting;
   const isFull = waiting >= maxQueue;
-  // The bound of the limiter is for requests that wait for its permit.
+  // The limiter's bound is for requests that wait for its permit.
   const isLimiterFull = limiter !== undefined && asks !== 'start' && queue.waiting >= limiter.maxQueue;
   if ((!isFull && !isLimiterFull) || queue.wouldStart(pool, rank, ticket, asks)) {
     return undefined;

@@ -4,15 +4,15 @@ import { Ticket } from '../core/ticket';
 import type { CacheRunSettings } from './cache-run-settings';
 import type { CacheWaiter } from './cache-waiter';
 
-/** The subscription that a stale answer is given to. */
+/** The subscription that receives a stale answer. */
 interface Renewer<R, V> {
   readonly settings: CacheRunSettings<R, V>;
-  /** Whether it makes no further calls: it refuses them, or its subscriber has left. */
+  /** Whether no further calls are made, because requests are refused or the subscriber has left. */
   readonly hasEnded: () => boolean;
   readonly send: (flight: Flight<R, V>) => void;
 }
 
-/** Renews the stale answer that a waiter is given, by a call that only the cache waits for, unless one runs already. */
+/** Renews the stale answer of a waiter by a call that only the cache waits for, unless a call already runs. */
 export function renew<R, V>(
   { request, ticket: { id }, traits }: CacheWaiter<R, V>,
   key: string,
@@ -41,7 +41,7 @@ export function renew<R, V>(
     send(flight);
     return;
   }
-  // A listener unsubscribed, or deleted the key; requests may have joined meanwhile.
+  // A listener unsubscribed or deleted the key. Requests may have joined meanwhile.
   flight.isKept = false;
   if (flight.waiting > 0) {
     flight.firstWaiter!.startAnew(flight);

@@ -6,22 +6,19 @@ import { endOf, hopelessError, type Failure, type Walls } from '../limiter/walls
 import type { RunSettings } from './run-settings';
 import type { RunningCall } from './running-call';
 
-/** What a failed call is judged by. */
 interface RetrySettings extends Pick<RunSettings<never>, 'clock' | 'retry' | 'events' | 'unknownErrors'> {
   readonly pool: SlotPool;
   readonly walls: Walls | undefined;
 }
 
-/** A call that is to be tried again. */
 interface Retry {
-  /** Milliseconds until it stands in the queue again. */
+  /** Milliseconds until the request is in the queue again. */
   readonly delay: number;
   readonly failedAttempt: FailedAttempt;
 }
 
 /**
- * Tells whether a failed call is tried again, and when; or what its request fails with. The listener hears of an error that
- * nobody understands.
+ * Decides whether a failed call is retried, and when, or with which error its request fails. Reports an unknown error.
  */
 export function judge(
   { ticket, attempt, startedAt, hasAnswered }: RunningCall,

@@ -11,11 +11,11 @@ import type { AnswerJudge } from './answer-verdict';
 import type { AttemptLimits } from './attempt-timeouts';
 import type { UnknownErrors } from './unknown-errors';
 
-/** What one subscription of mergeWithConcurrency works with; queue, slots and retries may be shared with others. */
+/** The settings of one subscription of `mergeWithConcurrency`. Queue, slots and retries may be shared with others. */
 export interface RunSettings<R> extends AttemptLimits {
   readonly clock: Clock;
   readonly queue: AdmissionQueue;
-  /** Slots that several subscriptions share; else each has a pool of its own. */
+  /** Slots that several subscriptions share; without them, each has its own pool. */
   readonly sharedPool?: SlotPool | undefined;
   readonly limiter?:
     | {
@@ -28,7 +28,7 @@ export interface RunSettings<R> extends AttemptLimits {
   readonly retry?: RetryPolicy | undefined;
   readonly unknownErrors: UnknownErrors;
   readonly ordered: boolean;
-  /** The stream call, if its chunks are told as they come: then items are emitted in place of outcomes. */
+  /** The stream call, if chunks are emitted. Then items are emitted in place of outcomes. */
   readonly stream?: AnyStreamCall | undefined;
   /** Milliseconds since arrival. */
   readonly maxWait: number;

@@ -10,24 +10,22 @@ import { subscribeUnder } from './subscribe-while-open';
 
 export type { CallResult };
 
-/** A call as the operators are given it. */
 export type Call = (request: never, context: CallContext) => ObservableInput<unknown>;
 
-/** Makes a call, and hears what it reports and how it ends. */
+/** Makes a call, and is told its reports and its end. */
 export interface CallOwner {
   ended(call: RunningCall, result: CallResult): void;
   heard(call: RunningCall, feedback: ProviderFeedback): void;
-  /** A stream call has brought a chunk. */
   brought(call: RunningCall, chunk: unknown): void;
 }
 
-/** One attempt while it runs, which is also the context that the call is given. */
+/** One running attempt. It is also the context of its call. */
 export class RunningCall implements CallContext {
   readonly id: number;
   readonly attempt: number;
-  /** The owner says when it is over; then nothing that it reports is heard any more. */
+  /** Set by the owner when the attempt is over. Later reports are ignored. */
   state: 'running' | 'over' = 'running';
-  /** Set if time is limited. */
+  /** Set if the attempt has time limits. */
   timeouts: AttemptTimeouts | undefined;
   readonly #owner: CallOwner;
   readonly #work = new Subscription();
@@ -38,7 +36,7 @@ export class RunningCall implements CallContext {
     readonly ticket: Ticket,
     readonly startedAt: number,
     owner: CallOwner,
-    /** Takes in the chunks of a stream call. */
+    /** Collects the chunks of a stream call. */
     readonly answer?: AnswerInChunks,
   ) {
     this.id = ticket.id;
@@ -46,17 +44,17 @@ export class RunningCall implements CallContext {
     this.#owner = owner;
   }
 
-  /** Whether a chunk has come: then it is not tried again, as nobody wants the beginning of an answer twice. */
+  /** Whether a chunk came. Then the call is not retried, because subscribers would get the beginning twice. */
   get hasAnswered(): boolean {
     return this.answer?.isEmpty === false;
   }
 
-  /** Milliseconds from the arrival of its request to this start. */
+  /** Milliseconds from the request's arrival to this start. */
   get waited(): number {
     return this.startedAt - this.ticket.arrivedAt;
   }
 
-  /** Made when it is first read, because most calls never look at it. */
+  /** Made on first access, because most calls never read it. */
   get signal(): AbortSignal {
     if (!this.#controller) {
       this.#controller = new AbortController();
@@ -67,7 +65,7 @@ export class RunningCall implements CallContext {
     return this.#controller.signal;
   }
 
-  /** A function of its own, because calls take it out of the context. */
+  /** A bound function, because calls destructure it. */
   get report(): (feedback: ProviderFeedback) => void {
     return (feedback) => {
       if (this.state === 'running') {
@@ -76,14 +74,14 @@ export class RunningCall implements CallContext {
     };
   }
 
-  /** Makes the call. Its owner hears how it ended when it is torn down. */
+  /** Makes the call. Its owner is told the result when the call is torn down. */
   make(call: Call, errorInAnswer: AnswerJudge | undefined): void {
     let last: { readonly value: unknown } | undefined;
     let result: CallResult | undefined;
     let isSubscribing = true;
     const end = (ended: CallResult) => {
       result = ended;
-      // What a call leaves behind is only known, and torn down, when `subscribe` has returned.
+      // Teardown is only possible after `subscribe` has returned.
       if (!isSubscribing) {
         attempt(() => this.#work.unsubscribe());
         this.#owner.ended(this, ended);
@@ -111,14 +109,14 @@ export class RunningCall implements CallContext {
     }
   }
 
-  /** Stops the work, and tells the signal why. */
+  /** Unsubscribes from the call and aborts its signal with a reason. */
   abort(name: 'AbortError' | 'TimeoutError', message: string): void {
     this.#abortReason = new DOMException(message, name);
     attempt(() => this.#work.unsubscribe());
     this.#controller?.abort(this.#abortReason);
   }
 
-  /** Has the call made; undefined if there is nothing to follow. */
+  /** Makes the call; returns undefined if there is no result to follow. */
   #begin(call: Call, end: (result: CallResult) => void): Observable<unknown> | undefined {
     try {
       const made = call(this.ticket.request as never, this);
@@ -126,7 +124,7 @@ export class RunningCall implements CallContext {
         return observeInput(made);
       }
       if (made instanceof Promise) {
-        // It runs although nobody wants its answer: a failure of it is no unhandled rejection.
+        // The answer is not wanted, so its failure must not be an unhandled rejection.
         made.catch(() => undefined);
       }
     } catch (error) {

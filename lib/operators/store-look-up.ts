@@ -3,10 +3,10 @@ import { withValue } from '../cache/cache-entry';
 import type { Flight } from '../cache/flights';
 
 /**
- * Looks in the store for the answer of a flight. All its waiters get it; if there is none, one of them makes the call, or
- * waits for another process that does.
+ * Looks up the answer of a flight in the store. All its waiters get it. If there is none, one of them makes the call,
+ * or waits for another process that does.
  *
- * @param fail fails the flight as its call failed in another process
+ * @param fail fails the flight because its call failed in another process
  */
 export function lookInStore<R, V>(
   flight: Flight<R, V>,
@@ -25,18 +25,17 @@ export function lookInStore<R, V>(
       missedByAll(flight, engine);
     }
   });
-  // A store may answer at once.
+  // A store may answer synchronously.
   if (isReading(flight)) {
     flight.carrier = { abandon: cancel };
   }
 }
 
-/** Whether the answer of a flight is looked for in the store. */
 export function isReading({ state }: Flight): boolean {
   return state === 'reading';
 }
 
-/** Has the flight wait for the right to make its call; returns false if there is nobody to share it with. */
+/** Waits for the right to make the flight's call; returns false if no other process could make it. */
 function awaitsLease<R, V>(flight: Flight<R, V>, engine: CacheEngine, fail: (error: Error) => void): boolean {
   flight.state = 'reading';
   const lease = engine.store!.lease(flight.key!, (result) => {
@@ -85,7 +84,7 @@ function foundForAll<R, V>(
   }
 }
 
-/** The store holds nothing: the waiters join the call that runs for the key by now, or one of them makes it. */
+/** The store has no answer: the waiters join the call that now runs for the key, or one of them makes it. */
 function missedByAll<R, V>(flight: Flight<R, V>, engine: CacheEngine): void {
   const { flights } = engine;
   const waiters = flight.waiters();
@@ -94,7 +93,7 @@ function missedByAll<R, V>(flight: Flight<R, V>, engine: CacheEngine): void {
   flight.wasRead = true;
   flights.remove(flight);
   if (!joinsOther) {
-    // The call that is made now begins after all that fenced the look-up.
+    // The call begins after everything that fenced the look-up.
     flight.isFenced = false;
     flights.add(flight);
   }

@@ -9,30 +9,33 @@ import type { RunSettings } from './run-settings';
 /** How long a stream may be silent. */
 export interface StreamTimeouts {
   /**
-   * Milliseconds from the start of a call to its first chunk; then it fails with `CallTimeoutError`, and may be tried
-   * again. Models that think before they answer take minutes.
+   * Milliseconds from the start of a call to its first chunk. After that, the call fails with `CallTimeoutError` and
+   * may be retried. Models that reason before they answer take minutes.
    *
    * @defaultValue `Infinity`
    */
   readonly firstChunkTimeout?: number | undefined;
   /**
-   * Milliseconds from one chunk to the next, or to the end; then the request fails with `CallTimeoutError`. A
-   * `context.report({})`, or any other report, counts as a sign of life.
+   * Milliseconds from one chunk to the next, or to the end. After that, the request fails with `CallTimeoutError`. Each
+   * `context.report()` restarts the time.
    *
    * @defaultValue `Infinity`
    */
   readonly chunkTimeout?: number | undefined;
 }
 
-/** The config of {@link streamWithConcurrency}: that of `mergeWithConcurrency`, but that chunks have no order to keep. */
+/**
+ * The config of {@link streamWithConcurrency}: that of `mergeWithConcurrency` without `ordered`, and time limits for
+ * silence.
+ */
 export interface StreamConfig<R> extends Omit<ConcurrencyConfig<R>, 'ordered'>, StreamTimeouts {}
 
 /**
- * The form of {@link mergeWithConcurrency} for calls whose answers arrive as streams of chunks, such as tokens: it emits
- * the chunks of each answer as they come, and then the request's one outcome, whose value is what `collect` makes of them.
+ * Makes calls whose answers arrive in chunks, such as tokens, as {@link mergeWithConcurrency} does. It emits the chunks
+ * of each answer as they come, and then the request's one outcome. The outcome's value is the result of `collect`.
  *
- * A stream holds its slot until it ends or is left; leaving aborts it at once. A failure before the first chunk is tried
- * again as `retry` says; after it the request fails, and `partial` is what had come. A stream without any chunk fails
+ * A stream holds its slot until it ends; unsubscribing aborts it at once. A failure before the first chunk is retried
+ * as `retry` says. After it, the request fails, and `partial` holds the chunks so far. A stream without chunks fails
  * with `EmptyError`.
  *
  * ```
@@ -54,9 +57,9 @@ export interface StreamConfig<R> extends Omit<ConcurrencyConfig<R>, 'ordered'>, 
  *   }
  * });
  *
- * @param call makes the streams, and makes values of their chunks
+ * @param call makes the streams, and the values of their chunks
  * @param config a number is `maxConcurrent`
- * @throws TypeError or RangeError for a call or a config that names a wrong value
+ * @throws TypeError or RangeError if the call or the config has a wrong value
  */
 export function streamWithConcurrency<R, C, V>(
   call: StreamCall<R, C, V>,
@@ -69,7 +72,7 @@ export function streamWithConcurrency<R, C, V>(
   return streamBySettings(call, () => ({ ...settingsOf(), ...timeouts, ordered: false }), maxConcurrent);
 }
 
-/** Keeps the outcomes of {@link streamWithConcurrency} or `optimizeStream`, and drops the chunks. */
+/** Emits only the outcomes of {@link streamWithConcurrency} or `optimizeStream`, without the chunks. */
 export function settled<R, C, V>(): OperatorFunction<StreamItem<R, C, V>, CallOutcome<R, V>> {
   return (items$) =>
     items$.pipe(
@@ -78,7 +81,7 @@ export function settled<R, C, V>(): OperatorFunction<StreamItem<R, C, V>, CallOu
     );
 }
 
-/** The operator behind {@link streamWithConcurrency}, by settings that were checked. */
+/** The operator behind {@link streamWithConcurrency}, with checked settings. */
 export function streamBySettings<R, C, V>(
   call: StreamCall<R, C, V>,
   settingsOf: () => RunSettings<R>,
@@ -94,7 +97,7 @@ export function streamBySettings<R, C, V>(
 /**
  * Checks a stream call.
  *
- * @throws TypeError for one that lacks a part
+ * @throws TypeError if a part is missing
  */
 export function requiredStreamCall(call: AnyStreamCall): void {
   const given = call as Partial<typeof call> | undefined | null;
@@ -105,9 +108,9 @@ export function requiredStreamCall(call: AnyStreamCall): void {
 }
 
 /**
- * Checks the timeouts of a stream.
+ * Checks the time limits of a stream.
  *
- * @throws TypeError or RangeError for one that is no time
+ * @throws TypeError or RangeError if one is no valid time
  */
 export function streamTimeouts({
   firstChunkTimeout,

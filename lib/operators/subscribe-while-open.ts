@@ -2,23 +2,20 @@ import { Observable, Subscription, type Subscriber } from 'rxjs';
 import { Consumer } from '../core/hand-over';
 import { holdStarts } from '../core/held-starts';
 
-/** One subscription of an operator, as the one that its source is asked for. */
+/** One subscription of an operator. */
 export interface OperatorRun<T> {
   readonly consumer: Consumer;
-  /** The subscription to its source, if the run may have to end that itself. */
+  /** The subscription to its source, if the run may have to end it itself. */
   readonly upstream?: Subscription;
-  /** Called before the source is subscribed to. */
   open?(): void;
   next(value: T): void;
   complete(): void;
-  /** Cancels all waiting requests and running calls. */
   close(): void;
 }
 
 /**
- * Subscribes to `source` so that it stops as soon as `destination` is closed, even in the middle of a synchronous
- * run of values: a plain inner `subscribe` under `take(1)` would pull all of them, because there is nothing to
- * unsubscribe from before it returns.
+ * Subscribes to `source` and stops as soon as `destination` is closed, even during synchronous emissions. A plain inner
+ * `subscribe` under `take(1)` would pull all values, because there is no subscription to end before it returns.
  */
 export function subscribeWhileOpen<T>(
   source: Observable<T>,
@@ -27,11 +24,11 @@ export function subscribeWhileOpen<T>(
 ): void {
   const { upstream = new Subscription() } = run;
   const ownWork = new Subscription(() => run.close());
-  // Operators in front leave as well: until all have left, nothing starts in their place.
+  // Operators in front leave too. Until all have left, no call may start.
   destination.add(() => holdStarts(() => inTurn(upstream, ownWork)));
   const fail = (error: unknown) =>
     holdStarts(() => {
-      // Before the subscriber hears of it, who may subscribe anew: nothing is to start here any more.
+      // Before the subscriber is notified, because it may subscribe again: nothing may start here any more.
       ownWork.unsubscribe();
       destination.error(error);
     });
@@ -43,7 +40,7 @@ export function subscribeWhileOpen<T>(
     try {
       run.next(value);
     } catch (error) {
-      // A callback of the user's threw (traits): the stream fails with it, as RxJS's own operators do.
+      // User code (traits) threw, so the stream fails, as in RxJS's own operators.
       holdStarts(() => {
         try {
           upstream.unsubscribe();
@@ -69,7 +66,7 @@ export function subscribeWhileOpen<T>(
   );
 }
 
-/** An Observable that stops with `parent` from its first value on, even if it emits all it has while it is subscribed to. */
+/** An Observable that stops with `parent`, even if it emits all its values synchronously. */
 export function subscribeUnder<T>(
   parent: Subscription,
   subscribe: (subscriber: Subscriber<T>) => void,

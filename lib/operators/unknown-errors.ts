@@ -11,16 +11,16 @@ import {
   type Layer,
 } from '../provider/error-shape';
 
-/** A program meets few kinds of errors; one that makes new ones without an end is told no more of them. */
+/** The most shapes that are reported, in case a program keeps making new ones. */
 const mostShapes = 64;
 const mostFields = 20;
 const deepest = 3;
 
-/** Remembers which shapes of errors that nobody understood were told. */
+/** Remembers which shapes of unknown errors were reported. */
 export class UnknownErrors {
   readonly #told = new Set<string>();
 
-  /** Tells of an error, unless one of its shape was told, or it is one that rxllm makes itself. */
+  /** Reports an error, unless an error of its shape was reported, or rxllm made it. */
   tell(error: unknown, at: number, events: CallEventListener | undefined): void {
     const shape = events && this.#told.size < mostShapes ? shapeOf(error) : undefined;
     const key = JSON.stringify(shape);
@@ -31,7 +31,7 @@ export class UnknownErrors {
   }
 }
 
-/** What an error looks like, without what it says; undefined for one of ours, and one that cannot be looked at. */
+/** The shape of an error without its content; undefined for an error of rxllm and an unreadable one. */
 function shapeOf(error: unknown): Omit<ErrorUnknownEvent, 'type' | 'at'> | undefined {
   try {
     if (error instanceof RxllmError || error instanceof EmptyError) {
@@ -57,13 +57,13 @@ function shapeOf(error: unknown): Omit<ErrorUnknownEvent, 'type' | 'at'> | undef
   };
 }
 
-/** A name, or nothing: a longer text, or one with spaces, may be content. */
+/** A name, or nothing: a text that is longer or has spaces may be content. */
 function wordOf(value: unknown): string[] {
   const text = textOf(value);
   return text !== undefined && /^[\w$.:-]{1,64}$/.test(text) ? [text] : [];
 }
 
-/** Where something stands that looks like the HTTP status of a failure. */
+/** Where something like an HTTP failure status is. */
 function placeOfStatus(error: Layer): string | undefined {
   let layers: [string, Layer][] = [['', error]];
   for (let depth = 0; depth < deepest; depth++) {

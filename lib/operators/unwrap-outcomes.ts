@@ -3,8 +3,8 @@ import type { CallOutcome, FailedOutcome } from '../core/call';
 import { outcomeOr } from './outcomes';
 
 /**
- * Turns outcomes into their values. A failure becomes what `onFailure` returns for it, in its place; without
- * `onFailure` the first failure is the stream's error.
+ * Turns outcomes into their values. `onFailure` returns the values that replace a failure; without it, the first
+ * failure is the stream's error.
  *
  * ```
  * outcomes   -A-x-B|      (A and B succeeded, x failed)
@@ -15,8 +15,8 @@ import { outcomeOr } from './outcomes';
  * @example
  * outcomes$.pipe(unwrapOutcomes(({ request }) => of({ label: 'unknown', story: request.id })));
  *
- * @param onFailure gives the values that stand for a failed request: `EMPTY` leaves it out, `throwError` ends the stream
- * @throws TypeError, as the stream's error, for a value that is no outcome
+ * @param onFailure returns the values for a failed request: `EMPTY` drops it, `throwError` ends the stream
+ * @throws TypeError, as the stream's error, if a value is no outcome
  */
 export function unwrapOutcomes<R, V, F = never>(
   onFailure?: (failure: FailedOutcome<R>) => ObservableInput<F>,

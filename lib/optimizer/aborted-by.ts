@@ -1,10 +1,12 @@
 import { Observable, type MonoTypeOperatorFunction } from 'rxjs';
 import { holdStarts } from '../core/held-starts';
 
-/** Who hears of the abortion of each signal. A signal has one listener of ours: platforms warn of more than ten. */
+/** The callbacks for each signal. A signal gets one listener, because platforms warn of more than ten. */
 const hearers = new WeakMap<AbortSignal, Set<() => void>>();
 
-/** Calls back once if a signal is aborted, now or later; returns what takes that back. */
+/**
+ * Calls back once when a signal is aborted, or at once if it already is. Returns a function that removes the callback.
+ */
 export function onAbort(signal: AbortSignal | undefined, aborted: () => void): () => void {
   if (!signal) {
     return () => undefined;
@@ -24,7 +26,7 @@ export function onAbort(signal: AbortSignal | undefined, aborted: () => void): (
   };
 }
 
-/** Fails with the reason of a signal as soon as that is aborted, and lets go of the source then. */
+/** Fails with the reason of a signal when it is aborted, and unsubscribes from the source. */
 export function abortedBy<T>(signal: AbortSignal | undefined): MonoTypeOperatorFunction<T> {
   return (source) =>
     new Observable((subscriber) => {
@@ -45,7 +47,7 @@ function hear(signal: AbortSignal): Set<() => void> {
 function tellAll(this: AbortSignal): void {
   const all = hearers.get(this);
   hearers.delete(this);
-  // Until all have left: no call is to start in place of another one that is given up for the same reason.
+  // No call may start in place of one that is given up for the same reason.
   holdStarts(() => {
     for (const aborted of all ?? []) {
       aborted();

@@ -4,10 +4,10 @@ import type { Clock } from '../core/clock';
 import { observeInput } from '../operators/observe-input';
 
 /**
- * The async context of somebody who asks, as `AsyncLocalStorage` and tracers know it. A call that starts later, by the
- * end of somebody else's call or by a timer, starts in a continuation of this object's promise, which runs in the context
- * in which the object was made. A call that starts while its request is being made starts at once, and so does every
- * call in virtual time, where promises have no time.
+ * The async context of a caller, as `AsyncLocalStorage` and tracers know it. A call that starts later, after another
+ * caller's call or by a timer, starts in a continuation of this object's promise, which runs in the context in which
+ * the object was made. A call that starts while its request is made starts synchronously. So does every call in virtual
+ * time, because promises do not follow it.
  */
 export class AskersContext {
   readonly #due: (() => void)[] = [];
@@ -20,7 +20,6 @@ export class AskersContext {
     this.#resume = this.#continuation();
   }
 
-  /** Makes a request, in this context. */
   ask<T>(request: () => T): T {
     const wasAsking = this.#isAsking;
     this.#isAsking = true;
@@ -31,7 +30,6 @@ export class AskersContext {
     }
   }
 
-  /** The same call, made in this context. */
   bind<R, V>(
     call: (request: R, context: CallContext) => ObservableInput<V>,
   ): (request: R, context: CallContext) => ObservableInput<V> {
@@ -48,7 +46,7 @@ export class AskersContext {
           });
   }
 
-  /** Returns what has the calls that are due start. */
+  /** Returns a function that starts the calls that are due. */
   #continuation(): () => void {
     let resume!: () => void;
     void new Promise<void>((resolve) => (resume = resolve)).then(() => {

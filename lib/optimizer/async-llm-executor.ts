@@ -8,27 +8,27 @@ import type { StatsSnapshot } from '../stats/call-stats';
 import { LLMCallOptimizer } from './llm-call-optimizer';
 import type { BatchOptions, DrainOptions, OptimizerConfig, PromiseOptions } from './optimizer-config';
 
-/** The config of an {@link AsyncLLMExecutor}: that of the optimizer, as far as it concerns slots and queue. */
+/** The config of an {@link AsyncLLMExecutor}: the fields of the optimizer's config for slots and queue. */
 export interface ExecutorConfig extends Pick<
   OptimizerConfig,
   'maxConcurrent' | 'timeout' | 'maxWait' | 'maxQueue' | 'overflow' | 'errorInAnswer' | 'traits' | 'scheduler'
 > {
-  /** Whether and how failed calls are tried again; a number is the attempts in all. Default false. */
+  /** Whether and how failed calls are retried; a number is the attempts in all. @defaultValue false */
   readonly retry?: boolean | number | RetryConfig | undefined;
 }
 
-/** What may differ from execution to execution; traits among it come before those of the request. */
+/** Options of one execution. Its traits replace those of the request. */
 export type ExecuteOptions = Pick<PromiseOptions, 'signal' | 'priority' | 'maxWait' | 'lane'>;
 
 /**
- * Bounded concurrency with priorities for code that has promises and no streams: all that is executed shares one set
- * of slots. No cache and no pace; for these, and for the same promises, use `LLMCallOptimizer`.
+ * Runs calls with bounded concurrency and priorities, for code with promises and without streams. All executions share
+ * one set of slots. It has no cache and no pace; `LLMCallOptimizer` has both, and the same promises.
  *
  * @example
  * const executor = new AsyncLLMExecutor({ maxConcurrent: 5 });
  * const outcomes = await executor.executeBatch(summarise, articles);
  *
- * @throws TypeError or RangeError for a config that names a wrong value
+ * @throws TypeError or RangeError if the config has a wrong value
  */
 export class AsyncLLMExecutor {
   readonly #optimizer: LLMCallOptimizer;
@@ -43,20 +43,19 @@ export class AsyncLLMExecutor {
     });
   }
 
-  /** What happens to every request; completes on `close()`. */
+  /** The events of all requests; completes on `close()`. */
   get events$(): Observable<CallEvent> {
     return this.#optimizer.events$;
   }
 
-  /** The figures, live; completes after a last snapshot on `close()`. */
+  /** Live figures. On `close()` they complete after a last snapshot. */
   get stats$(): Observable<StatsSnapshot> {
     return this.#optimizer.stats$;
   }
 
   /**
-   * Executes one request; rejects with the error of its failed outcome, with the signal's reason when that is
-   * aborted, and with `ClosedError` when the executor is closed. The call and its retries run in the async context of who
-   * asks.
+   * Executes one request. Rejects with the error of its failed outcome, with the signal's reason if that is aborted, or
+   * with `ClosedError` if the executor is closed. The call and its retries run in the caller's async context.
    */
   execute<R, O extends ObservableInput<unknown>>(
     call: (request: R, context: CallContext) => O & NotAString<O>,
@@ -67,8 +66,8 @@ export class AsyncLLMExecutor {
   }
 
   /**
-   * Executes many requests; the outcomes come in the order of the requests, failures among them. When the signal is
-   * aborted, the requests without an answer fail with its reason.
+   * Executes many requests. Resolves with their outcomes, failures included, in the order of the requests. If the
+   * signal is aborted, requests without an answer fail with its reason.
    */
   executeBatch<R, O extends ObservableInput<unknown>>(
     call: (request: R, context: CallContext) => O & NotAString<O>,
@@ -78,12 +77,12 @@ export class AsyncLLMExecutor {
     return this.#optimizer.callBatch<R, O>(call, requests, options);
   }
 
-  /** Takes no further requests, answers those that are open, and closes then; resolves when it is closed. */
+  /** Takes no further requests, answers the open ones, and then closes. Resolves when it is closed. */
   drain(options?: DrainOptions): Promise<void> {
     return this.#optimizer.drain(options);
   }
 
-  /** Fails open requests with `ClosedError` and aborts their calls; what is asked later is rejected. */
+  /** Fails open requests with `ClosedError` and aborts their calls. Later requests are rejected. */
   close(): void {
     this.#optimizer.close();
   }

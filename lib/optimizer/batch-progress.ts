@@ -2,18 +2,18 @@ import type { CallOutcome } from '../core/call';
 import { attempt } from '../core/listener';
 import { functionSetting } from '../core/settings';
 
-/** How far a batch has come. */
+/** The progress of a batch. */
 export interface BatchProgress<R, V> {
-  /** Outcomes so far, this one among them. */
+  /** Outcomes so far, including this one. */
   readonly done: number;
-  /** Failures among them. */
+  /** Failed outcomes so far. */
   readonly failed: number;
-  /** Requests in all; undefined if they come from something that does not tell how many there are, as a generator. */
+  /** Requests in all; undefined if the source does not state their number, such as a generator. */
   readonly total: number | undefined;
   readonly outcome: CallOutcome<R, V>;
 }
 
-/** Counts the outcomes of a batch, and tells of each. */
+/** Counts the outcomes of a batch and reports each. */
 export function progressOf<R, V>(
   requests: Iterable<R>,
   onProgress: ((progress: BatchProgress<R, V>) => void) | undefined,

@@ -1,15 +1,15 @@
 import type { AnyCall } from '../core/stream';
 
-/** Source texts that are remembered at most. */
+/** The most source texts that are remembered. */
 const mostTexts = 1000;
 
 /**
- * Notices calls that are written inline, where each request makes a new function: answers are never shared between
- * functions, as what they close over may differ.
+ * Detects inline calls, which are new functions for each request. Functions never share answers, because they may close
+ * over different values.
  */
 export class InlineCalls {
   readonly #known = new WeakSet();
-  /** The source texts, and whether their repetition was told. */
+  /** The source texts, and whether their repetition was reported. */
   readonly #texts = new Map<string, boolean>();
 
   /** Whether a call is the second function with its name and source text. */

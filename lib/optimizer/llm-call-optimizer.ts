@@ -49,25 +49,25 @@ import {
 } from './stream-options';
 
 /**
- * The three operators put together over one limiter, one cache, one set of slots and one set of statistics, for
- * streams and promises alike: hits are answered at once, equal requests share one call, the rest start by priority as
- * fast as the provider allows, failures are tried again, and every request yields one outcome.
+ * Answers requests of streams and promises with one limiter, one cache, one set of slots and one set of statistics.
+ * Hits are answered at once, equal requests share one call, the others start by priority as fast as the provider
+ * allows, failures are retried, and every request yields one outcome.
  *
  * @example
  * const optimizer = new LLMCallOptimizer({ maxConcurrent: 10, cacheTtl: 10 * 60_000 });
  * news$.pipe(optimizer.optimize(callModel)).subscribe((outcome) => console.log(outcome));
  * optimizer.stats$.subscribe(({ metrics }) => console.log(metrics.cacheHitRate));
  *
- * @throws TypeError or RangeError for a config that names a wrong value
+ * @throws TypeError or RangeError if the config has a wrong value
  */
 export class LLMCallOptimizer {
   /** The limiter; undefined with `enableRateLimit: false`. */
   readonly limiter: AdaptiveRateLimiter | undefined;
   /** The cache; undefined with `enableCache: false`. */
   readonly cache: LLMResultCache | undefined;
-  /** The figures, live; completes after a last snapshot on `close()`. */
+  /** Live figures. On `close()` they complete after a last snapshot. */
   readonly stats$: Observable<StatsSnapshot>;
-  /** What happens to every request; completes on `close()`. */
+  /** The events of all requests; completes on `close()`. */
   readonly events$: Observable<CallEvent>;
   readonly #stats: CallStats;
   readonly #work: OptimizerWork;
@@ -103,19 +103,19 @@ export class LLMCallOptimizer {
   }
 
   /**
-   * An operator that answers every request of a stream with one outcome, in the order they are ready (or in that of
-   * the source with `ordered`). Equal requests to one function share answers and calls; requests to two functions do if
-   * these have one `namespace`. A call that asks the optimizer for its own request waits for itself.
+   * Makes an operator that answers every request of a stream with one outcome, in the order in which they are ready, or
+   * with `ordered` in the order of the source. Equal requests to one function share answers and calls; two functions
+   * with one `namespace` do too. A call must not ask the optimizer for its own request, or it waits for itself.
    *
    * ```
    * requests  -a--a--b---|
-   * outcomes  ----(AA)--B|      one call for both a
+   * outcomes  ----(AA)--B|      (one call for both a)
    * ```
    *
    * @example
    * articles$.pipe(optimizer.optimize(summarise, { priority: 'low' }), unwrapOutcomes());
    *
-   * @throws TypeError for a wrong option, and for a call without a `namespace` if the cache is shared or has a store
+   * @throws TypeError if an option is wrong, or if a call has no `namespace` and the cache is shared or has a store
    */
   optimize<R, O extends ObservableInput<unknown>>(
     call: (request: R, context: CallContext) => O & NotAString<O>,
@@ -126,15 +126,16 @@ export class LLMCallOptimizer {
   }
 
   /**
-   * The form of `optimize` for calls whose answers arrive as streams of chunks: it emits the chunks of every answer as
-   * they come, and then the one outcome of its request, whose value is what `collect` makes of them. An equal request
-   * that comes while a stream runs is given at once what has come so far, and then shares the rest. A kept answer is given
-   * with its chunks. Answers of `optimize` are kept apart from these.
+   * Makes an operator for calls whose answers arrive in chunks. It emits the chunks of every answer as they come, and
+   * then the one outcome of its request, whose value is the result of `collect`. An equal request that comes while a
+   * stream runs gets the chunks so far at once, and then shares the rest. A cached answer comes with its chunks. The
+   * answers of `optimize` are separate from these.
    *
    * ```
    * requests  -a--------a------------------b----|
-   * open        a: -1---2-----------3-----|  b: -(4|)
-   * items     --1---2---(12)----(33)--(AA)--(4B)|      1 to 4 are chunks, A and B outcomes; one call for both a
+   * open a     -1---2-----------3-----|
+   * open b                                 -(4|)
+   * items     --1---2---(12)----(33)--(AA)--(4B)|      (1 to 4 are chunks, A and B are outcomes; one call for both a)
    * ```
    *
    * @example
@@ -145,6 +146,8 @@ export class LLMCallOptimizer {
    *     finish(item.id, item.outcome);
    *   }
    * });
+   *
+   * @throws TypeError as `optimize` does, and TypeError or RangeError if a timeout or `replay` is wrong
    */
   optimizeStream<R, C, V>(
     call: StreamCall<R, C, V>,
@@ -155,9 +158,10 @@ export class LLMCallOptimizer {
   }
 
   /**
-   * Streams the answer to one request: its chunks as they come, at once if they were kept. Each subscription is a request,
-   * and leaving gives it up. Errors with the error of its failed outcome, with the signal's reason when that is aborted,
-   * and with `ClosedError` when the optimizer is closed. The call runs in the async context in which `stream` was called.
+   * Streams the chunks of the answer to one request as they come, or at once if they were cached. Each subscription is
+   * a request; unsubscribing gives it up. Errors with the error of its failed outcome, with the signal's reason if that
+   * is aborted, or with `ClosedError` if the optimizer is closed. The call runs in the async context of the caller of
+   * `stream`.
    *
    * @example
    * optimizer.stream(ask, 'Why is gold up?').subscribe((text) => process.stdout.write(text));
@@ -170,9 +174,9 @@ export class LLMCallOptimizer {
   }
 
   /**
-   * Answers one request. Traits among the options come before those of the request. Rejects with the error of its failed
-   * outcome, with the signal's reason when that is aborted, and with `ClosedError` when the optimizer is closed. The call
-   * and its retries run in the async context of who asks.
+   * Answers one request. Traits among the options replace those of the request. Rejects with the error of its failed
+   * outcome, with the signal's reason if that is aborted, or with `ClosedError` if the optimizer is closed. The call
+   * and its retries run in the caller's async context.
    *
    * @example
    * const summary = await optimizer.call(summarise, { article }, { priority: 'high', maxWait: 10_000 });
@@ -195,9 +199,9 @@ export class LLMCallOptimizer {
   }
 
   /**
-   * Answers one request as `call` does, but resolves with its outcome, which tells where the answer came from and how long
-   * it took. A failure is an outcome as well, also if the signal is aborted or the optimizer is closed meanwhile; it
-   * rejects only if it is asked after `drain()` or `close()`.
+   * Answers one request as `call` does, but resolves with its outcome, which says where the answer came from and how
+   * long it took. Failures are outcomes too, also if the signal is aborted or the optimizer is closed meanwhile.
+   * Rejects with `ClosedError` only after `drain()` or `close()`.
    *
    * @example
    * const outcome = await optimizer.callOutcome(summarise, { article });
@@ -215,9 +219,9 @@ export class LLMCallOptimizer {
   }
 
   /**
-   * Answers many requests; the outcomes come in the order of the requests, failures among them. When the signal is
-   * aborted, the requests without an answer fail with its reason, and what was answered stays. The calls run in the async
-   * context of who asks.
+   * Answers many requests. Resolves with their outcomes, failures included, in the order of the requests. If the signal
+   * is aborted, requests without an answer fail with its reason; answers are kept. The calls run in the caller's async
+   * context.
    *
    * @example
    * const outcomes = await optimizer.callBatch(summarise, articles, { priority: 'low' });
@@ -234,7 +238,7 @@ export class LLMCallOptimizer {
   }
 
   /**
-   * Tells whether a request to a call would be answered from the cache now, and if not, why not; undefined with
+   * Explains whether a request to a call would be answered from the cache now, and if not, why; undefined with
    * `enableCache: false`.
    *
    * @example
@@ -250,15 +254,15 @@ export class LLMCallOptimizer {
     return this.cache && explain(this.cache[internalsOf], keys.of(request, read), read);
   }
 
-  /** The figures now. */
+  /** The current figures. */
   getStats(): StatsSnapshot {
     return this.#stats.snapshot();
   }
 
   /**
-   * Ends it when all that was asked before is done: it takes no further requests, answers those that wait, run or back
-   * off, finishes calls that the cache keeps alive, and then closes. Streams complete when what they have sent is answered;
-   * what they send meanwhile fails with `ClosedError`. Resolves when it is closed, never rejects, and may be called again.
+   * Takes no further requests, answers those that wait, run or back off, finishes calls that the cache keeps alive, and
+   * then closes. A stream completes when its requests so far are answered; requests that it sends meanwhile fail with
+   * `ClosedError`. Resolves when the optimizer is closed. Never rejects, and may be called again.
    *
    * @example
    * process.once('SIGTERM', () => void optimizer.drain({ signal: AbortSignal.timeout(30_000) }));
@@ -271,7 +275,7 @@ export class LLMCallOptimizer {
 
   /**
    * Fails open requests with `ClosedError` and aborts their calls, then completes the streams, `events$` and, after a
-   * last snapshot, `stats$`. What is asked of it later is rejected.
+   * last snapshot, `stats$`. Later requests are rejected.
    */
   close(): void {
     if (this.#work.open.isClosed) {
@@ -283,12 +287,15 @@ export class LLMCallOptimizer {
     this.#stats.close();
     this.#events.complete();
     if (this.#work.isOwn) {
-      // Last, so that the last snapshot tells what the cache held; what the store holds stays.
+      // Last, so that the last snapshot shows the cache's figures. The store stays open.
       this.cache?.close();
     }
   }
 
-  /** The outcomes of requests, in their order; what has none when the signal is aborted fails with its reason. */
+  /**
+   * The outcomes of requests in their order. If the signal is aborted, requests without an outcome fail with its
+   * reason.
+   */
   async #outcomesOf<R, V>(
     call: LLMCall<R, unknown>,
     requests: Iterable<R>,

@@ -3,7 +3,7 @@ import { holdStarts } from '../core/held-starts';
 import type { CacheRun } from '../operators/cache-run';
 import type { LastingPipeline } from '../operators/cache-run-settings';
 
-/** A set that tells when something has left it. */
+/** A set that reports when an item has left it. */
 class WatchedSet<T> extends Set<T> {
   constructor(private readonly left: () => void) {
     super();
@@ -18,11 +18,11 @@ class WatchedSet<T> extends Set<T> {
   }
 }
 
-/** What an optimizer has begun and not ended yet, and whether it begins anything more. */
+/** The open work of an optimizer, and whether it takes more. */
 export class OpenWork {
-  /** Pipelines that go on for the sake of the cache. */
+  /** Pipelines that go on only for the cache. */
   readonly lasting: Set<LastingPipeline>;
-  /** What it is closed for, if that was an error. */
+  /** The error that it was closed for, if there was one. */
   cause: { readonly error: unknown } | undefined;
   readonly #runs: Set<CacheRun<never, never>>;
   #state: 'open' | 'draining' | 'closed' = 'open';
@@ -38,19 +38,19 @@ export class OpenWork {
     return this.#state === 'closed';
   }
 
-  /** What is asked too late fails with; undefined before. */
+  /** The error of later requests; undefined while it takes requests. */
   get lateError(): Error | undefined {
     return this.#state === 'open' ? undefined : this.#error(this.#state);
   }
 
-  /** Takes in a subscription that runs; returns what is done when it ends. */
+  /** Adds a running subscription. Returns a function for its end. */
   add<R, V>(run: CacheRun<R, V>): () => void {
     const open = run as unknown as CacheRun<never, never>;
     this.#runs.add(open);
     return () => this.#runs.delete(open);
   }
 
-  /** Takes nothing more in; resolves when all that is open has ended, or was closed. */
+  /** Takes no further requests. Resolves when all open work has ended or was closed. */
   async drain(): Promise<void> {
     if (this.#state === 'open') {
       this.#state = 'draining';
@@ -58,13 +58,12 @@ export class OpenWork {
         run.refuse(this.#error('draining'));
       }
     }
-    // A subscription that has just ended may leave a pipeline behind: so it looks again when all that is done.
+    // A subscription that has just ended may leave a pipeline behind, so check again.
     while (!this.isClosed && this.#runs.size + this.lasting.size > 0) {
       await new Promise<void>((resolve) => (this.#tell = resolve));
     }
   }
 
-  /** Fails all that is open, and ends it. */
   close(): void {
     this.#state = 'closed';
     holdStarts(() => {

@@ -14,135 +14,147 @@ import type { RetryConfig } from '../provider/retry-policy';
 import type { PriceTable } from '../stats/prices';
 import type { BatchProgress } from './batch-progress';
 
-/** A call as the optimizer takes it: an Observable, a promise or any other `ObservableInput` but a string. */
+/** A call of the optimizer: it returns an Observable, a promise or any other `ObservableInput` except a string. */
 export type LLMCall<R, V> = (request: R, context: CallContext) => ObservableInput<V>;
 
 /** The config of an {@link LLMCallOptimizer}. */
 export interface OptimizerConfig {
-  /** Milliseconds between starts at first. Default 50, and four requests may start at once before it counts. */
+  /**
+   * Milliseconds between starts at first. Without a value, a fresh optimizer starts four requests at once.
+   * @defaultValue 50
+   */
   readonly baseInterval?: number | undefined;
-  /** Milliseconds; the interval never shrinks below it. Default 0. */
+  /** Milliseconds that the interval never shrinks below. @defaultValue 0 */
   readonly minInterval?: number | undefined;
-  /** Milliseconds; the interval never grows above it. Default 30,000. */
+  /** Milliseconds that the interval never grows above. @defaultValue 30,000 */
   readonly maxInterval?: number | undefined;
-  /** Whether the interval follows what happens to the calls. Default true. */
+  /** Whether the interval adapts to the results of calls. @defaultValue true */
   readonly adaptive?: boolean | undefined;
-  /** Limits known beforehand; those stated in headers are found by themselves. Default: none. */
+  /** Limits that you know beforehand; limits in the provider's headers need no setting. @defaultValue none */
   readonly limits?: KnownLimits | undefined;
   /**
-   * The processes that share the limits, as `redisFleet` of `rxllm/redis` makes them. Default: none.
+   * The processes that share the limits, made by `redisFleet` of `rxllm/redis`.
    *
+   * @defaultValue none
    * @example
    * new LLMCallOptimizer({ fleet: redisFleet(new Redis(), { pool: 'openai:gpt-4o-mini', processes: 4 }) });
    */
   readonly fleet?: Fleet | undefined;
   /**
-   * A cache to share with others, which stays theirs to clear; or the config of one of its own: freshness, write
-   * policy, bounds, a store beyond memory.
-   *
-   * `false` is `enableCache: false`. With a cache to share, or one with a store, a call needs a `namespace`, unless an
+   * A cache to share with others; or the config of an own cache: freshness, write policy, bounds, a store. `false` is
+   * the same as `enableCache: false`. If the cache is shared or has a store, a call needs a `namespace`, unless an
    * adapter made it.
    *
+   * @defaultValue an own cache in memory
    * @example
    * new LLMCallOptimizer({ cache: { staleWhileRevalidate: 60_000, store: diskStore('./answers') } });
    */
   readonly cache?: LLMResultCache | Omit<ResultCacheConfig, 'scheduler' | 'events'> | boolean | undefined;
-  /** Milliseconds an answer stays fresh in the cache, or a function that says so. Default 3,600,000. */
+  /**
+   * Milliseconds for which an answer stays fresh in the cache, or a function that returns them.
+   * @defaultValue 3,600,000
+   */
   readonly cacheTtl?: ResultCacheConfig['defaultTtl'] | undefined;
-  /** Answers kept. Default 1000. */
+  /** The most answers in the cache. @defaultValue 1000 */
   readonly cacheMaxSize?: number | undefined;
-  /** Which answers may be kept. Default: those that are there, whole and not refused. */
+  /** Decides which answers may be cached. @defaultValue {@link isCacheable} */
   readonly shouldCache?: ResultCacheConfig['shouldCache'] | undefined;
-  /** Copies answers on the way into and out of the cache. Default: plain ones are frozen. */
+  /** Copies answers on their way into and out of the cache. @defaultValue plain answers are frozen */
   readonly clone?: ResultCacheConfig['clone'] | undefined;
-  /** Calls that run at once; an Observable changes it while running. Default 3. */
+  /** Calls that run at once; an Observable changes it while running. @defaultValue 3 */
   readonly maxConcurrent?: number | Observable<number> | undefined;
-  /** Requests that may wait for their start. Default `Infinity`. */
+  /** Requests that may wait for their start. @defaultValue `Infinity` */
   readonly maxQueue?: number | undefined;
-  /** Whom a full queue refuses: `reject` the newcomer (default), or `drop-oldest` of the lowest priority. */
+  /**
+   * Which request a full queue refuses: the new one (`reject`), or the oldest of the lowest priority (`drop-oldest`).
+   * @defaultValue `reject`
+   */
   readonly overflow?: OverflowPolicy | undefined;
-  /** Whether answers are cached and running calls shared. Default true. */
+  /** Whether answers are cached and running calls shared. @defaultValue true */
   readonly enableCache?: boolean | undefined;
-  /** Whether starts are paced. Default true. */
+  /** Whether starts are paced. @defaultValue true */
   readonly enableRateLimit?: boolean | undefined;
-  /** Whether and how failed calls are tried again; a number is the attempts in all. Default true. */
+  /** Whether and how failed calls are retried; a number is the attempts in all. @defaultValue true */
   readonly retry?: boolean | number | RetryConfig | undefined;
-  /** Milliseconds one attempt may take. Default `Infinity`. */
+  /** Milliseconds that one attempt may take. @defaultValue `Infinity` */
   readonly timeout?: number | undefined;
-  /** Milliseconds a request may wait for its start. Default `Infinity`; its own `maxWait` may be shorter. */
+  /** Milliseconds that a request may wait for its start; its own `maxWait` may be shorter. @defaultValue `Infinity` */
   readonly maxWait?: number | undefined;
-  /** What an error of a call means, for pace and retries. Default: `classifyError`. */
+  /** Says what the error of a call means, for pace and retries. @defaultValue `classifyError` */
   readonly classifyError?: ErrorClassifier | undefined;
-  /** Finds the error in an answer that came as a success; `false`: none. Default: the function `errorInAnswer`. */
+  /**
+   * Finds the error in an answer that came as a success; `false` accepts every answer.
+   * @defaultValue `errorInAnswer`
+   */
   readonly errorInAnswer?: ConcurrencyConfig<unknown>['errorInAnswer'] | undefined;
-  /** Reads the traits of a request. Default: its own fields named like traits, where their values are valid. */
+  /** Reads the traits of a request. @defaultValue the request's own fields that are valid traits */
   readonly traits?: TraitsReader<never> | undefined;
-  /** What tokens cost, for `spent` and `saved`; `model-unpriced` tells what it lacks. Default: nothing. */
+  /** The prices of tokens, for `spent` and `saved`; `model-unpriced` reports missing ones. @defaultValue none */
   readonly prices?: PriceTable | undefined;
   /**
-   * Money, in the currency of `prices`, that calls may cost in all. Once they have cost as much, no further call starts,
-   * retries included: what waits, and what comes later, fails with `SpendLimitError`, unless the cache or a running call
-   * answers it. Calls that run then go on, so they are the most that it may be exceeded by.
+   * The money, in the currency of `prices`, that all calls together may cost. After that no call starts, also no retry:
+   * waiting and later requests fail with `SpendLimitError`, unless the cache or a running call answers them. Running
+   * calls go on, so their cost is the most by which the limit may be exceeded.
    *
-   * It counts the usage that this optimizer's own calls report, when they end. A model without a price counts as nothing,
-   * and `model-unpriced` tells of it; a price for `'*'` counts all of them. Refused without `prices`.
+   * It counts the usage that calls of this optimizer report when they end. A model without a price costs nothing, and
+   * `model-unpriced` reports it; a price for `'*'` covers all models. Requires `prices`.
    *
    * @defaultValue no limit
    * @example
    * new LLMCallOptimizer({ prices: { 'gpt-4o-mini': { input: 0.15, output: 0.6 } }, maxSpend: 5 });
    */
   readonly maxSpend?: number | undefined;
-  /** Milliseconds between snapshots of `stats$` at least. Default 1000. */
+  /** Milliseconds between two snapshots of `stats$` at least. @defaultValue 1000 */
   readonly sampleInterval?: number | undefined;
-  /** The scheduler whose time it lives by. Default `asyncScheduler`. */
+  /** The scheduler whose time is used. @defaultValue `asyncScheduler` */
   readonly scheduler?: SchedulerLike | undefined;
 }
 
-/** What may differ from call to call. */
+/** Options of a call. */
 export type CallOptions = KeySpace;
 
-/** Traits that all requests of a stream or a batch have, in place of their own: all but a key, which is one request's. */
+/** Traits of all requests of a stream or batch, in place of their own. A key is not among them. */
 export interface SharedTraits extends Omit<CallTraits, 'cacheKey'> {
-  /** `false` has all requests go past the cache. */
+  /** `false` lets all requests bypass the cache. @defaultValue none */
   readonly cacheKey?: false | undefined;
 }
 
-/** What may differ from stream to stream. */
+/** Options of {@link LLMCallOptimizer.optimize}. */
 export interface OptimizeOptions extends CallOptions, SharedTraits {
-  /** Whether outcomes keep the order of the source. Default false. */
+  /** Whether outcomes keep the order of the source. @defaultValue false */
   readonly ordered?: boolean | undefined;
-  /** Hears what happens to the requests of this stream, besides `events$`. */
+  /** Receives the events of this stream's requests, besides `events$`. @defaultValue none */
   readonly events?: CallEventListener | undefined;
 }
 
-/** What may differ from promise to promise; traits among it come before those of the request. */
+/** Options of {@link LLMCallOptimizer.call}. Its traits replace those of the request. */
 export interface PromiseOptions extends CallOptions, CallTraits {
-  /** Gives the request up when aborted: the promise rejects, or the outcome fails, with the signal's reason. */
+  /** When aborted, the promise rejects, or the outcome fails, with the signal's reason. @defaultValue none */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What may differ from batch to batch. */
+/** Options of {@link LLMCallOptimizer.callBatch}. */
 export interface BatchOptions<R = unknown, V = unknown> extends CallOptions, SharedTraits {
-  /** When aborted, requests without an answer fail with the signal's reason. */
+  /** When aborted, requests without an answer fail with the signal's reason. @defaultValue none */
   readonly signal?: AbortSignal | undefined;
   /**
-   * Told of each outcome as soon as it is known, in the order in which they become known. What it throws is reported as
-   * RxJS reports unhandled errors, and harms nothing.
+   * Called with each outcome as soon as it is known. What it throws is reported as RxJS reports unhandled errors, and
+   * has no other effect.
    *
-   * @defaultValue nobody is told
+   * @defaultValue none
    * @example
    * await optimizer.callBatch(summarise, articles, { onProgress: ({ done, total }) => console.log(`${done}/${total}`) });
    */
   readonly onProgress?: ((progress: BatchProgress<R, V>) => void) | undefined;
 }
 
-/** What may differ from drain to drain. */
+/** Options of {@link LLMCallOptimizer.drain}. */
 export interface DrainOptions {
-  /** When aborted, what is still open fails with `ClosedError`. @defaultValue it waits for as long as that takes */
+  /** When aborted, open requests fail with `ClosedError`. @defaultValue it waits for as long as they take */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The limiter that a config asks for; undefined with `enableRateLimit: false`. */
+/** The limiter for a config; undefined with `enableRateLimit: false`. */
 export function limiterOf(
   settings: OptimizerConfig,
   events: CallEventListener,
@@ -165,17 +177,16 @@ export function limiterOf(
   });
 }
 
-/** The cache that a config asks for. */
+/** The cache for a config. */
 export interface OptimizerCache {
-  /** Undefined if caching is switched off. */
+  /** Undefined if caching is disabled. */
   readonly cache: LLMResultCache | undefined;
-  /** Whether it was made for the optimizer alone, and so ends with it. */
+  /** Whether it was made for the optimizer and ends with it. */
   readonly isOwn: boolean;
-  /** Whether its answers outlive the process or the optimizer, so that a function does not tell a call from others. */
+  /** Whether its answers outlive the process or the optimizer, so that a function does not identify a call. */
   readonly needsNames: boolean;
 }
 
-/** The cache that a config asks for. */
 export function cacheOf(settings: OptimizerConfig, events: CallEventListener): OptimizerCache {
   const { cacheTtl, cacheMaxSize, shouldCache, clone, scheduler } = settings;
   const isOn = switchSetting('enableCache', settings.enableCache, true) && settings.cache !== false;
@@ -189,10 +200,10 @@ export function cacheOf(settings: OptimizerConfig, events: CallEventListener): O
       continue;
     }
     if (config instanceof LLMResultCache) {
-      throw new TypeError(`cache is an LLMResultCache, so ${field} must be set where that is made.`);
+      throw new TypeError(`cache is an LLMResultCache, so set ${field} in the config of that cache.`);
     }
     if (config[inCache] !== undefined) {
-      throw new TypeError(`${field} and cache.${inCache} are the same setting: give one of them.`);
+      throw new TypeError(`${field} and cache.${inCache} are the same setting: give only one of them.`);
     }
   }
   if (config instanceof LLMResultCache) {
@@ -221,7 +232,7 @@ const sameSettings = [
   ['clone', 'clone'],
 ] as const;
 
-/** Refuses a key that all requests of a stream or a batch would have. */
+/** Refuses a key for all requests of a stream or batch. */
 export function refuseSharedKey({ cacheKey }: { readonly cacheKey?: unknown }): void {
   if (cacheKey !== undefined && cacheKey !== false) {
     throw new TypeError(

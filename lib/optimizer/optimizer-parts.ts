@@ -20,7 +20,6 @@ import { cacheOf, limiterOf, type OptimizerConfig } from './optimizer-config';
 import { bothOf, type OptimizerWork } from './optimizer-work';
 import { SpendLimit } from './spend-limit';
 
-/** What an optimizer is made of. */
 interface OptimizerParts {
   readonly limiter: AdaptiveRateLimiter | undefined;
   readonly cache: OptimizerWork['cache'];
@@ -31,7 +30,7 @@ interface OptimizerParts {
 }
 
 /**
- * Makes the parts that a config asks for.
+ * Makes the parts of an optimizer.
  *
  * @throws TypeError or RangeError that names the wrong field
  */

@@ -21,7 +21,7 @@ import type { LLMCall, OptimizeOptions, OptimizerCache, PromiseOptions } from '.
 /** What the operators of one optimizer share. */
 export interface OptimizerWork extends OptimizerCache {
   readonly settings: Omit<RunSettings<unknown>, 'events' | 'traits'>;
-  /** Reads the traits of all requests, in place of reading them by name. */
+  /** Reads the traits of all requests; without it they are read by name. */
   readonly traits: TraitsReader<unknown> | undefined;
   readonly classify: ErrorClassifier | undefined;
   readonly listener: CallEventListener;
@@ -29,31 +29,28 @@ export interface OptimizerWork extends OptimizerCache {
   readonly open: OpenWork;
 }
 
-/** What may differ from operator to operator. */
 export interface OperatorOptions
   extends Omit<OptimizeOptions, 'cacheKey'>, Pick<PromiseOptions, 'cacheKey'> {}
 
-/** The calls that an operator makes. */
 export interface OperatorCalls<R, V> {
-  /** The call as the user gave it. */
   readonly call: AnyCall;
   readonly misses: (settings: RunSettings<R>) => CacheRunSettings<R, V>['misses'];
-  /** Set if they are stream calls. */
+  /** Set for stream calls. */
   readonly stream?: ChunkSettings;
   readonly asked?: Asked<R, V> | undefined;
 }
 
-/** Requests that somebody asks for all together, as by a promise. */
+/** Requests that one caller makes together, by a promise or a batch. */
 export interface Asked<R, V> extends Pick<CacheRunSettings<R, V>, 'told'> {
   readonly context: AskersContext;
-  /** Given each subscription; returns what is done when it ends. */
+  /** Called with each subscription. Returns a function for its end. */
   readonly opened?: (run: CacheRun<R, V>) => () => void;
 }
 
 /**
  * An operator of an optimizer: its cache in front of its calls.
  *
- * @throws TypeError for a wrong option, or a call that cannot be told from others
+ * @throws TypeError if an option is wrong, or a call needs a name
  */
 export function operatorOf<R, V>(
   work: OptimizerWork,
@@ -68,7 +65,7 @@ export function operatorOf<R, V>(
     takeUnnamed(call, work);
   }
   const events = options.events ? bothOf(listener, guarded(options.events)!) : listener;
-  // What there is to know of a request is on its ticket, as the cache in front has read its traits.
+  // The cache in front has read the traits and put them on the ticket.
   const misses = missesBy({ ...settings, traits: () => noTraits, maxWait: Infinity, events });
   const { clock, maxWait } = settings;
   const operator = cacheBySettings<R, V>(
@@ -107,7 +104,6 @@ export function operatorOf<R, V>(
     });
 }
 
-/** The operator of a call: its cache in front of it. */
 export function callOperatorOf<R, V>(
   work: OptimizerWork,
   call: LLMCall<R, unknown>,
@@ -123,18 +119,18 @@ export function callOperatorOf<R, V>(
   });
 }
 
-/** How the requests to a call are read and told apart. */
+/** How the requests to a call are read, and their keys made. */
 export function requestRules<R>({ traits: reader }: OptimizerWork, call: AnyCall, options: OperatorOptions) {
   const traits = traitsOfRequests<R>(reader, traitsBeside(options));
   return { traits, keys: new RequestKeys<R>(options, traits, call) };
 }
 
-/** Takes in a call that only its function tells apart. */
+/** Refuses a call without a name if names are needed, and reports an inline call. */
 function takeUnnamed(call: AnyCall, { needsNames, inlineCalls, listener, settings }: OptimizerWork): void {
   if (needsNames) {
     throw new TypeError(
-      'The cache is shared or has a store, where a function cannot be told from others: name the call, ' +
-        "as in optimizer.call(ask, request, { namespace: 'summaries' }), or take one of an adapter such as openaiCall.",
+      'The cache is shared or has a store, so a call needs a name. Give one, ' +
+        "as in optimizer.call(ask, request, { namespace: 'summaries' }), or use the call of an adapter such as openaiCall.",
     );
   }
   if (inlineCalls.isRepeated(call)) {
@@ -143,7 +139,6 @@ function takeUnnamed(call: AnyCall, { needsNames, inlineCalls, listener, setting
   }
 }
 
-/** A listener that passes events on to two others. */
 export function bothOf(one: CallEventListener, other: CallEventListener): CallEventListener {
   return {
     next: (event) => {

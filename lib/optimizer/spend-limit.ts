@@ -4,13 +4,13 @@ import { numberSetting } from '../core/settings';
 import type { SpendGate } from '../limiter/slot-pool';
 import { Prices, type PriceTable } from '../stats/prices';
 
-/** Adds up what calls have cost when they end, and lets no further one start when that is enough. */
+/** Adds up the cost of calls when they end, and stops starts when the limit is reached. */
 export class SpendLimit implements CallEventListener, SpendGate {
   readonly #prices: Prices;
   readonly #reached: () => void;
   #spent = 0;
 
-  /** @param reached hears when requests that wait need not wait any longer */
+  /** @param reached called when waiting requests can no longer start */
   constructor(
     readonly limit: number,
     prices: PriceTable | undefined,

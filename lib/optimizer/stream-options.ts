@@ -13,34 +13,32 @@ import type { AskersContext } from './askers-context';
 import type { CallOptions, PromiseOptions, SharedTraits } from './optimizer-config';
 import { operatorOf, type OperatorOptions, type OptimizerWork } from './optimizer-work';
 
-/** What may differ from one stream of stream calls to another. */
+/** Options of {@link LLMCallOptimizer.optimizeStream}. */
 export interface OptimizeStreamOptions extends CallOptions, SharedTraits, StreamTimeouts {
   /**
-   * How a kept answer is given: its chunks at once, only its outcome (`whole`), or its chunks one after the other,
-   * `chunkDelay` milliseconds apart.
+   * How a cached answer is replayed: its chunks at once (`chunks`), only its outcome (`whole`), or its chunks one by
+   * one, `chunkDelay` milliseconds apart.
    *
    * @defaultValue `'chunks'`
    */
   readonly replay?: ChunkReplay | undefined;
-  /** Hears what happens to the requests of this stream, besides `events$`. */
+  /** Receives the events of this stream's requests, besides `events$`. @defaultValue none */
   readonly events?: CallEventListener | undefined;
 }
 
-/** What may differ from one streamed answer to another. */
+/** Options of {@link LLMCallOptimizer.stream}. */
 export interface StreamOptions extends Omit<OptimizeStreamOptions, 'replay' | 'cacheKey'>, PromiseOptions {
   /**
-   * How a kept answer is given: its chunks at once, or one after the other, `chunkDelay` milliseconds apart.
+   * How a cached answer is replayed: its chunks at once (`chunks`), or one by one, `chunkDelay` milliseconds apart.
    *
    * @defaultValue `'chunks'`
    */
   readonly replay?: Exclude<ChunkReplay, 'whole'> | undefined;
 }
 
-/** What may differ from operator to operator, of stream calls. */
 export interface StreamOperatorOptions
   extends OperatorOptions, StreamTimeouts, Pick<OptimizeStreamOptions, 'replay'> {}
 
-/** The operator of a stream call: its cache in front of it. */
 export function streamOperatorOf<R, C, V>(
   work: OptimizerWork,
   call: StreamCall<R, C, V>,
@@ -60,9 +58,9 @@ export function streamOperatorOf<R, C, V>(
 }
 
 /**
- * How the answers of a stream call are kept and given again.
+ * How the answers of a stream call are kept and replayed.
  *
- * @throws TypeError or RangeError for a `replay` that is none
+ * @throws TypeError or RangeError if `replay` is wrong
  */
 function chunkSettings(call: AnyStreamCall, replay: ChunkReplay = 'chunks'): ChunkSettings {
   if (typeof replay === 'object') {
@@ -78,7 +76,7 @@ function chunkSettings(call: AnyStreamCall, replay: ChunkReplay = 'chunks'): Chu
   };
 }
 
-/** Keeps the chunks; a failed outcome becomes the error of the stream. */
+/** Emits only the chunks. A failed outcome becomes the error of the stream. */
 export function chunksOnly<R, C, V>(): OperatorFunction<StreamItem<R, C, V>, C> {
   return (items$) =>
     items$.pipe(

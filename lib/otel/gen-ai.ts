@@ -1,8 +1,8 @@
 import type { TokenUsage } from 'rxllm';
 
 /**
- * Names of the GenAI semantic conventions (open-telemetry/semantic-conventions-genai, v0.1.0). All that rxllm uses stand
- * here, because they are in development and change.
+ * Names of the GenAI semantic conventions (open-telemetry/semantic-conventions-genai, v0.1.0). They are still in
+ * development, so all that rxllm uses are here.
  */
 export const genAI = {
   operation: 'gen_ai.operation.name',
@@ -13,11 +13,11 @@ export const genAI = {
   duration: 'gen_ai.client.inference.duration',
 } as const;
 
-/** What the conventions want to know and rxllm cannot see. */
+/** Attributes of the conventions that rxllm cannot know. */
 export interface GenAIOptions {
-  /** What the calls do: `chat`, `embeddings`, … Default `chat`. */
+  /** The operation of the calls: `chat`, `embeddings`, … @defaultValue `chat` */
   readonly operation?: string;
-  /** Who answers: `openai`, `anthropic`, `gcp.gemini`, … Default `_OTHER`. */
+  /** The provider: `openai`, `anthropic`, `gcp.gemini`, … @defaultValue `_OTHER` */
   readonly provider?: string;
 }
 
@@ -26,7 +26,7 @@ export function commonAttributes({ operation = 'chat', provider = '_OTHER' }: Ge
   return { [genAI.operation]: operation, [genAI.provider]: provider };
 }
 
-/** What the last call of a request used up, for its span. */
+/** The usage of the last call of a request, for its span. */
 export function usageAttributes({ model, inputTokens, outputTokens }: TokenUsage) {
   return {
     ...(model !== undefined && { [genAI.model]: model }),

@@ -7,34 +7,38 @@ import { Instruments, observeSnapshots } from './instruments';
 
 /** The config of {@link instrument}. */
 export interface InstrumentOptions {
-  /** Makes the spans. Default: the global provider's. */
+  /** Makes the spans. @defaultValue the tracer of the global provider */
   readonly tracer?: Tracer;
-  /** Makes the metrics. Default: the global provider's. */
+  /** Makes the metrics. @defaultValue the meter of the global provider */
   readonly meter?: Meter;
-  /** Lanes that the metric `rxllm.queue.wait` tells apart; more are `other`. Default 0: it has no lanes. */
+  /**
+   * The number of lanes that the metric `rxllm.queue.wait` names; further ones are `other`.
+   * @defaultValue 0: no lanes
+   */
   readonly lanes?: number;
   /**
    * Whether spans and metrics also have names of the GenAI semantic conventions. Leave it off if your SDK makes its own
-   * spans, or each call is counted twice. Default false.
+   * spans, or each call counts twice.
+   * @defaultValue false
    */
   readonly genAI?: boolean | GenAIOptions;
 }
 
 /**
- * Wraps a call so that it runs inside the span of its request: spans that the call or its SDK makes are children of it.
- * The same call always gets the same wrapper.
+ * Wraps a call so that it runs inside the span of its request: spans that the call or its SDK makes become children of
+ * it. The same call always gets the same wrapper.
  */
 export type TraceCall = <R, O extends ObservableInput<unknown>>(
   call: (request: R, callContext: CallContext) => O,
 ) => (request: R, callContext: CallContext) => Observable<ObservedValueOf<O>>;
 
-/** What span events tell of a step. Keys, reasons and errors are left out, as users may have written them. */
+/** The event fields that span events show. Keys, reasons and errors are left out, because they may hold content. */
 const toldOfSteps = ['attempt', 'waited', 'delay', 'result', 'latency', 'joined', 'tier', 'age'];
 
 /**
- * Tells OpenTelemetry of an optimizer: a span `rxllm.request` for each request, a child of the span that is active when it
- * comes, with its steps as events (times in milliseconds); and the metrics `rxllm.*` (times in seconds). Nothing of
- * requests, answers, keys or error messages is told. It ends when the optimizer is closed.
+ * Reports an optimizer to OpenTelemetry: a span `rxllm.request` for each request, as a child of the span that is active
+ * when it arrives, with its steps as events (times in milliseconds), and the metrics `rxllm.*` (times in seconds).
+ * Requests, answers, keys and error messages are never reported. It ends when the optimizer is closed.
  *
  * @example
  * const traced = instrument(optimizer);
@@ -60,7 +64,7 @@ export function instrument(optimizer: LLMCallOptimizer, options: InstrumentOptio
         lane: lanes > 0 ? event.lane : undefined,
       });
     } else if ('id' in event) {
-      // Absent for the renewal of an answer, which no request asked for.
+      // Absent for the renewal of an answer, which has no request.
       const request = open.get(event.id);
       instruments.next(event, request?.lane);
       if (request) {
@@ -101,7 +105,7 @@ export function instrument(optimizer: LLMCallOptimizer, options: InstrumentOptio
   optimizer.events$.subscribe({ next, complete: close, error: close });
   return ((call: (request: never, callContext: CallContext) => ObservableInput<unknown>) => {
     const known = wrappers.get(call);
-    // Cold Observables and generators do their work when they are subscribed to, so that is inside, too.
+    // Cold Observables and generators do their work on subscription, so subscribe inside too.
     const inside = (request: never, callContext: CallContext) =>
       new Observable((subscriber) => {
         const active = open.get(callContext.id ?? NaN)?.context ?? context.active();

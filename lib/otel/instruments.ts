@@ -63,7 +63,7 @@ export class Instruments {
   }
 }
 
-/** Has a meter read gauges and money off a snapshot when it collects; returns what ends that. */
+/** Lets a meter read gauges and costs from a snapshot when it collects. Returns a function that ends this. */
 export function observeSnapshots(meter: Meter, read: () => StatsSnapshot): () => void {
   const depth = meter.createObservableGauge('rxllm.queue.depth', { unit: '{request}' });
   const oldest = meter.createObservableGauge('rxllm.queue.oldest_age', { unit: 's' });
@@ -89,7 +89,7 @@ export function observeSnapshots(meter: Meter, read: () => StatsSnapshot): () =>
   return () => meter.removeBatchObservableCallback(observe, all);
 }
 
-/** Keeps a label to the first values that come, as users may type them; all others are `other`. */
+/** Limits a label to the first values that come; all others are `other`. */
 function bounded(most: number): (value: string) => string {
   const known = new Set<string>();
   return (value) => (known.has(value) || known.size < most ? (known.add(value), value) : 'other');

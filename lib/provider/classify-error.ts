@@ -11,19 +11,19 @@ import { firstOfEachName, type StatedLimit } from './stated-limit';
 
 export type { ErrorClassification } from './error-classification';
 
-/** Decides what an error means; pass your own as `classifyError` to change it. */
+/** Decides what an error means. Pass your own as `classifyError` to change it. */
 export type ErrorClassifier = (error: unknown) => ErrorClassification;
 
-/** Errors may wrap errors, which may wrap each other. */
+/** How many nested causes are read; errors may wrap each other in a cycle. */
 const deepestCause = 4;
 
 /**
- * The default classification: by HTTP status, code, name and the provider's wait hint, in whatever places and spellings
- * clients keep them (the SDKs of the providers, the AI SDK, LangChain, axios, RxJS's `ajax`, Angular's `HttpClient`, undici,
- * wrappers of `fetch` that keep `status` or `response`, and Node's connection errors). An error that says nothing by
- * itself means what its `cause` means, or else what its message says: `HTTP 503`, `429 Too Many Requests`, `socket hang up`.
- * It never throws: what cannot be read is `unknown`, and so is an abort, as only the caller knows who aborted. The operators
- * never abort a call and then ask what its error means: to them an unexplained abort is a client's own timer, `transient`.
+ * Classifies an error by HTTP status, code, name and the provider's wait hint. It finds these in the places and
+ * spellings of the common clients: the providers' SDKs, the AI SDK, LangChain, axios, RxJS's `ajax`, Angular's
+ * `HttpClient`, undici, wrappers of `fetch` that keep `status` or `response`, and Node's connection errors. If an error
+ * says nothing itself, its `cause` is classified, and then its message (`HTTP 503`, `429 Too Many Requests`, `socket
+ * hang up`). It never throws. An unreadable error is `unknown`, and so is an abort, because only the caller knows who
+ * aborted. The operators treat an abort that they did not cause as the client's own timer: `transient`.
  *
  * @example
  * const classify: ErrorClassifier = (error) =>
@@ -43,11 +43,11 @@ export function classifyError(error: unknown, now?: number): ErrorClassification
   }
 }
 
-/** Whether an error says that its client gave the call up, which is all that it says. */
+/** Whether an error says only that its client aborted the call. */
 export const isAborted = (error: unknown): boolean =>
   shapesOf(error).some(({ codes }) => codes.some(isAbort));
 
-/** The error and what caused it, as far as that matters: what is final means the same whatever caused it. */
+/** The error and its causes. The causes of a final error are not read. */
 function shapesOf(error: unknown): ErrorShape[] {
   const shapes: ErrorShape[] = [];
   let layer = layerOf(typeof error === 'string' ? { message: error } : error);
@@ -55,7 +55,7 @@ function shapesOf(error: unknown): ErrorShape[] {
     const shape = errorShapeOf(layer);
     shapes.push(shape);
     const outer = layer;
-    // The AI SDK's error of spent retries keeps the last one under `lastError`.
+    // The AI SDK's error of exhausted retries keeps the last error in `lastError`.
     layer = isFinal(shape)
       ? undefined
       : firstOf(['cause', 'lastError', 'originalError'], (name) => layerOf(fieldOf(outer, name)));
@@ -63,19 +63,19 @@ function shapesOf(error: unknown): ErrorShape[] {
   return shapes;
 }
 
-/** Of our own errors the cause is what an earlier attempt had failed with. */
+/** Whether the cause does not matter. The cause of an rxllm error is the error of an earlier attempt. */
 const isFinal = ({ layers, status, codes }: ErrorShape): boolean =>
   layers[0] instanceof RxllmError || (status === undefined && codes.some(isAbort));
 
-/** What an error says if its message counts as well. */
+/** The shape of an error with what its message says. */
 function withText(shape: ErrorShape): ErrorShape {
   const status = shape.status ?? statusInText(shape);
-  // Without a word of the provider's the next call may well bring an answer.
+  // If the provider names no error, the next call may succeed.
   const noAnswer = shape.layers[0] instanceof NoAnswerError ? ['server_error'] : [];
   return { ...shape, status, codes: [...shape.codes, ...codesInText(shape), ...noAnswer] };
 }
 
-/** What the error itself means; undefined where it says nothing. */
+/** What the error itself means; undefined if it says nothing. */
 function classificationOf(shape: ErrorShape, now: number | undefined): ErrorClassification | undefined {
   if (shape.layers[0] instanceof CallTimeoutError) {
     return { kind: 'transient' };
@@ -97,12 +97,12 @@ function classificationOf(shape: ErrorShape, now: number | undefined): ErrorClas
   }
   const hints = hintsOf(kind, shape, body, now);
   const isSpentForGood = isSpent && !((hints.retryAfter ?? 0) > minute);
-  // If the provider asks to wait all the same, a limit of 0 is none.
+  // If the provider asks for a wait, a limit of 0 is not final.
   const isClosed = kind === 'wait' && hints.retryAfter === undefined && shape.headers.some(hasNoLimit);
   return isSpentForGood || isClosed ? { kind: 'stop' } : { kind, ...hints };
 }
 
-/** Statuses under which Amazon and Google also refuse, and servers also say that they are overloaded. */
+/** Statuses with which Amazon and Google also refuse, and other servers report overload. */
 const isVague = (status: number): boolean => status === 400 || status === 403 || status >= 500;
 
 function kindOf({ status, codes, isBrokenAnswer }: ErrorShape): ErrorClassification['kind'] | undefined {
@@ -114,7 +114,7 @@ function kindOf({ status, codes, isBrokenAnswer }: ErrorShape): ErrorClassificat
   if (status === 429) {
     return coded === 'overloaded' && !codes.includes('slow_down') ? 'overloaded' : 'wait';
   }
-  // 498 is Groq's for its flex tier.
+  // 498 is Groq's status for its flex tier.
   if (status === 503 || status === 529 || status === 498) {
     return 'overloaded';
   }
@@ -126,7 +126,7 @@ function kindOf({ status, codes, isBrokenAnswer }: ErrorShape): ErrorClassificat
   return isRetryable ? 'transient' : 'stop';
 }
 
-/** What the word of the provider, or of its SDK, on retries makes of a kind. */
+/** The kind after the provider's or the SDK's statement about retries. */
 function wished(kind: ErrorClassification['kind'] | undefined, { headers, layers }: ErrorShape): typeof kind {
   switch (firstOf(headers, (one) => headerOf(one, 'x-should-retry'))) {
     case 'false':
@@ -138,7 +138,7 @@ function wished(kind: ErrorClassification['kind'] | undefined, { headers, layers
   }
 }
 
-/** The word of the AI SDK, and of Amazon's old and new one. */
+/** The field of the AI SDK, and of Amazon's old and new SDK. */
 const isRetryable = (layer: Layer): boolean =>
   ['isRetryable', 'retryable'].some((name) => fieldOf(layer, name) === true) ||
   layerOf(fieldOf(layer, '$retryable')) !== undefined;
@@ -173,7 +173,7 @@ function periodOf(
   if (body.period) {
     return body.period;
   }
-  // The body of a refusal speaks of the limit that refused; headers tell by what is spent.
+  // The body of a refusal names the spent limit; in the headers it is the one with nothing left.
   const spent = body.limits.length > 0 ? body.limits : limits.filter(({ remaining }) => remaining === 0);
   const [window, ...others] = new Set(spent.map((limit) => limit.window));
   if (others.length > 0) {

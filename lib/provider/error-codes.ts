@@ -3,31 +3,31 @@ import type { ErrorClassification } from './error-classification';
 type Kind = ErrorClassification['kind'];
 
 /**
- * Codes of refusals that waiting does not heal, whatever the status: the money is spent. Only a hint of more than a minute
- * says when it comes back: shorter ones are what some gateways put on every refusal.
+ * Codes of refusals for lack of money, with any status. Only a hint of more than a minute says when the money comes
+ * back; some gateways put shorter hints on every refusal.
  */
 const spentQuota =
-  // The last but one are LiteLLM's, with 429 or 400.
+  // The last two are LiteLLM's, with status 429 or 400.
   /^(?:insufficient_quota|billing_(?:hard_limit_reached|not_active|error)|exceeded_current_quota_error|terminal_quota_exhausted|budget_exceeded|BudgetExceededError)$/;
 
 export const isSpentQuota = (code: string): boolean => spentQuota.test(code);
 
-/** Whether a name or code is that of a call that its own client gave up: AbortError, APIUserAbortError, ERR_CANCELED. */
+/** Whether a name or code says that the client aborted the call: AbortError, APIUserAbortError, ERR_CANCELED. */
 export const isAbort = (code: string): boolean =>
   /^(?:\w*Abort(?:ed)?(?:Error|Exception)|Cancell?ed(?:Error)?|ABORT_ERR|ERR_CANCELED|UND_ERR_ABORTED)$/.test(
     code,
   );
 
 /**
- * What the codes, types and names mean that providers put into the bodies of their errors, and clients into their own.
- * Providers spell one word in many ways (rate_limit_error, RateLimitReached), so families are told by their words; gRPC's
- * codes are words that others use for other things, so they count as they are.
+ * The meaning of codes, types and names in error bodies and errors of clients. Providers spell one word in many ways
+ * (rate_limit_error, RateLimitReached), so words are matched. gRPC's codes have other meanings elsewhere, so they must
+ * match exactly.
  */
 const meanings: readonly (readonly [Kind, RegExp])[] = [
   ['wait', /rate_?limit(?:ed)?(?:_?(?:exceeded|reached|hit))?(?:_?(?:error|exception))?$/i],
   ['wait', /(?:throttl(?:ed|ing)|too_?many_?requests)(?:_?(?:error|exception)|\.\w+)?$/i],
   ['wait', /^RESOURCE_EXHAUSTED$/],
-  // Amazon's, as its own SDK lists them.
+  // Amazon's codes, as its own SDK lists them.
   ['wait', /^(?:(?:Bandwidth|Request)LimitExceeded|LimitExceededException|PriorRequestNotComplete)$/],
   ['wait', /^ProvisionedThroughputExceededException$/],
   ['overloaded', /overloaded(?:_?(?:error|exception))?$/i],
@@ -36,9 +36,9 @@ const meanings: readonly (readonly [Kind, RegExp])[] = [
   ['transient', /^(?:api_error|server_error|INTERNAL|DEADLINE_EXCEEDED|ABORTED)$/],
   ['transient', /^internal_?(?:server_?|service_?)?(?:error|exception|failure)$/i],
   ['transient', /^model_?stream_?error_?exception$/i],
-  // An answer that broke off or is none, as the AI SDK, node-fetch and got call it.
+  // A cut-off or unreadable answer, as the AI SDK, node-fetch and got name it.
   ['transient', /^(?:AI_)?(?:JSONParse|EmptyResponseBody)Error$|^invalid-json$|^ERR_BODY_PARSE_FAILURE$/],
-  // A lost connection, as Node, c-ares, undici and Bun call it.
+  // A lost connection, as Node, c-ares, undici and Bun name it.
   ['transient', /^(?:E(?:CONN|NET|HOST|AI_)\w+|EPIPE|EPROTO|E(?:SOCKET)?TIMED?OUT|ENOTFOUND)$/],
   ['transient', /^(?:EADDRNOTAVAIL|EMFILE|ENFILE|ENOBUFS|ESERVFAIL|ERR_NETWORK|ERR_STREAM_PREMATURE_CLOSE)$/],
   ['transient', /^(?:ERR_HTTP2_\w+|ERR_SSL_\w+|HPE_\w+|UND_ERR_SOCKET|Connection(?:Refused|Closed|Reset))$/],
@@ -53,7 +53,7 @@ const meanings: readonly (readonly [Kind, RegExp])[] = [
     'stop',
     /^(?:AccessDenied|ResourceNotFound|ServiceQuotaExceeded|UnrecognizedClient|Validation)Exception$/i,
   ],
-  // A certificate that is not trusted, or an address that is none.
+  // A certificate that is not trusted, or an invalid address.
   ['stop', /CERT_|_CERT$|_SIGNATURE$|^ERR_TLS_\w+|^ERR_INVALID_URL$/],
 ];
 
@@ -62,5 +62,5 @@ export function kindOfCode(code: string): Kind | undefined {
   return code.length > longestCode ? undefined : meanings.find(([, words]) => words.test(code))?.[0];
 }
 
-/** Names are short; a longer text is a message. */
+/** A longer text is a message. */
 const longestCode = 100;

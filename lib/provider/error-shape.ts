@@ -1,29 +1,28 @@
 import type { HeadersLike } from '../core/call';
 
-/** Nothing that says something about limits stands further in; longer texts are cut or left unread. */
+/** Nothing about limits stands further in. Longer texts are cut or not read. */
 const longestMessage = 8192;
 const longestBody = 65_536;
 const mostLayers = 16;
 const mostNames = 64;
 
-/** An error, or what is in it, as an object whose fields may be anything. */
 export type Layer = object;
 
-/** What can be read off an error, whichever client made it. */
+/** What an error of any client says. */
 export interface ErrorShape {
-  /** The error, its responses and its bodies, the outermost first. */
+  /** The error, its responses and its bodies, outermost first. */
   readonly layers: readonly Layer[];
   /** The HTTP status of a failure; undefined without one. */
   readonly status: number | undefined;
-  /** Whether there is a response without a status of failure: it was lost (0), or was no answer (2xx). */
+  /** Whether there is a response without a failure status: it was lost (0) or was no answer (2xx). */
   readonly isBrokenAnswer: boolean;
-  /** Codes, types, statuses and names, the outermost first. */
+  /** Codes, types, statuses and names, outermost first. */
   readonly codes: readonly string[];
   readonly messages: readonly string[];
   readonly headers: readonly HeadersLike[];
 }
 
-/** Reads a field; undefined where it is absent, or reading it throws. */
+/** Reads a field; undefined if it is absent or reading it throws. */
 export function fieldOf(value: unknown, name: string): unknown {
   try {
     return layerOf(value) && (value as Readonly<Record<string, unknown>>)[name];
@@ -32,7 +31,7 @@ export function fieldOf(value: unknown, name: string): unknown {
   }
 }
 
-/** The names of an object's own fields, of which there are never many. */
+/** The names of an object's own fields, up to a bound. */
 export function namesIn(value: Layer): readonly string[] {
   try {
     return Array.isArray(value) ? [] : Object.keys(value).slice(0, mostNames);
@@ -41,7 +40,7 @@ export function namesIn(value: Layer): readonly string[] {
   }
 }
 
-/** The first thing that is read off one of the values. */
+/** The first defined result of `read`. */
 export function firstOf<T, U>(values: readonly T[], read: (value: T) => U | undefined): U | undefined {
   for (const value of values) {
     const found = read(value);
@@ -52,7 +51,7 @@ export function firstOf<T, U>(values: readonly T[], read: (value: T) => U | unde
   return undefined;
 }
 
-/** Reads an array and the objects in it, of which there are never many. */
+/** Reads an array and returns the objects in it, up to a bound. */
 export function listOf(value: unknown): readonly Layer[] {
   try {
     return Array.isArray(value) ? (value as unknown[]).slice(0, mostLayers).filter(isLayer) : [];
@@ -73,7 +72,7 @@ export function textOf(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
-/** Every name that is made of one word of each list, as JavaScript writes it (`statusCode`), and JSON (`status_code`). */
+/** All names made of one word of each list, in JavaScript's spelling (`statusCode`) and JSON's (`status_code`). */
 function spellings(...choices: (readonly string[])[]): string[] {
   let names: string[][] = [[]];
   for (const words of choices) {
@@ -106,9 +105,9 @@ const bodyNames = [...spellings(['', 'response'], ['body']), 'error', 'data', 'm
 const bodyTextNames = [...bodyNames, 'raw', 'message', 'responseText'];
 
 /**
- * Gathers what an error says. Clients put status, headers and body into different places, under different names, and some
- * hold the body only as JSON text. So every object in which one of them may stand is a layer, and every layer is asked
- * under every name.
+ * Gathers what an error says. Clients keep status, headers and body in different places and under different names, and
+ * some keep the body only as JSON text. So every object that may hold one of them is a layer, and each layer is read
+ * under all names.
  */
 export function errorShapeOf(error: Layer): ErrorShape {
   const layers = layersOf(error);
@@ -117,7 +116,7 @@ export function errorShapeOf(error: Layer): ErrorShape {
   const statuses = fieldsOf(statusNames);
   return {
     layers,
-    // `code` comes last, as bodies have codes of their own.
+    // `code` comes last, because bodies have codes of their own.
     status: firstOf([...statuses, ...fieldsOf(['code'])], failureStatusOf),
     isBrokenAnswer: statuses.some(
       (status) => typeof status === 'number' && (status === 0 || isSuccess(status)),
@@ -130,7 +129,7 @@ export function errorShapeOf(error: Layer): ErrorShape {
 
 const isSuccess = (status: number): boolean => status >= 200 && status < 300;
 
-/** The status of a failure, as a number or its text. */
+/** A failure status, from a number or its text. */
 export function failureStatusOf(value: unknown): number | undefined {
   const status = typeof value === 'string' && /^[45]\d\d$/.test(value) ? Number(value) : value;
   return typeof status === 'number' && Number.isInteger(status) && status >= 400 && status < 600
@@ -140,13 +139,13 @@ export function failureStatusOf(value: unknown): number | undefined {
 
 function layersOf(error: Layer): Layer[] {
   const layers = new Set([error]);
-  // A set hands out what is added while it is walked.
+  // A set also iterates over items that are added during the loop.
   for (const layer of layers) {
     const inner = [
       ...responseNames.map((name) => fieldOf(layer, name)),
       ...bodyNames.map((name) => fieldOf(layer, name)),
       ...bodyTextNames.map((name) => jsonOf(fieldOf(layer, name))),
-      // Google wraps its body into a list now and then.
+      // Google sometimes wraps its body in a list.
       ...listOf(layer).slice(0, 1),
     ];
     for (const value of inner) {
@@ -159,18 +158,21 @@ function layersOf(error: Layer): Layer[] {
   return [...layers];
 }
 
-/** The object in a text that is, or ends with, a body: `429 {"type":"error", ...}`, `[Client] got 429: {"error": ...}`. */
+/**
+ * The JSON body in a text that is one or ends with one: `429 {"type":"error", ...}`, `[Client] got 429: {"error":
+ * ...}`.
+ */
 function jsonOf(value: unknown): unknown {
   const text = textOf(value);
   if (text === undefined || text.length > longestBody) {
     return undefined;
   }
-  // A client's text before the body is a status and its meaning, never long; it may have a bracket or two.
+  // The client's text before the body is short, with a status and a few brackets at most.
   for (const { index } of [...text.slice(0, 200).matchAll(/[[{](?=[\s"[{])/g)].slice(0, 3)) {
     try {
       return JSON.parse(text.slice(index));
     } catch {
-      // That one did not open the body.
+      // The body does not begin here.
     }
   }
   return undefined;
@@ -181,10 +183,10 @@ function codesOf(layer: Layer): string[] {
   const className = classNameOf(layer);
   return [
     ...codeNames.map((name) => fieldOf(layer, name)),
-    // The class of all errors of an SDK says nothing, though `api_error` does.
+    // The base class of an SDK's errors says nothing, though `api_error` does.
     className === 'APIError' ? undefined : className,
     fieldOf(layer, 'error'),
-    // As gRPC clients write it: "8 RESOURCE_EXHAUSTED: quota exceeded".
+    // gRPC clients write "8 RESOURCE_EXHAUSTED: quota exceeded".
     /^\d{1,2} ([A-Z_]{2,30}): /.exec(message?.slice(0, 40) ?? '')?.[1],
   ].flatMap((code) => textOf(code) ?? []);
 }

@@ -1,6 +1,5 @@
 import { firstOf, type ErrorShape } from './error-shape';
 
-/** The reason phrases of the statuses with which providers and gateways answer. */
 const phrases: readonly (readonly [number, string])[] = [
   [400, 'bad request'],
   [401, 'unauthorized'],
@@ -19,7 +18,7 @@ const reasons = phrases.map(
     [status, new RegExp(`\\b${status}\\W{1,3}${phrase}\\b|(?:^|: )${phrase}\\W*$`, 'i')] as const,
 );
 
-/** What may follow a status, but no word that it would count: "503 rows". */
+/** What may follow a status. A following word would make it a count: "503 rows". */
 const uncounted = '(?=\\s*(?:$|[)\\]}:;{<-]|[.,](?:\\s*$|\\s+[a-z])))';
 const numbers = [
   // "HTTP 503", "HTTP error! status: 503", "Request failed with status code 429", "httpStatus=500", "Error code: 429 - …"
@@ -34,14 +33,14 @@ const numbers = [
 ];
 
 /**
- * The HTTP status in a message, as fetch code throws that is written by hand. A number alone is none, or "line 503" and
- * "429 rows" would be: a number counts only
+ * The HTTP status in the message of a hand-written fetch error. A number alone is none, because of "line 503" and "429
+ * rows". A number counts only
  * - before its own reason phrase, which also counts alone (`429 Too Many Requests`, `Bad Gateway`);
  * - after the words HTTP, status or error code, with only such words between;
  * - after "error" at the beginning, or alone, or before a body;
  * - after what a server did (`API error: 500`), if it counts nothing itself.
  *
- * What stands in quotes is somebody else's text, and what comes late is no status.
+ * Quoted text and late text are ignored.
  */
 export function statusInText({ messages, codes }: ErrorShape): number | undefined {
   return (
@@ -52,7 +51,7 @@ export function statusInText({ messages, codes }: ErrorShape): number | undefine
   );
 }
 
-/** What the words of a message say that has no status: codes, refusals, and answers that were lost. */
+/** The codes that the words of a message stand for: refusals and lost answers, without a status. */
 export function codesInText({ messages, codes }: ErrorShape): string[] {
   return messages.flatMap((message) => {
     const text = ownWordsOf(message);
@@ -69,11 +68,11 @@ export function codesInText({ messages, codes }: ErrorShape): string[] {
   });
 }
 
-/** The engine throws these at programs that are wrong; such a message may name anything. */
+/** Whether the engine throws such errors for bugs. Their messages may name anything. */
 const isBug = (codes: readonly string[]): boolean =>
   codes.some((code) => /^(?:Type|Range|Reference|Syntax)Error$/.test(code));
 
-/** What Node, browsers, Deno and React Native say in the TypeError that `fetch` rejects with, where they give no code. */
+/** The messages of the TypeError that `fetch` rejects with in Node, browsers, Deno and React Native. */
 const lostFetch =
   /^(?:fetch failed|failed to fetch|terminated|load failed|network error|NetworkError when .*|network request failed|the (?:network|internet) connection .*|could not connect to the server\.?|error sending request .*)$/i;
 
@@ -97,7 +96,7 @@ const said: readonly (readonly [string, RegExp])[] = [
     'ERR_NETWORK',
     /\b(?:connection|stream|socket|request) (?:(?:has|had) been |was |is )?(?:unexpectedly )?(?:aborted|interrupted|closed|lost|reset|terminated|ended (?:before|without))\b/i,
   ],
-  // As the SDKs of OpenAI, Google and Ollama say it of a stream that ended early.
+  // The SDKs of OpenAI, Google and Ollama write so about a stream that ended early.
   [
     'ERR_NETWORK',
     /\bunexpected (?:eof|end of)\b|\bincomplete (?:json|response|chunk)\b|\bmissing finish_reason\b|\bdid not receive done\b/i,

@@ -1,18 +1,21 @@
 import type { HeadersLike } from '../core/call';
 
-/** Reads one header by its name in lower case, its lines joined by commas; undefined if it is absent, empty or unreadable. */
+/**
+ * Reads one header by its lower-case name, with its lines joined by commas; undefined if it is absent, empty or
+ * unreadable.
+ */
 export type HeaderReader = (name: string) => string | undefined;
 
-/** No header that says something about limits is longer; nothing longer is looked at. */
+/** A longer value says nothing about limits and is not read. */
 const longestValue = 1024;
 
-/** A value that a gateway has added once more (`500, 500`), as one. */
+/** One value, if a gateway has repeated it (`500, 500`). */
 function once(value: string): string {
   const [first, ...others] = value.split(',').map((part) => part.trim());
   return others.length > 0 && others.every((other) => other === first) ? first! : value;
 }
 
-/** Reads headers, whatever they come as and however they misbehave. */
+/** Reads headers of any form. It never throws. */
 export function headerReader(headers: HeadersLike): HeaderReader {
   let lookUp: ((name: string) => unknown) | undefined;
   return (name) => {
@@ -39,12 +42,12 @@ function lookUpIn(headers: HeadersLike): (name: string) => unknown {
   };
 }
 
-/** Reads one header by its name in lower case, whatever the headers come as; undefined where it is absent or empty. */
+/** Reads one header by its lower-case name; undefined if it is absent or empty. */
 export function headerOf(headers: HeadersLike, name: string): string | undefined {
   return headerReader(headers)(name);
 }
 
-/** A whole number of at least 0; the sentinel -1 and all else are unknown. */
+/** A whole number of at least 0; undefined for -1 and any other text. */
 export function countOf(text: string | undefined): number | undefined {
   const trimmed = text?.trim() ?? '';
   return /^\d{1,15}$/.test(trimmed) ? Number(trimmed) : undefined;

@@ -1,23 +1,22 @@
 import { day, hour, minute } from './durations';
 
-/** What a provider says about when a limit is full again. */
+/** What a provider states about when a limit is full again. */
 export interface StatedReset {
-  /** Milliseconds. */
   readonly milliseconds: number;
   /** Milliseconds by which rounding may have changed it. */
   readonly precision: number;
-  /** As it was written: a count without a unit may be mistaken, and a moment says nothing of how it was reckoned. */
+  /** Its form: a count without a unit may be misread, and a moment does not show how it was computed. */
   readonly form: 'duration' | 'count' | 'moment';
 }
 
-/** The figures of one limit as they were read. */
+/** The figures of one limit. */
 export interface StatedFigures {
   readonly limit: number;
   readonly remaining: number | undefined;
   readonly reset: StatedReset | undefined;
 }
 
-/** Resets are reckoned a moment before or after what remains. */
+/** Providers compute the reset slightly before or after the remaining amount. */
 const fits = (figure: number, window: number, tolerance: number): boolean =>
   Math.abs(figure / window - 1) <= tolerance;
 
@@ -25,11 +24,10 @@ const isWithin = ({ milliseconds, precision }: StatedReset, window: number): boo
   milliseconds <= 1.02 * window + precision;
 
 /**
- * The window that a limit's name does not tell. A bucket that refills continuously is full in (limit - remaining) /
- * rate, so the figures do: Groq's `-requests` headers are per day although they are named like OpenAI's per minute. A
- * reset longer than a minute is no minute's, however it is written; a shorter one may be what is left of a fixed minute,
- * which looks like a day's every now and then, and so is taken for a day's only where the figures fit exactly. Undefined
- * where nothing fits.
+ * The window of a limit whose name does not state it. A continuous bucket is full in (limit - remaining) / rate, so the
+ * figures tell. Groq's `-requests` headers are per day, although they are named like OpenAI's per minute. A reset
+ * longer than a minute cannot belong to a minute. A shorter one may be the rest of a fixed minute, so it counts as a
+ * day's only if the figures match exactly. Undefined if no window matches.
  */
 export function windowOf({ limit, remaining, reset }: StatedFigures): number | undefined {
   if (!reset) {
@@ -48,18 +46,18 @@ export function windowOf({ limit, remaining, reset }: StatedFigures): number | u
   return !isWithin(reset, hour) && isWithin(reset, day) ? day : undefined;
 }
 
-/** The reset of a limit whose window is known; undefined where the other figures contradict it. */
+/** The reset of a limit with a known window; undefined if the other figures contradict it. */
 export function resetWithin(window: number, { limit, remaining, reset }: StatedFigures): number | undefined {
   if (!reset || !isWithin(reset, window)) {
     return undefined;
   }
   const { milliseconds, precision, form } = reset;
   const refill = remaining === undefined ? 0 : ((limit - remaining) / limit) * window;
-  // Azure has been seen to answer 0 beside an empty budget.
+  // Azure sometimes answers 0 with an empty budget.
   if (milliseconds === 0 && refill > 2 * precision) {
     return undefined;
   }
-  // GitHub Models counts milliseconds where Azure, under the same name, counts seconds.
+  // GitHub Models counts milliseconds under the name for which Azure counts seconds.
   const asMilliseconds = milliseconds / 1000;
   const isOtherUnit =
     form === 'count' &&
@@ -69,7 +67,7 @@ export function resetWithin(window: number, { limit, remaining, reset }: StatedF
   return isOtherUnit ? undefined : milliseconds;
 }
 
-/** What a window other than a minute adds to the name of a limit. */
+/** The suffix of a limit's name for a window other than a minute. */
 export function windowSuffix(window: number): string {
   switch (window) {
     case minute:

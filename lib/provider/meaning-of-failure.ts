@@ -5,10 +5,10 @@ import type { ErrorClassification } from './error-classification';
 const kinds: readonly unknown[] = ['stop', 'wait', 'overloaded', 'transient', 'unknown'];
 
 /**
- * What the failure of a call means by a classifier that may be the user's. One that throws, or returns anything but a
- * classification, a promise above all, does not know the error; a figure that is none must not stop everybody for ever.
- * Unless who tells of the failure may have aborted the call, an abort that the classifier does not explain is one by the
- * client's own timer, or its own signal.
+ * Classifies the failure of a call with a classifier that may be the user's. If the classifier throws, or returns no
+ * classification (such as a promise), the error is `unknown`; invalid figures are dropped. An abort that the classifier
+ * does not explain counts as one of the client's own timer, unless the code that reports the failure may have aborted
+ * the call.
  */
 export function meaningOfFailure(
   error: unknown,

@@ -23,16 +23,16 @@ export type { LimitedDimension, StatedLimit } from './stated-limit';
 interface KnownLimit {
   readonly name: string;
   readonly dimension: LimitedDimension;
-  /** Milliseconds, where the name tells. */
+  /** Milliseconds, if the name tells. */
   readonly window?: number;
-  /** What remains is rounded to a multiple of this. */
+  /** The remaining amount is rounded to a multiple of this. */
   readonly roundedTo?: number;
   readonly headers: { readonly limit: string; readonly remaining: string; readonly reset?: string };
-  /** Names the header with the seconds of the period that is enforced. */
+  /** The header with the seconds of the enforced period. */
   readonly renewal?: string;
 }
 
-/** OpenAI's names, which Azure, Groq, Cerebras, Mistral and others share or extend. */
+/** OpenAI's header names, which Azure, Groq, Cerebras, Mistral and others share or extend. */
 function openAILimit(name: string, dimension: LimitedDimension, window?: number): KnownLimit {
   const [limit, remaining, reset] = ['limit', 'remaining', 'reset'].map(
     (figure) => `x-ratelimit-${figure}-${name}`,
@@ -56,9 +56,9 @@ function anthropicLimit(dimension: LimitedDimension): KnownLimit {
 }
 
 /**
- * Where limits are stated. Left out on purpose: Mistral's budgets per month (a month has no one length), Anthropic's
- * `priority`, `fast` and `unified` figures (they bound a part of the calls, or have no limit to count down from), and
- * bare `x-ratelimit-limit`, which OpenRouter and many gateways send without saying for how long.
+ * The headers that state limits. Left out on purpose: Mistral's monthly budgets (months differ in length), Anthropic's
+ * `priority`, `fast` and `unified` figures (they bound only some calls, or have no limit), and bare
+ * `x-ratelimit-limit`, which OpenRouter and many gateways send without a period.
  */
 const knownLimits: readonly KnownLimit[] = [
   openAILimit('requests', 'requests'),
@@ -98,13 +98,13 @@ const knownLimits: readonly KnownLimit[] = [
   },
 ];
 
-/** The one header of Anthropic that means now this, now that limit: the most restrictive one at the moment. */
+/** Anthropic's header for whichever limit is the most restrictive now. */
 const mostRestrictive = 'anthropic-ratelimit-tokens-limit';
 
 /**
  * Reads the rate-limit headers of a response: those of OpenAI, Azure OpenAI, Anthropic, Groq, Mistral, Cerebras and
- * whoever shares their names, and those of the IETF draft. What is absent, unknown (-1), contradictory or not in the
- * format it should be in is left out. It never throws.
+ * providers with the same names, and those of the IETF draft. Absent, unknown (-1), contradictory or malformed figures
+ * are left out. It never throws.
  *
  * @param now milliseconds since the epoch by the caller's clock; only used for moments in a response without `date`
  */
@@ -132,7 +132,7 @@ function statedLimitOf(
     return undefined;
   }
   const left = countOf(read(known.headers.remaining));
-  // More left than there can be: one of the two is wrong, and nothing tells which.
+  // If more is left than the limit allows, one of the two is wrong, and it is unknown which.
   if (left !== undefined && left - limit > (known.roundedTo ?? 0) / 2) {
     return undefined;
   }
@@ -157,8 +157,9 @@ function statedLimitOf(
 }
 
 /**
- * Azure states over which period a limit is enforced, not for which it is reckoned: 9,000 requests with a period of 10
- * seconds have been seen beside 1,500,000 tokens a minute, for which Azure grants 9,000 requests a minute.
+ * Azure states the period over which a limit is enforced, which is not the period that it is stated for. It has sent
+ * 9,000 requests with a period of 10 seconds, next to 1,500,000 tokens a minute, for which it grants 9,000 requests a
+ * minute.
  */
 function renewalWindowOf(text: string | undefined): number | undefined {
   const period = secondsOf(text);
@@ -169,8 +170,8 @@ function renewalWindowOf(text: string | undefined): number | undefined {
 }
 
 /**
- * Whether a refusal says that there is nothing to wait for: a limit of 0, as Mistral answers for models that are not in
- * one's plan. Azure's Responses API has been seen to state zeros beside -1, which mean that it does not know.
+ * Whether a refusal states a limit of 0, as Mistral does for models outside one's plan, so that no wait helps. Azure's
+ * Responses API has sent zeros next to -1, which mean that it does not know.
  */
 export function hasNoLimit(headers: HeadersLike): boolean {
   const read = headerReader(headers);
@@ -179,16 +180,15 @@ export function hasNoLimit(headers: HeadersLike): boolean {
 }
 
 /**
- * Milliseconds that a refused caller is asked to wait: `retry-after-ms` or `x-ms-retry-after-ms`, else `retry-after` in
- * seconds or as a moment (counted from the `date` header, so that the caller's clock matters only without one). Zero is
- * no hint: Azure has been seen to send `retry-after-ms: 0` beside `retry-after: 1`. Undefined without a hint; it never
- * throws.
+ * Milliseconds that a refusal asks to wait: `retry-after-ms` or `x-ms-retry-after-ms`, else `retry-after` in seconds or
+ * as a moment (relative to the `date` header, so the caller's clock matters only without one). Zero is no hint: Azure
+ * has sent `retry-after-ms: 0` with `retry-after: 1`. Undefined without a hint. It never throws.
  *
  * @param now milliseconds since the epoch by the caller's clock; only used for a moment in a response without `date`
  */
 export function retryAfterOf(headers: HeadersLike, now?: number): number | undefined {
   const read = headerReader(headers);
-  // Of two that were sent the first is as good as the second.
+  // If there are two values, take the first.
   const text = read('retry-after')?.replace(/^([\d.]+),.*$/, '$1');
   return (
     hintOf(millisecondsOf(read('retry-after-ms'))) ??
@@ -198,10 +198,7 @@ export function retryAfterOf(headers: HeadersLike, now?: number): number | undef
   );
 }
 
-/**
- * Milliseconds until a window that is spent ends, where a response says so only in the headers of gateways and of the
- * IETF's drafts: nothing remains, and when it will.
- */
+/** Milliseconds until a spent window ends, if a response states it only in the headers of gateways and IETF drafts. */
 export function spentUntil(headers: HeadersLike, now?: number): number | undefined {
   const read = headerReader(headers);
   const from = readMomentOf(read, now);

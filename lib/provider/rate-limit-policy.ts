@@ -4,15 +4,16 @@ import { resetWithin } from './limit-window';
 import type { StatedLimit } from './stated-limit';
 
 interface Item {
-  /** What names the item; some servers write two names. */
+  /** The names of the item; some servers write two. */
   readonly heads: readonly string[];
   readonly parameters: ReadonlyMap<string, string>;
 }
 
 /**
- * Reads the `RateLimit` headers of the IETF's drafts (`draft-ietf-httpapi-ratelimit-headers`), where a policy says for
- * how long the limit holds and that it counts requests:
- * - until draft 6 `RateLimit-Policy: 100;w=60` with `RateLimit-Limit: 100`, `RateLimit-Remaining: 50`, `RateLimit-Reset: 30`;
+ * Reads the `RateLimit` headers of the IETF's drafts (`draft-ietf-httpapi-ratelimit-headers`), which state the window
+ * of a limit and what it counts:
+ * - until draft 6 `RateLimit-Policy: 100;w=60` with `RateLimit-Limit: 100`, `RateLimit-Remaining: 50`,
+ *   `RateLimit-Reset: 30`;
  * - draft 7 the same in one: `RateLimit: limit=100, remaining=50, reset=30`;
  * - from draft 8 on `RateLimit-Policy: "burst";q=100;w=60` with `RateLimit: "burst";r=50;t=30`.
  */
@@ -40,7 +41,7 @@ export function statedPolicyOf(read: HeaderReader): StatedLimit[] {
   });
 }
 
-/** Milliseconds until the longest of the policies that are spent is renewed; undefined if none is. */
+/** Milliseconds until the longest of the spent policies is renewed; undefined if none is spent. */
 export function spentPolicyUntil(read: HeaderReader): number | undefined {
   const resets = itemsOf(read('ratelimit'))
     .filter(({ parameters }) => countOf(parameters.get('r')) === 0)
@@ -52,7 +53,7 @@ export function spentPolicyUntil(read: HeaderReader): number | undefined {
   return waits.length > 0 ? Math.max(...waits) : undefined;
 }
 
-/** A figure of the older drafts: a header each, or together in one. */
+/** A figure of the older drafts, which have a header for each figure or one for all. */
 function figureOf(name: string, read: HeaderReader): string | undefined {
   const item = itemsOf(read('ratelimit')).find(({ parameters }) => parameters.has(name));
   return item?.parameters.get(name) ?? read(`ratelimit-${name}`);
@@ -84,7 +85,7 @@ function policyLimit(
   return { name, dimension: 'requests', limit, remaining, reset, window };
 }
 
-/** The items of a list as structured fields write it (RFC 9651): a comma or semicolon inside quotes divides nothing. */
+/** The items of a list of structured fields (RFC 9651). Commas and semicolons inside quotes do not separate. */
 function itemsOf(text: string | undefined): Item[] {
   const items = text?.match(/(?:"[^"]*"|[^",])+/g) ?? [];
   return items.map((item) => {

@@ -4,19 +4,19 @@ import { countOf } from './header-reader';
 import { windowSuffix } from './limit-window';
 import { firstOfEachName, type LimitedDimension, type StatedLimit } from './stated-limit';
 
-/** What the body of a refusal says, beside its headers. */
+/** What the body of a refusal says. */
 export interface RefusalBody {
-  /** Milliseconds it asks to wait. */
+  /** Milliseconds that it asks to wait. */
   readonly retryAfter: number | undefined;
   readonly period: 'minute' | 'day' | undefined;
   readonly limits: readonly StatedLimit[];
-  /** No wait makes room for the request: it is larger than the whole limit, or the limit is 0. */
+  /** No wait helps: the request is larger than the whole limit, or the limit is 0. */
   readonly isHopeless: boolean;
-  /** There is no money left, or nothing of a quota by the month. */
+  /** The money or a monthly quota is spent. */
   readonly isSpent: boolean;
 }
 
-/** Reads what providers write into the bodies of refusals: messages with figures, and Google's details. */
+/** Reads the bodies of refusals: messages with figures, and Google's details. */
 export function refusalBodyOf({ layers, messages }: ErrorShape): RefusalBody {
   const details = layers.flatMap((layer) => [
     ...listOf(fieldOf(layer, 'details')),
@@ -48,22 +48,22 @@ export function refusalBodyOf({ layers, messages }: ErrorShape): RefusalBody {
 }
 
 /**
- * Google answers spent minutes with "You exceeded your current quota, please check your plan and billing details", as
- * OpenAI does an empty account: those words tell nothing.
+ * Messages that say that the money is spent. "You exceeded your current quota, please check your plan and billing
+ * details" is not one: Google sends it for a spent minute too.
  */
 const spentMessages = [
   /\bused all available credits\b|\bcredits are depleted\b|\bcredit balance is too low\b|\binsufficient (?:account )?balance\b/i,
-  // LiteLLM's budgets, by key, team, user, end user and deployment.
+  // LiteLLM's budgets: key, team, user, end user and deployment.
   /\bbudget has been exceeded\b|\bexceededbudget:|\bexceeded budget for\b|\bcrossed budget\b/i,
   // Anthropic's plans.
   /\bout of extra usage\b|\bextra usage is required\b/i,
-  // Cohere's trial keys, Google's spending caps, and plans by the month. What only offers a higher limit by the month is not among them.
+  // Cohere's trial keys, Google's spending caps, and monthly plans, but not offers of a higher monthly limit.
   /\blimited to [\d,]{1,15} (?:api )?(?:calls|requests) ?(?:\/|per) ?month\b/i,
   /\b(?:exceeded|reached|hit) (?:the|your|its) monthly\b/i,
   /\bmonthly (?:usage |spending )?(?:limit|quota|cap) (?:is |has been )?(?:exceeded|reached)\b/i,
 ];
 
-/** Milliseconds that a field of a body asks to wait, by its name: `retry_after`, `retryAfterMs`, `resets_in_seconds`. */
+/** Milliseconds that a field asks to wait, by its name: `retry_after`, `retryAfterMs`, `resets_in_seconds`. */
 function waitFieldOf(layer: Layer): number | undefined {
   return firstOf(namesIn(layer), (name) => {
     const [isWait, , unit] = waitNames.exec(name) ?? [];
@@ -71,7 +71,7 @@ function waitFieldOf(layer: Layer): number | undefined {
     if (typeof value !== 'number' && !textOf(value)) {
       return undefined;
     }
-    // JavaScript counts in milliseconds as often as in seconds; the shorter reading costs one more try.
+    // JavaScript APIs count in milliseconds or seconds; the shorter reading costs at most one more attempt.
     const isAmbiguous = !unit && /[a-z][A-Z]/.test(name) && Number(value) >= 1000;
     const isOfMilliseconds = isAmbiguous || /^m/i.test(unit ?? '');
     return hintOf(isOfMilliseconds ? millisecondsOf(String(value)) : durationOf(String(value)));
@@ -81,7 +81,9 @@ function waitFieldOf(layer: Layer): number | undefined {
 const waitNames =
   /^(?:(retry|resets?|wait)[_-]?(?:after|in)[_-]?|wait[_-]?(?=[ms]))(ms|milli(?:second)?s|s|sec(?:ond)?s)?$/i;
 
-/** Milliseconds of "Please try again in 6m0s", "retry after 20 seconds", "Your limit resets in ~1 minute 5 seconds." */
+/**
+ * Milliseconds from "Please try again in 6m0s", "retry after 20 seconds", "Your limit resets in ~1 minute 5 seconds."
+ */
 function waitInText(message: string): number | undefined {
   const text = asked.exec(message)?.[1] ?? '';
   let milliseconds = goDurationOf(text.split(' ', 1)[0]!.replace(/[.,;)]+$/, ''));
@@ -110,7 +112,7 @@ const units: readonly (readonly [RegExp, number])[] = [
 function periodOf(texts: readonly string[]): 'minute' | 'day' | undefined {
   const isDay = texts.some((text) => /\bper[ -]day\b|\bdaily\b|\((?:R|T|IT|OT)PD\)|PerDay/i.test(text));
   const isMinute = texts.some((text) => /\bper[ -]min(?:ute)?\b|\((?:R|T|IT|OT)PM\)|PerMinute/i.test(text));
-  // Of two spent quotas the longer one holds.
+  // If two quotas are spent, the longer one holds.
   return isDay ? 'day' : isMinute ? 'minute' : undefined;
 }
 
@@ -120,7 +122,7 @@ interface MessageFigures {
   readonly requested: number;
 }
 
-/** The figures of "Limit 200000, Used 199821, Requested 2295", with or without the second. */
+/** The figures of "Limit 200000, Used 199821, Requested 2295"; the second is optional. */
 function figuresOf(message: string): MessageFigures | undefined {
   const found = /\bLimit:? (\d{1,15}), (?:Used:? (\d{1,15}), )?Requested:? (\d{1,15})\b/.exec(message);
   return found
@@ -134,7 +136,7 @@ function figuresOf(message: string): MessageFigures | undefined {
 
 const wordWindows: Readonly<Record<string, number>> = { min: minute, minute, hour, day };
 
-/** What is counted, and for how long, in "on input tokens per min (ITPM)" and "of 40,000 input tokens per minute". */
+/** The dimension and window in "on input tokens per min (ITPM)" and "of 40,000 input tokens per minute". */
 function subjectOf(text: string): { dimension: LimitedDimension; window: number } | undefined {
   const words = /\b(?:(input|output) )?(requests|tokens) per (minute|min|hour|day)\b/i.exec(text);
   if (!words) {
@@ -163,7 +165,7 @@ function limitOfMessage(
   const subject = subjectOf(message.slice(0, message.search(/\bLimit:? \d/))) ?? reckonedSubject();
   return subject && limitOf(subject, limit, Math.max(0, limit - used));
 
-  /** The bucket refills continuously, so the wait for what is missing tells the window. */
+  /** The window computed from the wait and the missing amount, as the bucket refills continuously. */
   function reckonedSubject(): { dimension: LimitedDimension; window: number } | undefined {
     const counted = layers
       .map((layer) => fieldOf(layer, 'type'))
@@ -180,7 +182,7 @@ function limitOfMessage(
   }
 }
 
-/** Google's `quotaId` such as `GenerateRequestsPerDayPerProjectPerModel-FreeTier`. */
+/** The limit of Google's `quotaId`, such as `GenerateRequestsPerDayPerProjectPerModel-FreeTier`. */
 function limitOfQuota(violation: object): StatedLimit | undefined {
   const id = textOf(fieldOf(violation, 'quotaId'))?.slice(0, 200) ?? '';
   const limit = countOf(textOf(fieldOf(violation, 'quotaValue')));
@@ -190,7 +192,7 @@ function limitOfQuota(violation: object): StatedLimit | undefined {
     return undefined;
   }
   const dimension = quotaDimensions[counted]!;
-  // Of tokens something may be left, only not enough for this request.
+  // Some tokens may be left, but not enough for this request.
   return limitOf({ dimension, window }, limit, dimension === 'requests' ? 0 : undefined);
 }
 

@@ -3,50 +3,54 @@ import { chanceFrom, configObject, functionSetting, numberSetting } from '../cor
 import { classifyError, type ErrorClassification, type ErrorClassifier } from './classify-error';
 import { meaningOfFailure } from './meaning-of-failure';
 
-/** How failed calls are tried again. */
+/** How failed calls are retried. */
 export interface RetryConfig {
-  /** Attempts in all for errors that are not refusals (5xx, lost connections, timeouts). Default 3. */
+  /** Attempts in all for errors that are not refusals (5xx, lost connections, timeouts). @defaultValue 3 */
   readonly attempts?: number | undefined;
-  /** Milliseconds; the first back-off is drawn between 0 and this, and each next one from twice as much. Default 500. */
+  /**
+   * Milliseconds. The first back-off is drawn between 0 and this, each next one from twice as much.
+   * @defaultValue 500
+   */
   readonly baseDelay?: number | undefined;
-  /** Milliseconds; no back-off of our own is longer (the provider's own hint may be). Default 30,000. */
+  /** Milliseconds that a back-off lasts at most; the provider's own hint may be longer. @defaultValue 30,000 */
   readonly maxDelay?: number | undefined;
   /**
-   * Milliseconds from the first start on after which a request fails with the error of its last attempt; the time for
-   * which the provider asks everybody to wait is not counted. Who would have to wait for longer than this, or has waited
-   * so long while the provider refused all calls, fails as well. Default 600,000.
+   * Milliseconds after the first start after which a request fails with the error of its last attempt. Holds that the
+   * provider asked for do not count. A request that would have to wait longer than this, or that has not started while
+   * the provider refused all calls for this long, fails too.
+   * @defaultValue 600,000
    */
   readonly maxElapsed?: number | undefined;
-  /** Retries allowed per started call, besides ten a second: stops a failing provider from being stormed. Default 0.2. */
+  /** Retries per started call, besides ten per second, so that a failing provider is not flooded. @defaultValue 0.2 */
   readonly budgetRatio?: number | undefined;
-  /** What an error means. Default: {@link classifyError}. */
+  /** Says what an error means. @defaultValue {@link classifyError} */
   readonly classifyError?: ErrorClassifier | undefined;
-  /** Source of chance for the jitter, in [0, 1). Default `Math.random`. */
+  /** Returns random numbers in [0, 1) for the jitter. @defaultValue `Math.random` */
   readonly random?: (() => number) | undefined;
 }
 
-/** What to do about a failed attempt: try again in `delay` milliseconds, or give up. */
+/** What to do after a failed attempt: retry in `delay` milliseconds, or give up. */
 export type RetryDecision = { readonly retry: true; readonly delay: number } | { readonly retry: false };
 
-/** What a limiter knows of a failed attempt. */
+/** What a limiter knows about a failed attempt. */
 export interface RetryAdvice {
-  /** How many refusals in a row chance explains: they lengthen no back-off. */
+  /** The number of refusals in a row that chance explains. They lengthen no back-off. */
   readonly expectedRefusals: number;
-  /** Whether it was to find out if an outage is over, and so costs nothing. */
+  /** Whether the attempt was a probe of an outage, which costs nothing. */
   readonly wasProbe: boolean;
 }
 
 const giveUp: RetryDecision = { retry: false };
 
-/** Seconds that unused minimum retries are saved up for, after Finagle's RetryBudget. */
+/** Seconds for which unused minimum retries are saved up, after Finagle's RetryBudget. */
 const budgetSeconds = 10;
 const minimumRetriesPerSecond = 10;
 
 /**
- * Decides about retries. Refusals (429, 503, 529) cost neither attempts nor budget, because waiting is what they ask
- * for; nor do probes of an outage, because they are made for all. Other retryable errors are bounded by attempts and by a budget shared by all requests of the policy (after
- * Finagle's RetryBudget: a fifth of the calls, and at least ten a second). The provider's hint comes first, else full
- * jitter (AWS Architecture Blog, "Exponential Backoff And Jitter").
+ * Decides about retries. Refusals (429, 503, 529) and probes of an outage cost neither attempts nor budget. Other
+ * retryable errors are bounded by attempts and by a budget that all requests of the policy share (after Finagle's
+ * RetryBudget: a fifth of the calls, and at least ten a second). The provider's hint comes first, else full jitter (AWS
+ * Architecture Blog, "Exponential Backoff And Jitter").
  */
 export class RetryPolicy {
   readonly #clock: Clock;
@@ -80,21 +84,21 @@ export class RetryPolicy {
     this.#budgetAt = clock.now();
   }
 
-  /** Takes note of a started call: calls earn the budget that retries spend. */
+  /** Records a started call, which earns budget for retries. */
   started(): void {
     this.#budget = Math.min(this.#budget + this.#budgetRatio, this.#budgetCapacity);
   }
 
-  /** What the error of a call means that was not aborted; a classifier that throws makes it unknown. */
+  /** Classifies the error of a call that was not aborted; `unknown` if the classifier throws. */
   classify(error: unknown): ErrorClassification {
     return meaningOfFailure(error, this.#classify);
   }
 
   /**
    * @param meaning what the error means
-   * @param attempt the number of the attempt that failed
-   * @param uncharged how many of the attempts so far were refusals, or probes of an outage, this one included
-   * @param firstStartAt when the first attempt began, later by the time for which the provider had everybody wait
+   * @param attempt the number of the failed attempt
+   * @param uncharged attempts so far that were refusals or probes, this one included
+   * @param firstStartAt when the first attempt started, plus the holds that the provider asked for
    */
   decide(
     { kind, retryAfter }: ErrorClassification,
@@ -116,7 +120,7 @@ export class RetryPolicy {
       delay = retryAfter ?? this.#jitter(Math.max(1, charged));
     } else {
       const unexplained = Math.max(1, uncharged - (advice?.expectedRefusals ?? 0));
-      // At least a moment, or a call that is refused at once would be made again and again without an end.
+      // At least 1 ms, or a call that is refused at once would repeat endlessly.
       delay = Math.max(1, retryAfter ?? this.#jitter(unexplained));
     }
     return now + delay - firstStartAt > this.maxElapsed ? giveUp : { retry: true, delay };
@@ -134,7 +138,7 @@ export class RetryPolicy {
   }
 
   #jitter(failures: number): number {
-    // Bounded, as 0 times an exponential that has become Infinity is no number.
+    // Bounded, because 0 × Infinity is NaN.
     const growth = Math.min(2 ** (failures - 1), Number.MAX_VALUE);
     return chanceFrom(this.#random) * Math.min(this.#maxDelay, this.#baseDelay * growth);
   }

@@ -3,9 +3,8 @@ import { horizon } from './pool-limits';
 import type { PoolReply } from './pool-reply';
 import { minus, plus, type Charge, type PoolReport } from './pool-report';
 
-/** A start that was granted. */
 interface Grant {
-  /** On the clock of this process. */
+  /** When it may start, on the clock of this process. */
   readonly at: number;
   readonly cost: FleetCost;
   readonly charge: Charge;
@@ -17,7 +16,7 @@ export const nothing: FleetCost = [0, 0, 0, 0];
 export class GrantedStarts {
   #grants: Grant[] = [];
 
-  /** The clock of the fleet is taken for as late as it can be, so that none starts too early. */
+  /** Reads the fleet's clock as late as it may be, so that no call starts too early. */
   add({ grants, now: then, era, mark }: PoolReply, cost: FleetCost, now: number): void {
     let until = mark;
     for (const after of grants) {
@@ -27,7 +26,8 @@ export class GrantedStarts {
   }
 
   /**
-   * When a start of this cost may use up some of them: more than one for their tokens; undefined if they are not enough.
+   * When a start of this cost may use some of the grants; undefined if there are not enough. A call with many tokens
+   * uses several.
    *
    * @param counted the amounts that limits count
    */
@@ -35,7 +35,7 @@ export class GrantedStarts {
     return this.#grants[this.#needed(cost, counted) - 1]?.at;
   }
 
-  /** Uses them up for a start, and reports what it takes beyond them; returns undefined if they are not enough. */
+  /** Uses grants for a start, and reports the cost beyond them; undefined if there are not enough. */
   use(cost: FleetCost, counted: ReadonlySet<number>, report: PoolReport): Charge | undefined {
     const used = this.#grants.splice(0, this.#needed(cost, counted));
     const charge = used.at(-1)?.charge;
@@ -46,7 +46,7 @@ export class GrantedStarts {
     return charge;
   }
 
-  /** Gives those back that were not used within a horizon. */
+  /** Gives grants back that were not used within a horizon. */
   giveBackOld(now: number, report: PoolReport): void {
     while (this.#grants[0] && this.#grants[0].at + horizon <= now) {
       giveBack(this.#grants.shift()!, report);

@@ -18,13 +18,13 @@ interface ShareWindow {
   readonly dimension: number;
   readonly limit: number;
   readonly window: number;
-  /** When what was spent leaves the window. */
+  /** When spent amounts leave the window. */
   spent: { readonly until: number; readonly amount: number }[];
 }
 
 /**
- * A process's share of a pool that cannot be asked: the limits, and what is left of them, as they were heard last, divided
- * by the members. Nothing grows in it. The shares of all members together are never more than the limits.
+ * A process's share of a pool whose server does not answer: the last known limits, and what is left of them, divided by
+ * the members. The shares of all members are never more than the limits.
  */
 export class OwnShare {
   readonly #buckets: ShareBucket[];
@@ -32,8 +32,8 @@ export class OwnShare {
   readonly #heldUntil: number;
 
   /**
-   * @param reply what was heard last, if anything was
-   * @param at when that was
+   * @param reply the last reply, if there was one
+   * @param at when it came
    */
   constructor(
     limits: readonly FleetLimit[],
@@ -54,7 +54,7 @@ export class OwnShare {
     }));
     this.#windows = limits.map(({ name, dimension, limit, window }) => {
       const [, groups = []] = reply?.w.find(([other]) => other === name) ?? [];
-      // Half a request a minute is one in two minutes.
+      // Half a request per minute means one in two minutes.
       const stretch = dimension === 'requests' ? Math.max(1, members / limit) : 1;
       return {
         name,
@@ -91,7 +91,7 @@ export class OwnShare {
     return Math.ceil(opens);
   }
 
-  /** Takes an amount, or gives it back where it is negative. */
+  /** Takes an amount, or gives it back if it is negative. */
   take(cost: FleetCost, now: number): void {
     for (const bucket of this.#buckets) {
       refill(bucket, now);
@@ -106,7 +106,7 @@ export class OwnShare {
     }
   }
 
-  /** What this process brings back to a pool that was lost: what it has left, and what it has spent. */
+  /** What this process reports to a pool that was lost: what is left, and what it has spent. */
   brought(now: number): { b: unknown[]; w: unknown[] } {
     const { members } = this;
     return {

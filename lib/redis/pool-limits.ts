@@ -1,18 +1,18 @@
-/** Milliseconds for which starts are granted beforehand. */
+/** Milliseconds for which starts are granted in advance. */
 export const horizon = 100;
 
-/** Milliseconds without a word after which a member counts for nothing. */
+/** Milliseconds without a message after which a member no longer counts. */
 export const goneAfter = 3000;
 
 /**
- * The first half of the script of a pool, in Lua: reads the pool, refills its limits, and takes in what the member
- * reports. Amounts are vectors: requests, tokens, tokens of prompts, tokens of answers. Times are milliseconds on the
- * clock of the server, which the script keeps from stepping back, and from stepping forward by more than a second beyond
- * what the member that asks has seen pass.
+ * The first half of a pool's Lua script: reads the pool, refills its limits, and applies the member's report. Amounts
+ * are vectors: requests, tokens, tokens of prompts, tokens of answers. Times are milliseconds on the server's clock.
+ * The script keeps it from going back, and from jumping forward by more than a second beyond the time that passed for
+ * the asking member.
  *
- * Stated limits are buckets, corrected by headers; limits of the user's hold in every window. What refusals teach is a
- * limit too: the second surprising refusal slows the fleet down, the next one measures what was let through in between.
- * If as many are refused at a much slower pace, they are shed, and the pace comes back.
+ * Stated limits are buckets, corrected by headers. The user's limits hold in every window. Refusals teach a limit too:
+ * the second unexpected refusal slows the fleet down, and the next one measures what was let through in between. If as
+ * many calls are refused at a much slower pace, they are shed, and the old pace returns.
  */
 export const poolLimits = `local HORIZON, GONE, FORGOTTEN = ${horizon}, ${goneAfter}, 60000
 local q, raw, time = cjson.decode(ARGV[1]), redis.call('GET', KEYS[1]), redis.call('TIME')

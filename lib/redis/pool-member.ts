@@ -1,4 +1,5 @@
 import type { Cancel } from '../core/clock';
+import { durationText } from '../core/duration-text';
 import {
   fleetDimensions,
   type FleetCost,
@@ -14,35 +15,34 @@ import { poolReplyOf, type PoolReply } from './pool-reply';
 import { minus, PoolReport, type Charge } from './pool-report';
 import { StartDemand } from './start-demand';
 
-/** What a member is made from. */
 export interface PoolMemberSettings {
   readonly id: string;
   readonly processes: number;
-  /** Milliseconds. */
+  /** Milliseconds until the server counts as gone. */
   readonly deadline: number;
-  /** Asks the script of the pool. */
+  /** Calls the script of the pool. */
   readonly ask: (question: string) => Promise<unknown>;
 }
 
-/** Milliseconds between words to a pool that nothing is asked of. */
+/** Milliseconds between messages of a member without demand. */
 const heartbeat = 1000;
 
-/** Milliseconds until a server that did not answer is asked again, and at most. */
+/** Milliseconds until a server that did not answer is asked again, at first and at most. */
 const firstPause = 250;
 const longestPause = 5000;
 
-/** Milliseconds between an answer and the next question where the pool has nothing to grant. */
+/** Milliseconds between an answer without grants and the next question. */
 const leastPause = 10;
 
-/** Calls that are remembered to correct what they take. */
+/** The most calls that are remembered, to correct their cost. */
 const remembered = 10_000;
 
 const nothingWanted = { want: 0, d: [0, 0, 0, 0], c: [1, 0, 0, 0] as FleetCost };
 
 /**
- * One limiter's place in a pool. It has at most one question under way, in which it reports and asks for starts; what it
- * was granted and does not use within a horizon goes back with the next one. If the server does not answer in time, it
- * goes on with its own share.
+ * A limiter's membership in a pool. It has at most one question under way, which reports and asks for starts. Grants
+ * that it does not use within a horizon are given back with the next question. If the server does not answer in time,
+ * it goes on with its own share.
  */
 export class PoolMember implements FleetMember {
   readonly #settings: PoolMemberSettings;
@@ -52,18 +52,17 @@ export class PoolMember implements FleetMember {
   #repliedAt = 0;
   #share: OwnShare | undefined;
   readonly #grants = new GrantedStarts();
-  /** The amounts that limits count. */
   #counted: ReadonlySet<number>;
   #report = new PoolReport();
-  /** What was sent and not answered yet. */
+  /** Reports that were sent and not answered yet. */
   #sent: { readonly report: PoolReport; readonly number: number } | undefined;
   #reports = 0;
-  /** The question that is under way. */
+  /** The question under way. */
   #question: object | undefined;
   #askedAt: number | undefined;
-  /** What it asked for last, by rank. */
+  /** The starts that it asked for last, by rank. */
   #asked: readonly number[] = [];
-  /** Whether the others must hear something at once. */
+  /** Whether the other members must be told something at once. */
   #isUrgent = false;
   #askAfter = -Infinity;
   #pause = 0;
@@ -93,10 +92,10 @@ export class PoolMember implements FleetMember {
   get reason(): string {
     const { gate = '', ask = 0 } = this.#reply ?? {};
     if (this.#connection !== 'connected') {
-      return `The server of the fleet does not answer: this process goes on with 1/${this.#members} of the limits.`;
+      return `The server of the fleet does not answer, so this process goes on with 1/${this.#members} of the limits.`;
     }
     const what = gate === 'hold' ? 'a hold' : gate ? `the limit '${gate}'` : 'the next grant';
-    return `The fleet of ${this.#members} waits for ${what}: the next start of this process is due in about ${ask.toFixed(0)} ms.`;
+    return `The fleet of ${this.#members} waits for ${what}: the next start of this process is due in about ${durationText(ask)}.`;
   }
 
   opensAt(cost: FleetCost, now: number): number {
@@ -157,7 +156,7 @@ export class PoolMember implements FleetMember {
     const charge = this.#charges.get(call);
     if (charge) {
       this.#report.refused(charge);
-      // The sooner the pool hears of it, the fewer are refused.
+      // The sooner the pool is told, the fewer calls are refused.
       this.#askAfter = Math.min(this.#askAfter, this.#host.clock.now() + leastPause);
     }
   }
@@ -181,7 +180,7 @@ export class PoolMember implements FleetMember {
     return Math.max(1, this.#reply?.members ?? this.#settings.processes);
   }
 
-  /** Where in the books something stands that was not granted. */
+  /** The position in the pool's accounting of a call without a grant. */
   #latest(now: number): Charge {
     const { now: then = 0, era = 0, mark = nothing, grants = [] } = this.#reply ?? {};
     return {
@@ -191,7 +190,7 @@ export class PoolMember implements FleetMember {
     };
   }
 
-  /** Gives back what is left, and tells what the others must hear. */
+  /** Gives back what is left, and reports what the others must be told. */
   #tellNow(): void {
     this.#grants.giveBackAll(this.#report);
     this.#isUrgent = true;
@@ -200,7 +199,7 @@ export class PoolMember implements FleetMember {
     }
   }
 
-  /** Whether a priority waits that the pool has not heard of: it may be next at once. */
+  /** Whether a priority waits that the pool was not told of, and that may be next at once. */
   #hasNewRank(now: number): boolean {
     return (
       now - this.#repliedAt >= leastPause &&
@@ -226,7 +225,7 @@ export class PoolMember implements FleetMember {
       report: this.#sent.report.text(this.#sent.number, era, now),
       ...(this.#share && { bring: this.#share.brought(now) }),
     });
-    // What it spent by itself is counted in what it brings, and must not be told again.
+    // The share already includes what it spent, so do not report it again.
     const brought = this.#share ? this.#report.spent : nothing;
     this.#trips++;
     this.#question = question;
@@ -235,7 +234,7 @@ export class PoolMember implements FleetMember {
     this.#isUrgent = false;
     const overdue = () => this.#failed(question, 'deadline');
     let cancel = clock.schedule(deadline, () => {
-      // If the process itself was late, the answer may be there and only wait for its turn.
+      // If the process itself was late, the answer may wait in the event loop.
       cancel = clock.now() > now + deadline ? clock.schedule(0, overdue) : cancel;
       if (clock.now() <= now + deadline) overdue();
     });

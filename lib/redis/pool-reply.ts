@@ -1,27 +1,30 @@
 import type { FleetCost } from '../core/fleet';
 
-/** A limit of the pool that is a bucket: name, index of what it counts, limit, window, depth, level, milliseconds until it is full at once (-1: by and by). */
+/**
+ * A bucket of the pool: name, index of what it counts, limit, window, depth, level, milliseconds until it is full at
+ * once (-1 if it refills gradually).
+ */
 export type PoolBucket = readonly [string, number, number, number, number, number, number];
 
-/** A limit of the user's: its name, and what leaves its window when: milliseconds, amount. */
+/** A limit of the user: its name, and the amounts that leave its window: milliseconds, amount. */
 export type PoolWindow = readonly [string, readonly (readonly [number, number])[]];
 
-/** What the pool answers a member. */
+/** The pool's answer to a member. */
 export interface PoolReply {
   /** Milliseconds on the clock of the fleet. */
   readonly now: number;
-  /** Tells a pool from one that was lost. */
+  /** Identifies the pool; a pool made after a loss has another era. */
   readonly era: number;
   /** Milliseconds from now at which calls may start. */
   readonly grants: readonly number[];
-  /** All that was granted before. */
+  /** The sum of all earlier grants. */
   readonly mark: FleetCost;
   /** Milliseconds until the next call of this member may start. */
   readonly ask: number;
-  /** What held it. */
+  /** The name of the limit that held it. */
   readonly gate: string;
   readonly members: number;
-  /** Milliseconds. */
+  /** Milliseconds of a hold. */
   readonly hold: number;
   readonly b: readonly PoolBucket[];
   readonly w: readonly PoolWindow[];
@@ -30,7 +33,7 @@ export interface PoolReply {
 /**
  * Reads an answer of the pool; 'again' if the pool was lost.
  *
- * @throws TypeError for anything else
+ * @throws TypeError for any other answer
  */
 export function poolReplyOf(text: unknown): PoolReply | 'again' {
   const fields = JSON.parse(String(text)) as PoolReply & { again?: boolean };
@@ -40,7 +43,7 @@ export function poolReplyOf(text: unknown): PoolReply | 'again' {
   if (typeof fields.now !== 'number') {
     throw new TypeError(`The script of the pool answered ${String(text)}.`);
   }
-  // Lua tells an empty list from an empty object only by what is in it.
+  // Lua has no empty list apart from an empty object.
   const windows = listOf(fields.w).map(([name, groups]): PoolWindow => [name, listOf(groups)]);
   return { ...fields, grants: listOf(fields.grants), b: listOf(fields.b), w: windows };
 }

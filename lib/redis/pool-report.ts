@@ -1,6 +1,8 @@
 import { fleetDimensions, type FleetCost, type FleetStatement } from '../core/fleet';
 
-/** A call as the pool knows it: when it was granted on the clock of the fleet, and all that was granted up to it. */
+/**
+ * A call in the pool's accounting: when it was granted on the clock of the fleet, and the sum of all grants up to it.
+ */
 export interface Charge {
   readonly at: number;
   readonly era: number;
@@ -15,10 +17,10 @@ export function minus(one: FleetCost, other: FleetCost): FleetCost {
   return [one[0] - other[0], one[1] - other[1], one[2] - other[2], one[3] - other[3]];
 }
 
-/** Corrections that are told apart; of more, the latest are told with the one before. */
+/** The most separate corrections. Later ones are added to the one before. */
 const mostCorrections = 200;
 
-/** What a member has to tell its pool: it is told once, however often it is sent. */
+/** What a member has to report. Each amount counts once, however often it is sent. */
 export class PoolReport {
   readonly #corrections: { readonly charge: Charge; readonly difference: number[] }[] = [];
   readonly #statements = new Map<string, { readonly charge: Charge; readonly text: object }>();
@@ -27,7 +29,7 @@ export class PoolReport {
   #hasPassed = false;
   #holdUntil = -Infinity;
 
-  /** A call takes so much more than was granted for it, or less. */
+  /** Corrects the cost of a granted call by a difference. */
   correct(charge: Charge, difference: FleetCost): void {
     const last = this.#corrections.at(-1);
     if (last && (last.charge.mark[0] === charge.mark[0] || this.#corrections.length >= mostCorrections)) {
@@ -41,7 +43,7 @@ export class PoolReport {
     return this.#spent;
   }
 
-  /** A call that was not granted takes so much. */
+  /** Adds the cost of a call without a grant. */
   spend(cost: FleetCost): void {
     this.#spent = plus(this.#spent, cost);
   }
@@ -72,9 +74,8 @@ export class PoolReport {
     this.#holdUntil = Math.max(this.#holdUntil, until);
   }
 
-  /** The report for the script. */
   text(number: number, era: number, now: number): object {
-    // What was granted by a pool that is lost is of no use to another one.
+    // Corrections of a lost pool do not apply to a new one.
     const corrections = this.#corrections.filter(({ charge }) => charge.era === era);
     return {
       n: number,

@@ -2,9 +2,9 @@ import { poolLimits } from './pool-limits';
 import { RedisScript } from './redis-client';
 
 /**
- * The second half of the script of a pool: grants starts. They are shared by stride among the priorities, and by turns
- * among the members: the script places the starts of all members whose demand it knows, and grants those of the member
- * that asks. What would be the turn of another member is left for it as long as it may ask.
+ * The second half of a pool's script: grants starts. They are shared by stride among priorities, and in turn among
+ * members. The script schedules the starts of all members with known demand, and grants those of the asking member. The
+ * turns of other members are kept for them while they may still ask.
  */
 const poolOrder = `-- Who starts next -----------------------------------------------------------------------------------------------------
 local hold, want = s.hold, q.want
@@ -177,5 +177,5 @@ redis.call('SET', KEYS[1], cmsgpack.pack(s), 'PX', 86400000)
 return cjson.encode(told)
 `;
 
-/** Takes in the report of a member of a pool, and grants it starts. Key: the pool. */
+/** Applies the report of a member and grants it starts. Key: the pool. */
 export const poolScript = new RedisScript(poolLimits + poolOrder);

@@ -1,31 +1,32 @@
 import { sha1 } from '@noble/hashes/legacy';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils';
 
-/** A client of ioredis or iovalkey, as far as it is used. */
+/** The used methods of an ioredis or iovalkey client. */
 export interface IORedisLike {
   defineCommand: unknown;
   evalsha(digest: string, keys: number, ...keysAndArguments: string[]): Promise<unknown>;
   eval(script: string, keys: number, ...keysAndArguments: string[]): Promise<unknown>;
 }
 
-/** A client of node-redis, as far as it is used. */
+/** The used methods of a node-redis client. */
 export interface NodeRedisLike {
   evalSha(digest: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
   eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
 }
 
-/** A client of Valkey GLIDE, as far as it is used. */
+/** The used methods of a Valkey GLIDE client. */
 export interface GlideLike {
   customCommand(words: string[]): Promise<unknown>;
 }
 
 /**
- * A connection to Redis (6.2 or later) or Valkey (7.2 or later) that you have made: a client or a cluster of ioredis,
- * iovalkey, node-redis (connected) or Valkey GLIDE. They are told apart by their methods, so none is needed but yours.
+ * A connection to Redis (6.2 or later) or Valkey (7.2 or later) that you made: a client or cluster of ioredis,
+ * iovalkey, node-redis (connected) or Valkey GLIDE. It is recognised by its methods, so you need only your own client
+ * library.
  */
 export type RedisClient = IORedisLike | NodeRedisLike | GlideLike;
 
-/** A script with its digest, by which servers that have seen it know it. */
+/** A script with its digest, by which a server that has run it knows it. */
 export class RedisScript {
   readonly digest: string;
 
@@ -34,10 +35,9 @@ export class RedisScript {
   }
 }
 
-/** Runs a script: by its digest, or by its text on a server that does not know it yet. */
+/** Runs a script by its digest, or by its text on a server that does not know it yet. */
 export type RunScript = (script: RedisScript, keys: string[], values: string[]) => Promise<unknown>;
 
-/** Sends `EVALSHA` or `EVAL`. */
 type Send = (
   command: 'EVALSHA' | 'EVAL',
   script: string,
@@ -46,9 +46,9 @@ type Send = (
 ) => Promise<unknown>;
 
 /**
- * How scripts are run over a client.
+ * Makes a function that runs scripts over a client.
  *
- * @throws TypeError for what is no client that is known
+ * @throws TypeError if the client is not a known one
  */
 export function scriptsOver(client: RedisClient): RunScript {
   const send = sendingOver(client);
@@ -56,7 +56,7 @@ export function scriptsOver(client: RedisClient): RunScript {
     try {
       return await send('EVALSHA', script.digest, keys, values);
     } catch (error) {
-      // A server that was restarted, or took over, knows no scripts; it learns this one with the call.
+      // After a restart or a failover, the server knows no scripts. It learns this one with the call.
       if (!/NO_?SCRIPT/i.test(String((error as Partial<Error> | undefined)?.message ?? error))) {
         throw error;
       }

@@ -10,39 +10,41 @@ import { RedisStore } from './redis-store';
 /** The config of a fleet. */
 export interface RedisFleetConfig {
   /**
-   * What the processes share: one name for each key and limit of a provider, as `openai:gpt-4o-mini`. All keys in the
-   * server begin with `{rxllm:<pool>}`, so that a cluster keeps them on one node.
+   * The name of what the processes share, one for each key and limit of a provider, such as `openai:gpt-4o-mini`. All
+   * keys in the server begin with `{rxllm:<pool>}`, so that a cluster keeps them on one node.
    */
   readonly pool: string;
   /**
-   * Processes that the limits are divided by while the server was never heard. Default 1: then a process that never
-   * reaches it takes the limits for its own.
+   * The number of processes that the limits are divided by before the server has answered. With 1, a process that never
+   * reaches the server uses the limits alone.
+   * @defaultValue 1
    */
   readonly processes?: number;
-  /** Milliseconds that a start waits for the server at most. Default 100. */
+  /** Milliseconds that a start waits for the server at most. @defaultValue 100 */
   readonly deadline?: number;
 }
 
 /**
- * Makes a fleet of processes that share what a provider allows: the limits that it states, those that you give, what
- * refusals taught, holds, and the order of priorities. Each process gives its own to its limiter, over a client that is
- * yours to make and to close. If the server is slow or gone, each process goes on with its share; no call fails for it.
+ * Makes a fleet of processes that share a provider's limits: stated, given and learned ones, holds, and the order of
+ * priorities. Each process makes one and passes it to its limiter. The client is yours to make and to close. If the
+ * server is slow or gone, each process goes on with its share, and no call fails because of it.
  *
  * @example
  * const fleet = redisFleet(new Redis(), { pool: 'openai:gpt-4o-mini', processes: 4 });
  * const optimizer = new LLMCallOptimizer({ fleet });
  *
- * @throws TypeError for a client that is not known; TypeError or RangeError for a config that names a wrong value
+ * @throws TypeError if the client is not a known one; TypeError or RangeError if the config has a wrong value
  */
 export function redisFleet(client: RedisClient, config: RedisFleetConfig): RedisFleet {
   return new RedisFleet(client, config);
 }
 
-/** A process's way into its fleet. */
+/** A process's connection to its fleet. */
 export class RedisFleet implements Fleet {
   /**
-   * Answers that all processes share, over the same client: `cache: { store: fleet.store }`. One process makes the call
-   * for all that ask the same at the same time, and a deletion in one reaches the memory of all within a second.
+   * A store whose answers all processes share, over the same client: `cache: { store: fleet.store }`. For equal
+   * concurrent requests one process makes the call. A deletion in one process reaches the memory of all within a
+   * second.
    */
   readonly store: CacheStore;
   readonly #join: (host: FleetHost) => FleetMember;

@@ -3,20 +3,20 @@ import type { Cancel, Clock } from '../core/clock';
 import { FleetCallError } from '../core/errors';
 import { RedisScript, type RunScript } from './redis-client';
 
-/** Milliseconds after which the lease of a process that is gone ends, and between its renewals. */
+/** Milliseconds after which a lease ends without renewal, and between renewals. */
 const leaseTime = 10_000;
 const renewEvery = 3000;
 
-/** Milliseconds between looks at the lease of another process, at first and at most. */
+/** Milliseconds between two checks of another process's lease, at first and at most. */
 const firstLook = 100;
 const longestLook = 500;
 
-/** Milliseconds for which those who wait hear of a failure. */
+/** Milliseconds for which waiting processes can read a failure. */
 const failureTime = 5000;
 
 /**
- * Keys: the lease, the answer, the failure, the generation, the number of leases. Values: the lease of another that was
- * waited for, milliseconds. A lease has a number of its own, so that who has lost it writes nothing.
+ * Keys: the lease, the answer, the failure, the generation, the number of leases. Values: the awaited lease of another
+ * process, milliseconds. Each lease has its own number, so that a process that has lost it writes nothing.
  */
 const claimScript = new RedisScript(`
 local generation = redis.call('GET', KEYS[4]) or '0'
@@ -40,7 +40,9 @@ end
 return 1
 `);
 
-/** Keys: the lease, the failure. Values: the token, the failure or nothing, milliseconds for which it is heard. */
+/**
+ * Keys: the lease, the failure. Values: the token, the failure or nothing, the milliseconds for which it can be read.
+ */
 const endScript = new RedisScript(`
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('DEL', KEYS[1])
@@ -48,7 +50,7 @@ if ARGV[2] ~= '' then redis.call('SET', KEYS[2], ARGV[1] .. ' ' .. ARGV[2], 'PX'
 return 1
 `);
 
-/** The rights of this process to make answers, one process for each key. */
+/** The rights to make answers. One process has the right for each key. */
 export class RedisLeases {
   readonly #tokens = new Map<string, string>();
   #cancelRenewal: Cancel | undefined;
@@ -60,7 +62,7 @@ export class RedisLeases {
     private readonly deadline: number,
   ) {}
 
-  /** The token of a lease that this process has, or had and lost; empty for none. */
+  /** The token of a lease that this process has, or had and lost; empty without one. */
   tokenOf(key: string): string {
     return this.#tokens.get(key) ?? '';
   }
@@ -75,7 +77,7 @@ export class RedisLeases {
     };
     const look = (followed: string, pause: number) => {
       let isLate = false;
-      // Without the server, each process is on its own.
+      // Without the server, each process makes its own calls.
       cancel = this.clock.schedule(this.deadline, () => {
         isLate = true;
         settle('taken');
@@ -150,5 +152,5 @@ function textOf(error: unknown): string {
 }
 
 function ignore(): void {
-  // A lease that is not renewed ends by itself.
+  // A lease that is not renewed ends anyway.
 }

@@ -3,13 +3,13 @@ import type { Clock } from '../core/clock';
 import { RedisScript, type RunScript } from './redis-client';
 import { RedisLeases } from './redis-leases';
 
-/** Milliseconds between questions for what other processes deleted. */
+/** Milliseconds between two questions for deletions of other processes. */
 const watchEvery = 500;
 
-/** Deletions that are remembered for processes that have not asked yet. */
+/** The most deletions that are kept for processes that have not asked yet. */
 const rememberedDeletions = 1000;
 
-/** Keys: the answer, the generation. An answer of a generation that was cleared is none. */
+/** Keys: the answer, the generation. An answer of a cleared generation counts as absent. */
 const getScript = new RedisScript(`
 local text, generation = redis.call('GET', KEYS[1]), (redis.call('GET', KEYS[2]) or '0') .. ' '
 if text and string.sub(text, 1, #generation) == generation then return string.sub(text, #generation + 1) end
@@ -52,7 +52,10 @@ redis.call('LTRIM', KEYS[3], 0, ${rememberedDeletions - 1})
 return 1
 `);
 
-/** Keys: the deletions, their number. Value: the number up to which they are known, -1 for none. Returns the number, and what is new or nothing if that is lost. */
+/**
+ * Keys: the deletions, their number. Value: the number of the last known deletion, -1 for none. Returns the last
+ * number, and the new deletions, or nothing if they are lost.
+ */
 const newDeletionsScript = new RedisScript(`
 local number, known = tonumber(redis.call('GET', KEYS[2]) or 0), tonumber(ARGV[1])
 if known < 0 or known == number then return { number, 1 } end
@@ -64,8 +67,8 @@ return { number, 1, unpack(redis.call('LRANGE', KEYS[1], 0, number - known - 1))
 const listScript = new RedisScript(`return redis.call('ZSCAN', KEYS[1], ARGV[1], 'COUNT', 200)`);
 
 /**
- * The answers of all processes of a fleet, in its server: what one has bought, the others need not buy. Besides what
- * other stores do, it has one process call for all, and tells the others what is deleted.
+ * The answers of all processes of a fleet, in its server. Besides what other stores do, it lets one process make a call
+ * for all, and reports deletions to the others.
  */
 export class RedisStore implements CacheStore {
   readonly #run: RunScript;

@@ -4,16 +4,14 @@ import { horizon } from './pool-limits';
 const fewest = 4;
 const most = 100;
 
-/** How many starts a process asks its pool for: as many as can be made, while it is used to make so many. */
+/** Decides how many starts a process asks its pool for, by how many it has been making. */
 export class StartDemand {
-  /** Starts in all. */
   starts = 0;
   /** When this horizon ends, and the starts of it and of the one before. */
   #until = 0;
   #newest = 0;
   #before = 0;
 
-  /** Takes note of a start. */
   count(now: number): void {
     this.starts++;
     if (now >= this.#until) {
@@ -24,7 +22,7 @@ export class StartDemand {
     this.#newest++;
   }
 
-  /** How many to ask for in all, and by rank. */
+  /** The number of starts to ask for, in all and by rank. */
   wanted(
     { waiting, startable }: { readonly waiting: readonly number[]; readonly startable: number },
     now: number,
@@ -32,7 +30,7 @@ export class StartDemand {
     const recent = now - this.#until < horizon ? Math.max(this.#newest, this.#before) : 0;
     const want = Math.min(most, Math.max(1, recent, Math.min(startable, Math.max(fewest, 2 * recent))));
     const d = waiting.map((count) => Math.min(count, want));
-    // What comes soon at this pace is asked for with what is here.
+    // Requests that will come soon at this pace are added to the last waiting rank.
     const last = d.reduce((found, count, rank) => (count > 0 ? rank : found), -1);
     d[last < 0 ? 1 : last]! += Math.max(0, want - d.reduce((sum, count) => sum + count, 0));
     return { want, d };

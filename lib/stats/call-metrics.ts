@@ -4,35 +4,35 @@ import { tokenCount, totalTokens } from '../core/token-usage';
 import { LatencyHistogram, type Distribution } from './latency-histogram';
 import type { Prices } from './prices';
 
-/** The figures that are folded from events. */
+/** The figures folded from events. */
 export interface CallMetrics {
-  /** Requests received, whatever answered them. */
+  /** Requests received, answered in any way. */
   readonly totalCalls: number;
   /** Look-ups that found an answer. */
   readonly cacheHits: number;
-  /** Look-ups that did not; those that joined a running call are among them. */
+  /** Look-ups that found no answer, including those that joined a running call. */
   readonly cacheMisses: number;
   /** Hits over look-ups, 0 to 1. */
   readonly cacheHitRate: number;
-  /** Requests that no kept answer was looked for. */
+  /** Requests that did not look in the cache. */
   readonly bypassedCalls: number;
   /** Requests that joined a call another request had started. */
   readonly sharedCalls: number;
-  /** Requests that were given an expired answer, while a call renewed it or because the call failed. */
+  /** Requests that got an expired answer, while a call renewed it or because the call failed. */
   readonly staleAnswers: number;
-  /** Expired answers that a call of the cache's own was asked to renew. */
+  /** Calls that the cache started to renew an expired answer. */
   readonly renewedAnswers: number;
   /** Answers of calls that the cache did not keep. */
   readonly answersNotKept: number;
   /** Calls started, retries included. */
   readonly startedCalls: number;
-  /** Mean latency of the calls that ran to their end, in milliseconds. */
+  /** Mean latency of calls that ran to their end, in milliseconds. */
   readonly avgLatency: number;
   /** Latency that half of the calls did not exceed, in milliseconds. */
   readonly p50Latency: number;
   readonly p95Latency: number;
   readonly p99Latency: number;
-  /** Requests that waited for a permit (for pace, a hold or a budget), not only for a slot. */
+  /** Requests that waited for a permit (pace, a hold or a budget), not only for a slot. */
   readonly throttledCalls: number;
   /** Failed outcomes. */
   readonly failedCalls: number;
@@ -40,13 +40,13 @@ export interface CallMetrics {
   readonly retriedCalls: number;
   /** Successful outcomes. */
   readonly answeredCalls: number;
-  /** Requests whose subscriber left before their outcome. */
+  /** Requests whose subscriber or caller left before their outcome. */
   readonly leftCalls: number;
   /** Calls that run now. */
   readonly inFlight: number;
-  /** Tokens of prompts, as finished calls had reported them; failed and aborted ones too. */
+  /** Tokens of prompts that finished calls reported, including failed and aborted calls. */
   readonly inputTokens: number;
-  /** Tokens of answers, likewise. */
+  /** Tokens of answers that finished calls reported, including failed and aborted calls. */
   readonly outputTokens: number;
   /** How many of `inputTokens` were read from the provider's prompt cache. */
   readonly cachedInputTokens: number;
@@ -54,27 +54,27 @@ export interface CallMetrics {
   readonly cacheWriteTokens: number;
   /** How many of `outputTokens` were reasoning. */
   readonly reasoningTokens: number;
-  /** How many tokens, prompts and answers, the price table has no price for: `spent` leaves them out. */
+  /** Tokens, prompts and answers, without a price in the table; `spent` does not include them. */
   readonly unpricedTokens: number;
-  /** Tokens, prompts and answers, that hits and shared calls did not use again. */
+  /** Tokens, prompts and answers, that hits and shared calls saved. */
   readonly savedTokens: number;
-  /** Milliseconds that the calls had taken whose answers came from the cache. */
+  /** Milliseconds that hits saved: the latency of the calls whose answers the cache gave. */
   readonly savedLatency: number;
   /** Money spent on calls, by the price table; 0 without one. */
   readonly spent: number;
   /** Money that hits and shared calls saved, by the price table; 0 without one. */
   readonly saved: number;
   /**
-   * Entries that left the cache, by reason. All 0 for an optimizer that was given an `LLMResultCache`: what leaves a
-   * cache that others may share is told to the cache's own `events`, and counted in its `stats`.
+   * Entries that left the cache, by reason. All 0 for an optimizer that was given an `LLMResultCache`: a cache that
+   * others may share counts them in its own `stats` and reports them to its own `events`.
    */
   readonly evictions: Readonly<Record<EvictionReason, number>>;
 }
 
-/** Names of models without a price that are told; more would be no names of models. */
+/** The most models without a price that are reported. */
 const mostNames = 100;
 
-/** Letters of such a name that are told. */
+/** Longer names of models are cut. */
 const longestName = 100;
 
 /** Folds events into figures. */
@@ -116,7 +116,7 @@ export class MetricsFold {
   #spent = 0;
   #saved = 0;
 
-  /** @param unpriced hears once of every model that the prices lack */
+  /** @param unpriced receives an event once for each model without a price */
   constructor(prices: Prices, unpriced: (event: ModelUnpricedEvent) => void) {
     this.#prices = prices;
     this.#unpriced = unpriced;
@@ -257,7 +257,7 @@ export class MetricsFold {
     }
   }
 
-  /** Without any price nobody asked what calls cost. */
+  /** Reports a model without a price, if there are prices at all. */
   #tellUnpriced(usage: TokenUsage, at: number): void {
     const model = typeof usage.model === 'string' ? usage.model.slice(0, longestName) : undefined;
     const isNews = !this.#unpricedNames.has(model) && this.#unpricedNames.size < mostNames;

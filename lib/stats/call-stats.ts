@@ -19,11 +19,11 @@ import {
 } from './request-fold';
 import { StreamFold, type StreamMetrics } from './stream-metrics';
 
-/** What a snapshot tells of a limiter. */
+/** The figures of a limiter in a snapshot. */
 export interface RateLimiterGauges {
   /** Milliseconds between starts of MEDIUM requests. */
   readonly currentInterval: number;
-  /** Starts per second, over the last ten seconds. */
+  /** Starts per second over the last ten seconds. */
   readonly callRate: number;
   readonly queued: number;
   readonly queuedByPriority: Readonly<Record<CallPriority, number>>;
@@ -31,23 +31,23 @@ export interface RateLimiterGauges {
   /** When a hold ends, in milliseconds on the limiter's clock. */
   readonly heldUntil?: number;
   readonly holdReason?: string;
-  /** How the process stands in its fleet; absent without one. */
+  /** The state of the process in its fleet; absent without one. */
   readonly fleet?: FleetState;
-  /** Which gate holds the next request, until when, and why; absent where nothing waits. */
+  /** The gate that holds the next request, when it opens, and why; absent if no request waits. */
   readonly next?: NextStart;
-  /** Every limit that is known or was stated. */
+  /** All given and stated limits. */
   readonly budgets: readonly BudgetState[];
-  /** What the last refusals were put down to; absent while there were too few of them. */
+  /** The probable cause of the last refusals; absent if there were too few. */
   readonly refusalCause?: RefusalCause;
-  /** Share of calls, 0 to 1, that is refused whatever the pace. */
+  /** Share of calls, 0 to 1, that is refused at any pace. */
   readonly refusedShare: number;
-  /** Calls per second that refusals taught the provider lets through. */
+  /** Calls per second that the provider accepts, learned from refusals. */
   readonly learnedRate?: number;
-  /** Calls that refusals taught the provider takes at once. */
+  /** Calls that the provider accepts at once, learned from refusals. */
   readonly maxRunning?: number;
 }
 
-/** What a snapshot tells of a cache. */
+/** The figures of a cache in a snapshot. */
 export interface CacheGauges {
   readonly size: number;
   readonly maxSize: number;
@@ -56,34 +56,31 @@ export interface CacheGauges {
   readonly misses: number;
   /** Hits over accesses, 0 to 1. */
   readonly hitRate: number;
-  /** Hits over accesses of the last minute, 0 to 1. */
+  /** Hits over accesses in the last minute, 0 to 1. */
   readonly recentHitRate: number;
-  /** Bytes of keys and answers in memory; 0 where they are not counted. */
+  /** Bytes of keys and answers in memory; 0 if they are not counted. */
   readonly bytes: number;
 }
 
-/** What a snapshot tells of the slots. */
+/** The figures of the slots in a snapshot. */
 export interface ExecutorGauges {
-  /** Calls that run now. */
+  /** Running calls. */
   readonly active: number;
   /** Requests that wait for their start. */
   readonly queued: number;
   readonly maxConcurrent: number;
-  /** Money after which no call starts, to be compared with `metrics.spent`; absent without such a limit. */
+  /** The cost after which no call starts, to compare with `metrics.spent`; absent without such a limit. */
   readonly maxSpend?: number;
-  /**
-   * Milliseconds that the request has waited which has waited longest; 0 where none does. Those in back-off are left out:
-   * this one may start as soon as the gates agree.
-   */
+  /** Milliseconds that the longest waiting request has waited, without those in back-off; 0 if none waits. */
   readonly oldestWait: number;
 }
 
-/** The figures at one moment: gauges are read when the snapshot is made, the rest is a fold of events. */
+/** The figures at one moment. Gauges are read when the snapshot is made; the rest is folded from events. */
 export interface StatsSnapshot {
   /** Milliseconds on the clock of the statistics. */
   readonly at: number;
   readonly metrics: CallMetrics;
-  /** A fold of events too. */
+  /** The figures of stream calls, folded from events. */
   readonly streams: StreamMetrics;
   readonly rateLimiter: RateLimiterGauges;
   readonly cache: CacheGauges;
@@ -96,19 +93,19 @@ export interface StatsSnapshot {
 
 /** The config of {@link CallStats}. */
 export interface StatsConfig {
-  /** Milliseconds between snapshots at least. Default 1000. */
+  /** Milliseconds between two snapshots at least. @defaultValue 1000 */
   readonly sampleInterval?: number | undefined;
-  /** What tokens cost. Default: nothing. */
+  /** The prices of tokens. @defaultValue none */
   readonly prices?: PriceTable | undefined;
-  /** Hears `model-unpriced` when tokens were used of a model that `prices` lacks. */
+  /** Receives `model-unpriced` when tokens of a model without a price were used. @defaultValue none */
   readonly events?: CallEventListener | undefined;
-  /** The limiter whose state snapshots tell. Default: none. */
+  /** The limiter whose state snapshots show. @defaultValue none */
   readonly limiter?: { readonly state: RateLimiterGauges } | undefined;
-  /** The cache whose use snapshots tell. Default: none. */
+  /** The cache whose use snapshots show. @defaultValue none */
   readonly cache?: { readonly stats: CacheGauges } | undefined;
-  /** Reads the slots. Default: calls in flight by the events, `maxConcurrent` unknown (0). */
+  /** Reads the slots. @defaultValue the running calls by the events, with `maxConcurrent` 0 (unknown) */
   readonly executor?: (() => ExecutorGauges) | undefined;
-  /** The scheduler whose time it lives by. Default `asyncScheduler`. */
+  /** The scheduler whose time is used. @defaultValue `asyncScheduler` */
   readonly scheduler?: SchedulerLike | undefined;
 }
 
@@ -134,21 +131,22 @@ const noCache: CacheGauges = {
 };
 
 /**
- * Folds events into live figures. Give it as `events` to the operators whose calls it is to count.
+ * Folds events into live figures. Pass it as `events` to the operators whose calls it should count.
  *
- * `stats$` gives the present snapshot to a new subscriber, then one at most every `sampleInterval` milliseconds and
- * only after a change; it completes, after a last snapshot, on `close()`. It holds no timer while nothing changes or
- * nobody listens, and none at all on a scheduler that you gave: there the next event brings the snapshot that is due.
+ * `stats$` gives a new subscriber the current snapshot, then at most one every `sampleInterval` milliseconds and only
+ * after a change. On `close()` it emits a last snapshot and completes. It holds no timer while nothing changes or
+ * nothing is subscribed, and none at all on a scheduler that you gave: there the next event brings the snapshot that is
+ * due.
  *
  * @example
  * const stats = new CallStats({ sampleInterval: 5000, limiter });
  * tickets$.pipe(mergeWithConcurrency(classify, { limiter, events: stats }));
  * stats.stats$.subscribe(({ metrics }) => console.log(metrics.failedCalls));
  *
- * @throws TypeError or RangeError for a config that names a wrong value
+ * @throws TypeError or RangeError if the config has a wrong value
  */
 export class CallStats implements CallEventListener {
-  /** The figures, live. */
+  /** Live snapshots. */
   readonly stats$: Observable<StatsSnapshot>;
   readonly #clock: Clock;
   readonly #fold: MetricsFold;
@@ -191,7 +189,7 @@ export class CallStats implements CallEventListener {
     });
   }
 
-  /** Takes an event in. */
+  /** Folds an event into the figures. */
   next(event: CallEvent): void {
     this.#fold.next(event);
     this.#streams.next(event);
@@ -201,7 +199,7 @@ export class CallStats implements CallEventListener {
     }
   }
 
-  /** The figures now. */
+  /** The current figures. */
   snapshot(): StatsSnapshot {
     const metrics = this.#fold.metrics();
     const rateLimiter = this.#limiter?.state ?? noLimiter;

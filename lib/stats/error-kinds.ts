@@ -1,8 +1,8 @@
 /**
- * What kind of failure an error is, for counting: the provider's status (`rate-limited` 429, `overloaded` 503 and 529,
+ * The kind of a failure, for counting: the provider's status (`rate-limited` 429, `overloaded` 503 and 529,
  * `server-error`, `unauthorized` 401 and 403, `not-found` 404, `bad-request`), `timeout`, `connection`, `empty` (no
- * answer came), a spent quota, an error of rxllm's own by its `code`, or `other`. There are no more of them, so that they
- * may be labels of metrics.
+ * answer came), a spent quota, the `code` of an rxllm error, or `other`. The set is closed, so kinds can be labels of
+ * metrics.
  */
 export type ErrorKind = (typeof errorKinds)[number];
 
@@ -25,7 +25,7 @@ export const errorKinds = [
   'other',
 ] as const;
 
-/** Kinds of requests that fail without a call that failed. */
+/** Kinds of requests that fail without a failed call. */
 const kindsWithoutCall: ReadonlySet<unknown> = new Set<ErrorKind>([
   'quota-spent',
   'spend-limit',
@@ -55,7 +55,7 @@ const kindsByCode: ReadonlyMap<unknown, ErrorKind> = new Map<unknown, ErrorKind>
   ['UND_ERR_SOCKET', 'connection'],
 ]);
 
-/** The kind of a call's error. It never throws: what cannot be read is `other`. */
+/** The kind of a call's error. It never throws; an unreadable error is `other`. */
 export function errorKindOf(error: unknown): ErrorKind {
   try {
     return kindIn(error, 0);
@@ -64,7 +64,7 @@ export function errorKindOf(error: unknown): ErrorKind {
   }
 }
 
-/** The kind of a request's error if no call of it failed with that; undefined if one did. */
+/** The kind of a request's error if no call of it failed with this error; undefined if one did. */
 export function kindWithoutCall(error: unknown): ErrorKind | undefined {
   try {
     const { code } = fieldsOf(error);

@@ -1,29 +1,29 @@
-/** Buckets per doubling; neighbours differ by 1.1 %, so that a percentile is off by at most half of that. */
+/** Buckets per doubling. Neighbours differ by 1.1 %, so a percentile is off by at most half of that. */
 const bucketsPerDoubling = 64;
-/** The least latency told apart, in milliseconds, and how many doublings above it: up to about 19 hours. */
+/** The lower bound in milliseconds, and the number of doublings above it: up to about 19 hours. */
 const least = 1 / 16;
 const doublings = 30;
 const lastBucket = bucketsPerDoubling * doublings;
 
-/** Milliseconds: the bounds at which a {@link Distribution} is counted. */
+/** The bounds in milliseconds at which a {@link Distribution} is counted. */
 const bounds = [
   5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 25_000, 60_000, 120_000, 300_000, 600_000,
 ];
 
-/** How long something took, over all times that it was measured. Times are milliseconds. */
+/** The distribution of a duration in milliseconds. */
 export interface Distribution {
-  /** How often it was measured. */
+  /** The number of measurements. */
   readonly count: number;
   readonly sum: number;
-  /** What half of them did not exceed. */
+  /** Half of the measurements did not exceed this. */
   readonly p50: number;
   readonly p95: number;
   readonly p99: number;
-  /** How many did not exceed a bound, exact to about a hundredth of it. */
+  /** How many measurements did not exceed a bound, exact to about a hundredth of it. */
   readonly buckets: readonly { readonly upTo: number; readonly count: number }[];
 }
 
-/** Counts latencies in buckets whose bounds grow geometrically, so that percentiles cost no memory per call. */
+/** Counts latencies in buckets with geometric bounds, so memory does not grow with the calls. */
 export class LatencyHistogram {
   readonly #counts = new Float64Array(lastBucket + 1);
   #count = 0;
@@ -39,7 +39,7 @@ export class LatencyHistogram {
     this.#counts[bucketOf(latency)]!++;
   }
 
-  /** The latency that a share (0 to 1) of the calls did not exceed; 0 while there are none. */
+  /** The latency that a share (0 to 1) of the calls did not exceed; 0 without calls. */
   percentile(share: number): number {
     let left = Math.ceil(this.#count * share);
     if (left === 0) {

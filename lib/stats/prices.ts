@@ -2,7 +2,7 @@ import type { TokenUsage } from '../core/call';
 import { configObject, noUnknownFields, numberSetting } from '../core/settings';
 import { tokenCount } from '../core/token-usage';
 
-/** What a million tokens of a model cost, in any currency. */
+/** The price of a million tokens of a model, in any currency. */
 export interface ModelPrice {
   /** Per million tokens of prompts. */
   readonly input: number;
@@ -17,15 +17,16 @@ export interface ModelPrice {
 }
 
 /**
- * Prices by the name of the model, as usage reports it. A model that is not in the table by its whole name has the price
- * of the longest name in it that matches:
+ * Prices by the name of the model, as usage reports it. A model that is not in the table by its whole name has the
+ * price of the longest name in it that matches it:
  *
  * - its name without the provider in front (`openai/gpt-4o-mini`, `us.anthropic.claude-sonnet-4`), without the version
  *   behind (`-2024-07-18`, `-20250514`, `-0613`, `-001`, `-latest`, `-v1:0`), or without both;
- * - a name in the table that ends in `*` behind `-`, `/`, `.`, `:` or `@`, or is `*` alone: it stands for all that begin so.
+ * - a name in the table that ends in `*` after `-`, `/`, `.`, `:` or `@`, or is `*` alone: it matches all names that
+ *   begin so.
  *
- * A `*` behind a letter or a digit stands for a version only: `gpt-4o*` is no price of `gpt-4o-mini`. What no price
- * matches is counted as `unpricedTokens`.
+ * A `*` after a letter or a digit matches a version only: `gpt-4o*` does not match `gpt-4o-mini`. Tokens without a
+ * price count as `unpricedTokens`.
  *
  * @example
  * const prices: PriceTable = {
@@ -39,19 +40,19 @@ const million = 1_000_000;
 
 const fields = ['input', 'output', 'cachedInput', 'cacheWrite', 'reasoning'] as const;
 
-/** `openai/`, `accounts/fireworks/models/`, and Amazon's `us.anthropic.`: a dot behind a digit belongs to the name. */
+/** `openai/`, `accounts/fireworks/models/`, and Amazon's `us.anthropic.`; a dot after a digit belongs to the name. */
 const provider = /^(?:.*\/)?(?:(?:[a-z][a-z-]*\.)+(?=[a-z]))?/;
 
-/** A date, the three or four digits of older releases, `latest`, and Amazon's `-v1:0`. Sizes and kinds are no versions. */
+/** A date, the three or four digits of older releases, `latest`, and Amazon's `-v1:0`, but not sizes and kinds. */
 const version =
   /(?:[-@](?:\d{4}-\d\d-\d\d|\d\d-\d{4}|\d\d-\d\d|\d{8}|\d{6}|\d{3,4}|latest))?(?:-v?\d{1,2}:\d{1,2})?$/;
 
 const endsWithin = /[a-z\d]\*$/i;
 
-/** The prices of a table, found by the names that models go by. */
+/** Finds the price of a model by the names that it may have. */
 export class Prices {
   readonly #prices = new Map<string, ModelPrice>();
-  /** Beginnings of names, the longest first. */
+  /** Beginnings of names, longest first. */
   readonly #beginnings: string[] = [];
 
   /** @throws TypeError or RangeError that names the model and the field */
@@ -70,7 +71,7 @@ export class Prices {
     return this.#prices.size > 0;
   }
 
-  /** What an attempt has cost; undefined if its model has no price. */
+  /** The cost of an attempt; undefined if its model has no price. */
   costOf(usage: TokenUsage): number | undefined {
     const price = this.#priceOf(usage.model);
     if (!price) {
@@ -88,7 +89,7 @@ export class Prices {
   }
 
   #priceOf(model: unknown): ModelPrice | undefined {
-    // Usage comes from the user's code, which may hand on what a provider gave for a name.
+    // Usage comes from user code, so the name may be anything.
     if (typeof model !== 'string' || model === '') {
       return this.#prices.get('*');
     }

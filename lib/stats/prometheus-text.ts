@@ -2,7 +2,7 @@ import type { GateName } from '../core/gates';
 import type { StatsSnapshot } from './call-stats';
 import type { Distribution } from './latency-histogram';
 
-/** What has figures to tell: an optimizer, a `CallStats`, or a snapshot of one of them. */
+/** A source of figures: an optimizer, a `CallStats`, or a snapshot of one of them. */
 export type StatsSource = StatsSnapshot | { getStats(): StatsSnapshot } | { snapshot(): StatsSnapshot };
 
 type Labels = Readonly<Record<string, string>>;
@@ -20,9 +20,9 @@ const gates: readonly GateName[] = [
 ];
 
 /**
- * Writes the figures in Prometheus's text format, for a route that Prometheus scrapes; its content type is
- * `text/plain; version=0.0.4`. Labels have few values: priorities, gates, kinds of errors, names of limits. Nothing of
- * requests or answers is in it.
+ * Writes the figures in Prometheus's text format, with content type `text/plain; version=0.0.4`, for a route that
+ * Prometheus scrapes. Labels have few values: priorities, gates, kinds of errors, names of limits. The text holds
+ * nothing of requests or answers.
  *
  * @example
  * http.createServer((_request, response) => {
@@ -31,7 +31,7 @@ const gates: readonly GateName[] = [
  * // Several optimizers in one process: each line has a label `optimizer` with the name given here.
  * prometheusText({ chat, embeddings });
  *
- * @throws TypeError for what has no figures
+ * @throws TypeError if the value is no source of figures
  */
 export function prometheusText(source: StatsSource | Readonly<Record<string, StatsSource>>): string {
   const exposition = new Exposition();
@@ -52,7 +52,7 @@ export function prometheusText(source: StatsSource | Readonly<Record<string, Sta
   return exposition.text;
 }
 
-/** The figures of a source now; undefined for what is none. */
+/** The current snapshot of a source; undefined for any other value. */
 function snapshotOf(source: object): StatsSnapshot | undefined {
   if ('getStats' in source && typeof source.getStats === 'function') {
     return (source as { getStats(): StatsSnapshot }).getStats();
@@ -63,7 +63,7 @@ function snapshotOf(source: object): StatsSnapshot | undefined {
   return 'metrics' in source && 'at' in source ? (source as StatsSnapshot) : undefined;
 }
 
-/** Metrics with their lines, those of one name together, as the format demands. */
+/** Collects metrics. The format needs all lines of one name together. */
 class Exposition {
   readonly #families = new Map<string, string[]>();
 
@@ -78,7 +78,6 @@ class Exposition {
     }
   }
 
-  /** A histogram in seconds. */
   addTimes(name: string, help: string, rows: readonly (readonly [Labels, Distribution])[]): void {
     const lines = this.#linesOf('histogram', name, help);
     for (const [labels, { buckets, count, sum }] of rows) {
@@ -141,13 +140,13 @@ function addTo(to: Exposition, snapshot: StatsSnapshot, common: Labels): void {
   to.add(
     'gauge',
     'rxllm_queue_depth',
-    'Requests that wait for their start, those in back-off not counted.',
+    'Requests that wait for their start, without those in back-off.',
     by('priority', rateLimiter.queuedByPriority),
   );
   to.add(
     'gauge',
     'rxllm_queue_oldest_age_seconds',
-    'Time that the request has waited which has waited longest, those in back-off not counted.',
+    'Time that the longest waiting request has waited, without those in back-off.',
     one(executor.oldestWait / 1000),
   );
   to.add('gauge', 'rxllm_in_flight', 'Calls that run.', one(executor.active));
@@ -162,7 +161,7 @@ function addTo(to: Exposition, snapshot: StatsSnapshot, common: Labels): void {
   to.add(
     'gauge',
     'rxllm_hold_seconds',
-    'Time for which nothing may start, because the provider lets nothing through.',
+    'Time until calls may start again, while the provider lets nothing through.',
     one(Math.max(0, (rateLimiter.heldUntil ?? at) - at) / 1000),
   );
   const budgets = (figure: 'limit' | 'remaining'): [Labels, number][] =>
@@ -178,7 +177,7 @@ function addTo(to: Exposition, snapshot: StatsSnapshot, common: Labels): void {
     to.add(
       'gauge',
       'rxllm_fleet_connected',
-      'Whether the server of the fleet answers; else the process goes on with its share.',
+      'Whether the server of the fleet answers; if not, the process goes on with its share.',
       one(Number(fleet.connection === 'connected')),
     );
   }
@@ -192,7 +191,7 @@ function addTo(to: Exposition, snapshot: StatsSnapshot, common: Labels): void {
   to.add(
     'counter',
     'rxllm_errors_total',
-    'Calls that failed, and requests that failed without one, by kind.',
+    'Failed calls, and requests that failed without a call, by kind.',
     by('kind', errors),
   );
   to.add(

@@ -5,31 +5,31 @@ import { tokenCount, totalTokens } from '../core/token-usage';
 import { errorKindOf, kindWithoutCall, type ErrorKind } from './error-kinds';
 import { LatencyHistogram, type Distribution } from './latency-histogram';
 
-/** How long starts waited, and how long calls took. */
+/** How long starts waited and calls took. */
 export interface CallTimes {
-  /** From the arrival of a request, or from the end of a back-off, to the start of its call. */
+  /** From the arrival of a request, or the end of a back-off, to the start of its call. */
   readonly wait: Distribution;
-  /** The same by priority; what a cache answered has not waited. */
+  /** The same by priority. Hits of the cache do not count. */
   readonly waitByPriority: Readonly<Record<CallPriority, Distribution>>;
-  /** The calls that ran to their end. */
+  /** The latency of calls that ran to their end. */
   readonly call: Distribution;
   /** From the start of a stream call to its first chunk. */
   readonly firstChunk: Distribution;
 }
 
-/** Tokens that calls reported, by the model that answered; of more than 20 models the rest are `other`. */
+/** The tokens that calls reported, by model. The first 20 models are counted separately, the rest as `other`. */
 export type TokensByModel = Readonly<Record<string, { readonly input: number; readonly output: number }>>;
 
-/** What became of requests: where the answer came from, or that they failed, or that nobody waited any more. */
+/** The number of outcomes by source, of failures, and of requests whose caller left. */
 export type OutcomeCounts = Readonly<Record<OutcomeSource | 'failed' | 'left', number>>;
 
-/** Failures by their kind: calls that failed, and requests that failed without one. */
+/** Failures by kind: failed calls, and requests that failed without a call. */
 export type ErrorCounts = Readonly<Partial<Record<ErrorKind, number>>>;
 
-/** Models that are told apart: names that users type must not make a series each. */
+/** The most models that are counted separately, as users may type any name. */
 const mostModels = 20;
 
-/** Folds events into what requests have met with. */
+/** Folds events into the results of requests. */
 export class RequestFold {
   readonly #wait = new LatencyHistogram();
   readonly #waitByPriority = new Map<CallPriority, LatencyHistogram>();
@@ -114,5 +114,5 @@ export class RequestFold {
   }
 }
 
-/** For a priority that nothing was started with. */
+/** For a priority without starts. */
 const nothing = new LatencyHistogram();

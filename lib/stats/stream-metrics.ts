@@ -6,21 +6,20 @@ import { LatencyHistogram, type Distribution } from './latency-histogram';
 export interface StreamMetrics {
   /** Streams that have brought a chunk. */
   readonly started: number;
-  /** Milliseconds from the start of a call to its first chunk that half of the streams did not exceed. */
+  /** Milliseconds from the start of a call to its first chunk, which half of the streams did not exceed. */
   readonly p50FirstChunk: number;
   readonly p95FirstChunk: number;
-  /** Tokens of answers per second of streaming, from first chunk to end, over all streams that ended well; 0 before. */
+  /** Tokens of answers per second from the first chunk to the end, over all completed streams; 0 before. */
   readonly tokensPerSecond: number;
 }
 
-/** Folds events of stream calls into figures. */
 export class StreamFold {
   readonly #firstChunks = new LatencyHistogram();
-  /** When the first chunks came of the streams that run, by the numbers of their requests. */
+  /** When the first chunks of running streams came, by request number. */
   readonly #firstChunksAt = new Map<number, number>();
   #started = 0;
   #tokens = 0;
-  /** Milliseconds in which these tokens came. */
+  /** The milliseconds in which these tokens came. */
   #streaming = 0;
 
   next(event: CallEvent): void {

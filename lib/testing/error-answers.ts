@@ -7,7 +7,7 @@ const second = 1000;
 const minute = 60_000;
 const day = 86_400_000;
 
-/** How OpenAI names limits in its messages, and Gemini in its quotas. */
+/** The names of limits in OpenAI's messages and Gemini's quotas. */
 const periods: Readonly<Record<number, readonly [words: string, letter: string, quota: string]>> = {
   [second]: ['per sec', 'S', 'PerSecond'],
   [minute]: ['per min', 'M', 'PerMinute'],
@@ -22,7 +22,7 @@ function nameOf({ of, window }: SimulatedLimit): string {
   return letter === undefined ? `${resource} ${words}` : `${resource} ${words} (${initials}P${letter})`;
 }
 
-/** The 429 that says that `limit` has no room for `cost`, and when it will have, in `wait` milliseconds. */
+/** The 429 for a `limit` without room for `cost`, with the `wait` in milliseconds until it has. */
 export function refusal(
   limit: SimulatedLimit,
   cost: CallCost,
@@ -63,7 +63,7 @@ export function refusal(
   });
 }
 
-/** The 429 for a reason other than a limit; `wait` is told where there is one. */
+/** The 429 for another reason than a limit. */
 export function refusalOutsideLimits(
   wait: number | undefined,
   form: SimulatedRetryAfter,
@@ -82,7 +82,7 @@ export function refusalOutsideLimits(
   });
 }
 
-/** The answer while the provider is down. A hint of when it is back comes as a header, or in the body if 429s have it there. */
+/** The answer during an outage. The hint is in a header, or in the body if refusals have it there. */
 export function failure(
   status: number,
   retryAfter: number | undefined,

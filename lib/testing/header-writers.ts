@@ -1,7 +1,6 @@
 import type { LimitedResource, SimulatedHeaders } from './provider-config';
 import type { CallCost, SimulatedLimit } from './simulated-limit';
 
-/** The headers that tell about limits, as of now. */
 type HeaderWriter = (
   limits: readonly SimulatedLimit[],
   cost: CallCost,
@@ -10,12 +9,12 @@ type HeaderWriter = (
 
 const minute = 60_000;
 
-/** Rounds up, so that nobody comes back too early; but not for the last digits of a floating-point sum. */
+/** Rounds up, so that no caller comes back too early, but ignores the rounding error of floating-point sums. */
 export function roundedUp(figure: number): number {
   return Math.max(0, Math.ceil(figure - 1e-6));
 }
 
-/** As Go prints durations, in whole milliseconds: `20ms`, `8.64s`, `6m0s`, `1h0m0s`. */
+/** A duration as Go prints it, in whole milliseconds: `20ms`, `8.64s`, `6m0s`, `1h0m0s`. */
 export function goDuration(milliseconds: number): string {
   const whole = roundedUp(milliseconds);
   if (whole === 0) {
@@ -88,7 +87,7 @@ function writeMistral(limits: readonly SimulatedLimit[], cost: CallCost): Record
   return headers;
 }
 
-/** Of several limits that share a name the one with the least left, as only one can be stated. */
+/** Of several limits with one name, the one with the least left, because only one can be stated. */
 function tightest(
   limits: readonly SimulatedLimit[],
   named: readonly LimitedResource[],
@@ -103,7 +102,7 @@ function tightest(
   return [...found.values()];
 }
 
-/** How each provider states its limits; a limit that it has no name for is enforced and not stated. */
+/** How each provider states its limits. A limit without a header is enforced but not stated. */
 export const headerWriters: Readonly<Record<SimulatedHeaders, HeaderWriter>> = {
   openai: writeOpenAI,
   groq: writeOpenAI,

@@ -4,14 +4,14 @@ import { costOf, type CallCost } from './simulated-limit';
 
 const minute = 60_000;
 
-/** One of the others on the account: when it comes, and what it wants. */
+/** Another client of the account. */
 class Neighbour {
   readonly cost: CallCost;
   readonly #settings: NeighbourSettings;
   readonly #interval: number;
   readonly #random: Random | undefined;
   #arrivals = 0;
-  /** When it comes next, in milliseconds since the provider was made. */
+  /** When its next request comes, in milliseconds since the provider was made. */
   comesAt: number;
 
   constructor(settings: NeighbourSettings, seed: number) {
@@ -32,7 +32,7 @@ class Neighbour {
   }
 }
 
-/** All others on the account, in the order they come. */
+/** All other clients of the account, in the order of their requests. */
 export class Neighbours {
   readonly #all: readonly Neighbour[];
 
@@ -40,7 +40,7 @@ export class Neighbours {
     this.#all = settings.map((one, index) => new Neighbour(one, seed + index + 1));
   }
 
-  /** Lets everybody come who comes until `now`. */
+  /** Visits all requests until `now`. */
   comeUntil(now: number, visit: (cost: CallCost, at: number) => void): void {
     for (;;) {
       let first: Neighbour | undefined;

@@ -19,22 +19,18 @@ import type {
 } from './provider-config';
 import type { RequestTokens } from './request-tokens';
 
-/** A limit from a time on. */
 export interface LimitChange {
   readonly at: number;
   readonly limit: number;
   readonly depth: number;
 }
 
-/** A part of the config with all defaults filled in. */
 type Complete<T> = { readonly [Name in keyof T]-?: Exclude<T[Name], undefined> };
 
-/** A limit with all defaults filled in, and its changes in order. */
 export interface LimitSettings extends Complete<SimulatedLimit> {
   readonly changes: readonly LimitChange[];
 }
 
-/** An outage with all defaults filled in. */
 export interface OutageSettings {
   readonly from: number;
   readonly until: number;
@@ -43,13 +39,10 @@ export interface OutageSettings {
   readonly retryAfter: number | undefined;
 }
 
-/** A neighbour with all defaults filled in. */
 export type NeighbourSettings = Complete<SimulatedNeighbour>;
 
-/** How answers are streamed, with all defaults filled in. */
 export type StreamingSettings = Complete<StreamingConfig>;
 
-/** The whole config with all defaults filled in. */
 export interface ProviderSettings<R> {
   readonly limits: readonly LimitSettings[];
   readonly headers: SimulatedHeaders;
@@ -67,7 +60,11 @@ export interface ProviderSettings<R> {
 
 const owner = 'SimulatedProvider';
 
-/** Fills in what is left out; a `TypeError` or `RangeError` names the field that is wrong. */
+/**
+ * Fills in the defaults.
+ *
+ * @throws TypeError or RangeError that names the wrong field
+ */
 export function settingsOf<R>(given: SimulatedProviderConfig<R> | undefined): ProviderSettings<R> {
   const config: SimulatedProviderConfig<R> = configObject(owner, given);
   onlyFields(`The config of ${owner}`, config, {
@@ -232,7 +229,7 @@ function neighbourSettings(field: string, neighbour: SimulatedNeighbour): Neighb
   };
 }
 
-/** A misspelt field would else be a limit that silently is not there. */
+/** Refuses unknown fields: a misspelt limit would silently be missing. */
 function onlyFields<T extends object>(
   field: string,
   value: T,
@@ -249,7 +246,7 @@ function onlyFields<T extends object>(
   }
 }
 
-/** A word without a default: left out, it is as wrong as any other wrong value. */
+/** Refuses a missing value. */
 function given<T>(value: T): T {
   return value === undefined ? (null as T) : value;
 }

@@ -1,7 +1,7 @@
-/** A source of numbers from 0 (included) to 1 (excluded). */
+/** Returns numbers from 0 (included) to 1 (excluded). */
 export type Random = () => number;
 
-/** Random numbers that are the same for the same seed (mulberry32). */
+/** Makes a generator of random numbers that depend only on the seed (mulberry32). */
 export function seededRandom(seed: number): Random {
   let state = seed >>> 0;
   return () => {

@@ -1,6 +1,6 @@
 import { numberSetting } from '../core/settings';
 
-/** What a request asks for, in tokens. */
+/** The tokens of a request. */
 export interface RequestTokens {
   /** Tokens of the prompt. */
   readonly input: number;
@@ -11,7 +11,7 @@ export interface RequestTokens {
 const charactersPerToken = 4;
 const usualOutput = 100;
 
-/** The rule of thumb: four characters of the request's strings are a token of input, `max_tokens` is the output. */
+/** An estimate: four characters of the request's strings are a token of input, and `max_tokens` is the output. */
 export function estimatedTokens(request: unknown): RequestTokens {
   return {
     input: Math.ceil(charactersIn(request, new Set()) / charactersPerToken),
@@ -19,7 +19,7 @@ export function estimatedTokens(request: unknown): RequestTokens {
   };
 }
 
-/** What a user's function says, as long as it can be counted with. */
+/** Checks the result of the user's `tokensOf`. */
 export function checkedTokens({ input, output }: RequestTokens): RequestTokens {
   return {
     input: numberSetting('tokensOf(request).input', input, 0),

@@ -4,35 +4,34 @@ import type { Cancel } from '../core/clock';
 import type { ProviderSettings } from './provider-settings';
 import type { RequestTokens } from './request-tokens';
 
-/** What a simulated provider answers. */
+/** The answer of a simulated provider. */
 export interface SimulatedAnswer {
-  /** `answer 1` to the first call that the provider was sent, `answer 2` to the second, and so on. */
+  /** `answer 1` for the first call to the provider, `answer 2` for the second, and so on. */
   readonly content: string;
-  /** The tokens that the call was billed. */
+  /** The billed tokens. */
   readonly usage: { readonly inputTokens: number; readonly outputTokens: number };
 }
 
-/** The part of rxllm's `CallContext` that a simulated call uses; calls outside rxllm's operators may leave it out. */
+/** The part of rxllm's `CallContext` that a simulated call uses. Calls outside of rxllm may leave it out. */
 export interface SimulatedCallContext {
-  /** Hears headers and usage just before the answer. */
+  /** Receives headers and usage just before the answer. */
   readonly report?: ((feedback: ProviderFeedback) => void) | undefined;
   /** Aborting it cancels the answer, which then errors with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** An answer that is ready. */
 export interface BilledAnswer {
-  /** Of the call among all that the provider was sent. */
+  /** The number of the call. */
   readonly number: number;
   readonly tokens: RequestTokens;
   readonly headers: Record<string, string>;
 }
 
-/** How an answer is given. */
+/** How an answer is delivered. */
 export interface AnswerForm<T> {
-  /** Milliseconds until it begins, while few calls run. */
+  /** Milliseconds until it begins, without the slowdown of many running calls. */
   latencyOf(tokens: RequestTokens): number;
-  /** Gives it from now on; returns how to stop that. */
+  /** Delivers it from now on. Returns a function that cancels it. */
   give(
     answer: BilledAnswer,
     context: SimulatedCallContext | undefined,
@@ -41,7 +40,7 @@ export interface AnswerForm<T> {
   ): Cancel;
 }
 
-/** Answers that come whole, after all their latency. */
+/** Whole answers, after their whole latency. */
 export function wholeAnswers({
   base,
   perOutputToken,
@@ -65,7 +64,7 @@ function give(
   try {
     context?.report?.({ headers, usage });
   } catch (error) {
-    // One caller's mistake must not keep the others that are due now from their answers.
+    // An error of one subscriber must not stop the answers of others that are due now.
     subscriber.error(error);
     return;
   }

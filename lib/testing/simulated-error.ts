@@ -1,4 +1,3 @@
-/** What a {@link SimulatedProviderError} is made of. */
 interface ErrorAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;

@@ -2,28 +2,27 @@ import type { LimitedResource } from './provider-config';
 import type { LimitChange, LimitSettings } from './provider-settings';
 import type { RequestTokens } from './request-tokens';
 
-/** A difference of floating-point sums below this share of a limit is noise, not budget. */
+/** Differences below this share of a limit are floating-point noise. */
 const noise = 1e-9;
 
-/** What a call costs in each resource that can be limited. */
+/** The cost of a call in each resource. */
 export type CallCost = Readonly<Record<LimitedResource, number>>;
 
-/** One request of so many tokens. */
 export function costOf({ input, output }: RequestTokens): CallCost {
   return { requests: 1, tokens: input + output, 'input-tokens': input, 'output-tokens': output };
 }
 
 /**
- * The books of one limit. They are brought up to date from the time that went by, so nothing is ever scheduled.
- * Times are milliseconds since the provider was made, and never step back.
+ * The accounting of one limit. Its level is computed from the elapsed time, so it needs no timers. Times are
+ * milliseconds since the provider was made and never go back.
  */
 export abstract class SimulatedLimit {
   readonly of: LimitedResource;
   readonly window: number;
   readonly hidden: boolean;
-  /** Requests or tokens per window, as of now. */
+  /** Requests or tokens per window, now. */
   limit: number;
-  /** The most that can be there, as of now. */
+  /** The most that it holds, now. */
   depth: number;
   protected readonly settings: LimitSettings;
   #changesMade = 0;
@@ -37,23 +36,22 @@ export abstract class SimulatedLimit {
     this.depth = settings.depth;
   }
 
-  /** When the limit will be another; `Infinity` if it stays. */
+  /** When the limit changes next; `Infinity` if it stays. */
   get changesAt(): number {
     return this.#nextChange?.at ?? Infinity;
   }
 
-  /** What can be spent; below 0 while a cost above the depth is being paid off. */
+  /** What can be spent; negative while the debt of a cost above the depth is paid off. */
   abstract get level(): number;
 
-  /** Milliseconds until all of it is there again, if nobody takes any more. */
+  /** Milliseconds until it is full if nothing more is taken. */
   abstract get untilFull(): number;
 
-  /** What `remaining` tells: whole units, never below 0. */
+  /** The `remaining` of the headers: whole units, never below 0. */
   get remaining(): number {
     return Math.max(0, Math.floor(this.level + noise * this.depth));
   }
 
-  /** Brings the books up to date. */
   advance(now: number): void {
     for (let change = this.#nextChange; change && change.at <= now; change = this.#nextChange) {
       this.moveTo(change.at);
@@ -64,25 +62,25 @@ export abstract class SimulatedLimit {
     this.moveTo(now);
   }
 
-  /** Whether `cost` can be paid: there is as much, or all that can be there is there. */
+  /** Whether `cost` can be paid: there is enough, or the limit is full. */
   admits(cost: number): boolean {
     return Math.min(cost, this.depth) - this.level <= noise * this.depth;
   }
 
-  /** Milliseconds until it admits `cost` as long as the limit stays as it is; 0 means now. */
+  /** Milliseconds until it admits `cost` if the limit does not change; 0 means now. */
   waitFor(cost: number): number {
     return this.admits(cost) ? 0 : this.waitForMissing(Math.min(cost, this.depth) - this.level);
   }
 
-  /** Takes `cost`, whatever there is. */
+  /** Takes `cost`, even if there is less. */
   abstract take(cost: number): void;
 
-  /** Takes `cost` or what is left of it. */
+  /** Takes `cost`, or what is left of it. */
   drain(cost: number): void {
     this.take(Math.min(cost, Math.max(0, this.level)));
   }
 
-  /** Books of their own that stand as these do, to look ahead with. */
+  /** A copy with the same state, to look ahead. */
   copy(): SimulatedLimit {
     const copy = this.fresh();
     copy.limit = this.limit;
@@ -91,7 +89,7 @@ export abstract class SimulatedLimit {
     return copy;
   }
 
-  /** Lets time pass in which the limit is the same. */
+  /** Advances the time while the limit stays the same. */
   protected abstract moveTo(now: number): void;
   protected abstract waitForMissing(missing: number): number;
   protected abstract fresh(): SimulatedLimit;
@@ -101,7 +99,7 @@ export abstract class SimulatedLimit {
   }
 }
 
-/** Refills continuously; full at first. A change of the limit keeps the level, as far as the new depth holds it. */
+/** Refills continuously and is full at first. A change of the limit keeps the level, up to the new depth. */
 class BucketLimit extends SimulatedLimit {
   #level = this.depth;
   #at = 0;
@@ -135,7 +133,7 @@ class BucketLimit extends SimulatedLimit {
   }
 }
 
-/** Is full again at each multiple of the window, debts forgotten. A change of the limit keeps what was used. */
+/** Is full again at each multiple of the window, without debts. A change of the limit keeps what was used. */
 class FixedWindowLimit extends SimulatedLimit {
   #used = 0;
   #at = 0;
@@ -171,7 +169,6 @@ class FixedWindowLimit extends SimulatedLimit {
   }
 }
 
-/** Opens the books of a limit, full. */
 export function limitFrom(settings: LimitSettings): SimulatedLimit {
   return settings.kind === 'bucket' ? new BucketLimit(settings) : new FixedWindowLimit(settings);
 }

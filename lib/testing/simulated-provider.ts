@@ -21,25 +21,25 @@ import {
 import { simulatedChunks, streamedAnswers, type SimulatedChunk } from './simulated-stream';
 import { Timetable } from './timetable';
 
-/** The calls of a simulated provider so far: `calls` is the sum of all others but `mostRunning`. */
+/** The calls of a simulated provider so far. `calls` is the sum of the others except `mostRunning`. */
 export interface SimulatedProviderStatistics {
-  /** Calls it was sent. */
+  /** Calls that were made. */
   readonly calls: number;
-  /** Calls that were answered well. */
+  /** Calls that succeeded. */
   readonly answered: number;
-  /** Calls that heard a 429. */
+  /** Calls that were refused with 429. */
   readonly refused: number;
-  /** Calls that heard a 5xx of an outage, or whose stream broke off. */
+  /** Calls that failed with a 5xx of an outage, or whose stream broke off. */
   readonly failed: number;
-  /** Calls whose caller left before hearing anything, or before the end of a stream. */
+  /** Calls whose subscriber left before their end. */
   readonly aborted: number;
-  /** Calls that have not heard anything yet, those that will be refused included, and streams that run. */
+  /** Calls without a result so far, including those that will be refused, and running streams. */
   readonly running: number;
-  /** The most calls that ran at any time. */
+  /** The most calls that ran at one time. */
   readonly mostRunning: number;
 }
 
-/** What the books decided about a call. */
+/** The decision about a call. */
 interface Verdict {
   readonly kind: 'answered' | 'refused' | 'failed';
   readonly error?: SimulatedProviderError;
@@ -47,13 +47,11 @@ interface Verdict {
 }
 
 /**
- * An LLM provider that is not there: limits, headers, refusals, latency, outages and neighbours as the real ones have
- * them, in the time of a scheduler. So a pipeline's behaviour under rate limits can be marble-tested, and an hour of
- * it takes milliseconds. A wrong config is a `TypeError` or `RangeError` that names the field.
+ * Simulates an LLM provider in the time of a scheduler, with limits, headers, refusals, latency, outages and other
+ * clients like real ones. So a pipeline under rate limits can be marble-tested, and an hour of it takes milliseconds.
  *
- * Levels are worked out from the time that went by; the one thing that is ever scheduled is the answer of a call.
- * `refuse` decides first, then the limits; an outage strikes only calls that were admitted, and what a call was billed
- * stays billed whatever becomes of it.
+ * The provider schedules nothing but the answers of calls. `refuse` decides first, then the limits. An outage affects
+ * only admitted calls. Calls are billed when they start, whatever their result.
  *
  * @example
  * testScheduler.run(({ cold, expectObservable }) => {
@@ -102,24 +100,24 @@ export class SimulatedProvider<R = unknown> {
   }
 
   /**
-   * A call for rxllm's operators, usable unbound. Cold: each subscription is one HTTP call, and is billed at once. The
-   * answer, or a {@link SimulatedProviderError}, comes after its latency. Headers (as of the moment the call was
-   * billed) and usage are reported just before the answer; those of a refusal are on its error. Unsubscribing, or
-   * aborting the context's signal, cancels the answer and not the bill.
+   * A call for rxllm's operators, which can be passed unbound. Each subscription is one HTTP call and is billed at
+   * once. After its latency it emits the answer, or fails with a {@link SimulatedProviderError}. Headers (from the time
+   * of billing) and usage are reported just before the answer; a refusal has its headers on the error. Unsubscribing,
+   * or aborting the context's signal, cancels the answer but not the bill.
    *
    * @example
    * requests$.pipe(mergeWithConcurrency(provider.call));
    *
-   * @param request what is asked; only its tokens matter
-   * @param context where to report to, as rxllm's operators pass it
+   * @param request the request; only its tokens matter
+   * @param context the context that rxllm's operators pass
    */
   readonly call = (request: R, context?: SimulatedCallContext): Observable<SimulatedAnswer> =>
     new Observable((subscriber) => this.#start(request, context, subscriber, this.#whole));
 
   /**
-   * The same call with its answer in chunks, a token each, for `optimizer.stream`, `optimizeStream` and
-   * `streamWithConcurrency`. Headers are reported just before the first token; the usage is on the last. A stream that
-   * dies errors as `fetch` does when a connection breaks off.
+   * The same call with an answer in chunks of one token, for `optimizer.stream`, `optimizeStream` and
+   * `streamWithConcurrency`. Headers are reported just before the first token; the last token has the usage. A broken
+   * stream errors like `fetch` on a lost connection.
    *
    * @example
    * optimizer.stream(provider.stream, 'Why is gold up?').subscribe(({ content }) => show(content));
@@ -131,9 +129,9 @@ export class SimulatedProvider<R = unknown> {
   };
 
   /**
-   * When the books would admit this request if it came then and nothing else came before: now or later, in whole
-   * milliseconds from now on the scheduler's clock, and during an outage not before its end. Changes of limits are
-   * foreseen, neighbours and `refuse` are not: ask again when the time has come. `Infinity` if an outage never ends.
+   * Returns when the limits would admit this request if no other came before: a time on the scheduler's clock, a whole
+   * number of milliseconds from now, and not within an outage. Changes of limits are included, other clients and
+   * `refuse` are not, so ask again at that time. `Infinity` if an outage never ends.
    *
    * @example
    * timer(provider.admitsAt(request) - scheduler.now()).pipe(mergeMap(() => provider.call(request)));
@@ -164,7 +162,7 @@ export class SimulatedProvider<R = unknown> {
     }
   }
 
-  /** What became of the calls so far: a plain snapshot. */
+  /** The counts of calls so far. */
   get statistics(): SimulatedProviderStatistics {
     return { calls: this.#calls, ...this.#ended, running: this.#running, mostRunning: this.#mostRunning };
   }
@@ -214,7 +212,6 @@ export class SimulatedProvider<R = unknown> {
     });
   }
 
-  /** Bills a call or refuses it. */
   #judge(request: R, cost: CallCost): Verdict {
     const now = this.#advance();
     const other = this.#settings.refuse?.(request, { at: now, running: this.#served });
@@ -256,7 +253,10 @@ export class SimulatedProvider<R = unknown> {
     return this.#refuse(cost);
   }
 
-  /** Told after the refusal was billed too, so that who comes back when told is admitted if nobody else came. */
+  /**
+   * The call is told its refusal later, and the wait is counted from then, so that a caller that returns on time is
+   * admitted.
+   */
   #refuse(cost: CallCost): Verdict {
     let wait = -1;
     let tightest!: SimulatedLimit;
@@ -279,7 +279,7 @@ export class SimulatedProvider<R = unknown> {
     return headerWriters[this.#settings.headers](this.#statedLimits, cost, this.#clock.now());
   }
 
-  /** Brings the books up to date and returns the milliseconds since the provider was made. */
+  /** Advances the limits. Returns the milliseconds since the provider was made. */
   #advance(): number {
     const now = this.#clock.now() - this.#madeAt;
     this.#neighbours.comeUntil(now, (cost, at) => {

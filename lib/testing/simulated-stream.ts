@@ -7,13 +7,13 @@ import type { Timetable } from './timetable';
 
 /** A token of a streamed answer. */
 export interface SimulatedChunk {
-  /** The first is `answer 1` in the answer to the first call that the provider was sent; then ` 2`, ` 3` and so on. */
+  /** Of the first call to the provider `answer 1`, then ` 2`, ` 3` and so on. */
   readonly content: string;
-  /** The tokens that the call was billed, on the last chunk: an answer without them is not whole. */
+  /** The billed tokens, on the last chunk: an answer without them is not whole. */
   readonly usage?: SimulatedAnswer['usage'];
 }
 
-/** What chunks make, and whether they are all. */
+/** Makes the answer of chunks. */
 export const simulatedChunks: Omit<StreamCall<never, SimulatedChunk, SimulatedAnswer>, 'open'> = {
   collect: (chunks) => ({
     content: chunks.map(({ content }) => content).join(''),
@@ -23,7 +23,7 @@ export const simulatedChunks: Omit<StreamCall<never, SimulatedChunk, SimulatedAn
   usage: usageOf,
 };
 
-/** Answers that come token by token. */
+/** Answers token by token. */
 export function streamedAnswers(
   { streaming, seed }: Pick<ProviderSettings<never>, 'streaming' | 'seed'>,
   timetable: Timetable,
@@ -34,7 +34,7 @@ export function streamedAnswers(
     give: ({ number, tokens, headers }, context, subscriber, ended) => {
       const count = Math.max(1, Math.round(tokens.output));
       const dies = random() < streaming.deathRate;
-      // In the middle: at least one token comes, and one does not.
+      // At least one token comes, and at least one does not.
       const last = dies ? Math.max(1, Math.floor(random() * count)) : count;
       const usage = { inputTokens: tokens.input, outputTokens: tokens.output };
       const dueAt = (index: number) => Math.round((1000 * index) / streaming.tokensPerSecond);
@@ -77,7 +77,7 @@ function usageOf(chunks: readonly SimulatedChunk[]): SimulatedAnswer['usage'] | 
   return chunks.at(-1)?.usage;
 }
 
-/** As `fetch` of Node.js tells of a body that breaks off. */
+/** The error of Node's `fetch` when a body breaks off. */
 function brokenConnection(): Error {
   const cause = Object.assign(new Error('other side closed'), { code: 'UND_ERR_SOCKET' });
   return new TypeError('terminated', { cause });

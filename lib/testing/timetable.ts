@@ -6,8 +6,8 @@ interface Departure {
 }
 
 /**
- * Tasks by the time they are due, in the order they were set. All that are due at one time share one timer, because
- * a virtual scheduler sorts its timers anew with each one.
+ * Tasks by due time, in the order in which they were set. Tasks of one time share one timer, because a virtual
+ * scheduler sorts its timers with each new one.
  */
 export class Timetable {
   readonly #clock: Clock;
@@ -17,7 +17,7 @@ export class Timetable {
     this.#clock = clock;
   }
 
-  /** Runs `task` in `delay` milliseconds, never at once. */
+  /** Runs `task` after `delay` milliseconds, never synchronously. */
   set(delay: number, task: () => void): Cancel {
     const due = this.#clock.now() + delay;
     let departure = this.#departures.get(due);

@@ -433,7 +433,7 @@ describe('what text can neither tell apart nor bring back', () => {
     expect(refusalOf([Symbol('s')], (value) => encodeText(value, 'answer')).path).toBe('answer[0]');
     const refusal = refusalOf([Symbol('s')], (value) => keyText(value, 'request'));
     expect(refusal.message).toBe(
-      'The value at request[0] is a symbol, which text cannot tell apart from others. Give the request a cacheKey, or make the value plain data.',
+      'The value at request[0] is a symbol, which has no unique JSON form. Give the request a cacheKey, or make the value plain data.',
     );
   });
 

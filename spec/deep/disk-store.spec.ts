@@ -142,7 +142,7 @@ describe('a disk store on a disk that is full', () => {
     await once(child, 'close');
     const result = JSON.parse(output.trim()) as { code: string; message: string; kept: number };
     expect(result).toMatchObject({ code: 'write-failed', isWhole: true });
-    expect(result.message).toMatch(/Writing to the store in .* failed: .*See whether its disk is full/);
+    expect(result.message).toMatch(/Writing to the store in .* failed: .*Check whether the disk is full/);
     expect(result.kept).toBeGreaterThan(50);
   }, 15_000);
 });

@@ -525,7 +525,7 @@ describe('a disk store that cannot be written', () => {
       });
     }
     await expect(store.clear()).rejects.toThrow(
-      `Writing to the store in ${directory} failed: Input/output error. See whether its disk is full.`,
+      `Writing to the store in ${directory} failed: Input/output error. Check whether the disk is full.`,
     );
     expect([store.get('a'), store.get('b'), store.size]).toEqual(['old', undefined, 1]);
     faults.commits = false;
@@ -540,10 +540,10 @@ describe('a disk store that cannot be written', () => {
     const { faults, store, directory } = withFaults();
     await store.set('a', 'old');
     Object.assign(faults, { commits: true, readsAfterwards: true });
-    await expect(store.set('a', 'new')).rejects.toThrow(/open it anew/);
+    await expect(store.set('a', 'new')).rejects.toThrow(/open it again/);
     Object.assign(faults, { commits: false, readsAfterwards: false, reads: false, tried: 0 });
-    await expect(store.set('a', 'new')).rejects.toThrow(/open it anew/);
-    expect(() => store.get('a')).toThrow(/open it anew/);
+    await expect(store.set('a', 'new')).rejects.toThrow(/open it again/);
+    expect(() => store.get('a')).toThrow(/open it again/);
     expect(faults.tried).toBe(0);
     await store.close();
     const anew = open(directory);

@@ -121,7 +121,7 @@ describe('what the next request waits for', () => {
       const { next, heldUntil, holdReason } = limiter.state;
       expect(next).toMatchObject({ gate: 'hold', priority: 'critical', opensAt: 30_000 });
       expect(next!.reason).toContain('429');
-      expect(next!.reason).toContain('30.0 s');
+      expect(next!.reason).toContain('30 s');
       expect({ heldUntil, holdReason }).toEqual({ heldUntil: 30_000, holdReason: 'rate-limited' });
       at(17_600, () => expect(limiter.state.next!.reason).toContain('12.4 s'));
       at(30_001, () => expect(startedAt).toEqual([30_000]));
@@ -190,7 +190,7 @@ describe('what the next request waits for', () => {
       ask({ tokens: 500, priority: CallPriority.LOW });
       const { next } = limiter.state;
       expect(next).toMatchObject({ gate: 'budget', priority: 'low', opensAt: 60_000 });
-      expect(next!.reason).toContain("'limits.tokensPerMinute' of 1000 in 60.0 s");
+      expect(next!.reason).toContain("'limits.tokensPerMinute' of 1000 in 1 min");
       expect(next!.reason).toContain('200 left');
       expect(next!.reason).toContain('500');
       at(60_001, () => expect(startedAt).toEqual([0, 60_000]));
@@ -247,7 +247,7 @@ describe('what the next request waits for', () => {
       cost: 1,
     };
     const reason = reasonOf('budget', { ...figures, budget });
-    expect(reason).toContain("'requests' of 600 in 60.0 s has -3 left");
+    expect(reason).toContain("'requests' of 600 in 1 min has -3 left");
     expect(reason).toContain('240 a minute');
     const alone = reasonOf('budget', { ...figures, budget: { ...budget, foreignPerMinute: 0 } });
     expect(alone).not.toContain('others');

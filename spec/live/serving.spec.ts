@@ -195,7 +195,7 @@ describe('serveStats', () => {
     const taken = serveStats(optimizer, { port: server.port });
     await expect(taken).rejects.toBeInstanceOf(PortTakenError);
     await expect(taken).rejects.toMatchObject({ code: 'port-taken', port: server.port });
-    await expect(taken).rejects.toThrow(/Give another one to serveStats, or port: 0/);
+    await expect(taken).rejects.toThrow(/Give serveStats another port, or port: 0/);
   });
 
   it.each<[ServeStatsOptions, RegExp]>([

@@ -161,12 +161,12 @@ describe('cacheLLM', () => {
       ['a promise', async () => Promise.reject(new Error('not asked for'))],
       ['an object', () => ({})],
       ['undefined', () => undefined],
-    ])('says that a call stands within when misses returns %s', (shown, misses) => {
+    ])('says that a call belongs inside when misses returns %s', (shown, misses) => {
       runUntil(0, ({ cold, expectObservable, expectSubscriptions }) => {
         const source = cold('a|');
         const message =
           `misses must return an Observable of outcomes, but returned ${shown}. ` +
-          'A call stands within, as in cacheLLM((misses$) => misses$.pipe(mergeWithConcurrency(ask))).';
+          'A call belongs inside, as in cacheLLM((misses$) => misses$.pipe(mergeWithConcurrency(ask))).';
         expectObservable(source.pipe(cacheLLM(misses as never))).toBe('#', undefined, new TypeError(message));
         expectSubscriptions(source.subscriptions).toBe([]);
       });

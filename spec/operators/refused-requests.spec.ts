@@ -267,7 +267,7 @@ describe('a quota that is spent until a time', () => {
       expect(error).toBeInstanceOf(QuotaSpentError);
       expect(error).toMatchObject({ code: 'quota-spent', until: hour + 100, cause: spentFor(3600) });
     }
-    expect((ended[0]!.error as Error).message).toContain('1970-01-01T01:00:00.100Z, for another 3600 s');
+    expect((ended[0]!.error as Error).message).toContain('1970-01-01T01:00:00.100Z, for another 1 h');
   });
 
   it('serves those who can wait when it is over', () => {

@@ -270,7 +270,7 @@ describe('a call of openaiCall', () => {
 });
 
 describe('a call without a namespace', () => {
-  const message = /name the call, as in optimizer\.call\(ask, request, \{ namespace: 'summaries' \}\)/;
+  const message = /Give one, as in optimizer\.call\(ask, request, \{ namespace: 'summaries' \}\)/;
 
   it.each<[string, () => OptimizerConfig['cache']]>([
     ['has a store', () => ({ store: new Map() })],

@@ -121,7 +121,7 @@ describe('the cache of an optimizer', () => {
     ] as const) {
       const [inCache] = Object.keys(cache);
       expect(() => new LLMCallOptimizer({ [field]: value, cache })).toThrow(
-        new TypeError(`${field} and cache.${inCache} are the same setting: give one of them.`),
+        new TypeError(`${field} and cache.${inCache} are the same setting: give only one of them.`),
       );
     }
     new LLMCallOptimizer({ cacheTtl: 5, cache: { defaultTtl: undefined } }).close();
@@ -152,7 +152,7 @@ describe('the cache of an optimizer', () => {
       clone: structuredClone,
     })) {
       expect(() => new LLMCallOptimizer({ cache, [field]: value })).toThrow(
-        new TypeError(`cache is an LLMResultCache, so ${field} must be set where that is made.`),
+        new TypeError(`cache is an LLMResultCache, so set ${field} in the config of that cache.`),
       );
     }
     expect(() => new LLMCallOptimizer({ cache, cacheTtl: undefined as never })).not.toThrow();

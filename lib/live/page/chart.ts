@@ -20,13 +20,13 @@ interface ChartProps {
   readonly points: readonly LivePoint[];
   readonly lines: readonly Line[];
   readonly shown: (value: number) => string;
-  /** Whether the values stand on a logarithmic axis, on which the largest do not flatten the others. */
+  /** Whether the axis is logarithmic, so that the largest values do not flatten the others. */
   readonly isLogarithmic?: boolean;
   readonly theme: string;
 }
 
 const height = 170;
-/** Milliseconds: values below it stand on the floor of a logarithmic axis. */
+/** Milliseconds at the bottom of a logarithmic axis. */
 const floor = 1;
 
 function dataOf({ points, lines, isLogarithmic }: ChartProps): uPlot.AlignedData {

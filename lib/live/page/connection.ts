@@ -1,9 +1,9 @@
 import type { LivePoint, LiveState } from '../live-state';
 
-/** How the page gets its figures at the moment. */
+/** How the page gets its figures. */
 export type Link = 'live' | 'polling' | 'lost' | 'paused';
 
-/** What the page knows: the last state, and all points. */
+/** The last state, and all points. */
 export interface Known {
   readonly state: LiveState;
   readonly points: readonly LivePoint[];
@@ -13,13 +13,13 @@ export interface Known {
 export const base = location.pathname.replace(/\/?$/, '/');
 
 const pollEvery = 2000;
-/** Milliseconds after which another stream is tried when one has failed. */
+/** Milliseconds until a failed stream is tried again. */
 const retryStream = 30_000;
 const mostPoints = 600;
 
 /**
- * Keeps the page up to date: by one stream while the tab is seen, by polling when the stream fails, and not at all while
- * the tab is hidden, because a browser has six connections to a server for all its tabs.
+ * Keeps the page up to date: by one stream while the tab is visible, by polling if the stream fails, and not at all
+ * while the tab is hidden, because a browser has six connections to a server for all tabs.
  */
 export function connect(told: (known: Known | undefined, link: Link) => void): {
   setPaused(isPaused: boolean): void;

@@ -1,4 +1,4 @@
-/** A whole or short number as people write it. */
+/** A number without decimals; `∞` for none. */
 export function count(value: number | null): string {
   if (value === null || value === Infinity) {
     return '∞';
@@ -6,12 +6,11 @@ export function count(value: number | null): string {
   return value.toLocaleString('en-GB', { maximumFractionDigits: 0 });
 }
 
-/** A number of things per second. */
 export function rate(value: number): string {
   return value >= 100 ? count(value) : value.toFixed(value >= 10 ? 0 : 1);
 }
 
-/** Milliseconds in the unit that suits them. */
+/** Milliseconds in a suitable unit. */
 export function time(milliseconds: number): string {
   if (milliseconds < 1) {
     return '0';
@@ -28,7 +27,7 @@ export function time(milliseconds: number): string {
 }
 
 /**
- * A moment: the time of day, and the day if it is not soon.
+ * A moment: the time of day, and the date if it is not soon.
  *
  * @param left milliseconds until then
  */

@@ -10,8 +10,8 @@ export interface PageParts {
 let bundled: PageParts | undefined;
 
 /**
- * Bundles the page from its source, in a checkout of this repository. The build of the package bundles it once, and puts
- * the result in place of this module.
+ * Bundles the page from its source, in a checkout of this repository. The build of the package replaces this module by
+ * the result.
  */
 export function parts(): PageParts {
   return (bundled ??= bundle());
