@@ -53,7 +53,9 @@ export function reasonOf(gate: GateName, figures: GateFigures): string {
     case 'budget': {
       const { name, limit, window, remaining, foreignPerMinute } = budget!;
       const others =
-        foreignPerMinute > 0 ? `; other clients spend about ${foreignPerMinute.toFixed(0)} a minute of it` : '';
+        foreignPerMinute > 0
+          ? `; other clients spend about ${foreignPerMinute.toFixed(0)} a minute of it`
+          : '';
       return (
         `The limit '${name}' of ${limit} in ${durationText(window)} has ${Math.floor(remaining)} left, ` +
         `and the next call may take ${Math.ceil(cost)}${others}.`

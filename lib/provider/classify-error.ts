@@ -1,9 +1,9 @@
-import { CallTimeoutError, NoAnswerError, RxllmError } from '../core/errors';
+import { CallTimeoutError } from '../core/errors';
 import { day, hour, minute } from './durations';
-import { isAbort, isSpentQuota, kindOfCode } from './error-codes';
+import { isFinal, shapesOf, withText } from './error-chain';
 import type { ErrorClassification } from './error-classification';
-import { errorShapeOf, fieldOf, firstOf, layerOf, type ErrorShape, type Layer } from './error-shape';
-import { codesInText, statusInText } from './error-text';
+import { isAbort, isSpentQuota, kindOfCode } from './error-codes';
+import { fieldOf, firstOf, layerOf, type ErrorShape, type Layer } from './error-shape';
 import { headerOf } from './header-reader';
 import { hasNoLimit, retryAfterOf, spentUntil, statedLimitsOf } from './rate-limit-headers';
 import { refusalBodyOf, type RefusalBody } from './refusal-body';
@@ -13,9 +13,6 @@ export type { ErrorClassification } from './error-classification';
 
 /** Decides what an error means. Pass your own as `classifyError` to change it. */
 export type ErrorClassifier = (error: unknown) => ErrorClassification;
-
-/** How many nested causes are read; errors may wrap each other in a cycle. */
-const deepestCause = 4;
 
 /**
  * Classifies an error by HTTP status, code, name and the provider's wait hint. It finds these in the places and
@@ -46,34 +43,6 @@ export function classifyError(error: unknown, now?: number): ErrorClassification
 /** Whether an error says only that its client aborted the call. */
 export const isAborted = (error: unknown): boolean =>
   shapesOf(error).some(({ codes }) => codes.some(isAbort));
-
-/** The error and its causes. The causes of a final error are not read. */
-function shapesOf(error: unknown): ErrorShape[] {
-  const shapes: ErrorShape[] = [];
-  let layer = layerOf(typeof error === 'string' ? { message: error } : error);
-  while (layer && shapes.length <= deepestCause) {
-    const shape = errorShapeOf(layer);
-    shapes.push(shape);
-    const outer = layer;
-    // The AI SDK's error of exhausted retries keeps the last error in `lastError`.
-    layer = isFinal(shape)
-      ? undefined
-      : firstOf(['cause', 'lastError', 'originalError'], (name) => layerOf(fieldOf(outer, name)));
-  }
-  return shapes;
-}
-
-/** Whether the cause does not matter. The cause of an rxllm error is the error of an earlier attempt. */
-const isFinal = ({ layers, status, codes }: ErrorShape): boolean =>
-  layers[0] instanceof RxllmError || (status === undefined && codes.some(isAbort));
-
-/** The shape of an error with what its message says. */
-function withText(shape: ErrorShape): ErrorShape {
-  const status = shape.status ?? statusInText(shape);
-  // If the provider names no error, the next call may succeed.
-  const noAnswer = shape.layers[0] instanceof NoAnswerError ? ['server_error'] : [];
-  return { ...shape, status, codes: [...shape.codes, ...codesInText(shape), ...noAnswer] };
-}
 
 /** What the error itself means; undefined if it says nothing. */
 function classificationOf(shape: ErrorShape, now: number | undefined): ErrorClassification | undefined {

@@ -1,3 +1,7 @@
+import { shapesOf, withText } from '../provider/error-chain';
+import { isSpentQuota, kindOfCode } from '../provider/error-codes';
+import { firstOf, type ErrorShape } from '../provider/error-shape';
+
 /**
  * The kind of a failure, for counting: the provider's status (`rate-limited` 429, `overloaded` 503 and 529,
  * `server-error`, `unauthorized` 401 and 403, `not-found` 404, `bad-request`), `timeout`, `connection`, `empty` (no
@@ -37,28 +41,11 @@ const kindsWithoutCall: ReadonlySet<unknown> = new Set<ErrorKind>([
 
 const known: ReadonlySet<unknown> = new Set(errorKinds);
 
-const kindsByCode: ReadonlyMap<unknown, ErrorKind> = new Map<unknown, ErrorKind>([
-  ['call-timeout', 'timeout'],
-  ['TimeoutError', 'timeout'],
-  ['APIConnectionTimeoutError', 'timeout'],
-  ['ETIMEDOUT', 'timeout'],
-  ['UND_ERR_HEADERS_TIMEOUT', 'timeout'],
-  ['UND_ERR_BODY_TIMEOUT', 'timeout'],
-  ['EmptyError', 'empty'],
-  ['insufficient_quota', 'quota-spent'],
-  ['APIConnectionError', 'connection'],
-  ['ECONNRESET', 'connection'],
-  ['ECONNREFUSED', 'connection'],
-  ['EPIPE', 'connection'],
-  ['ENOTFOUND', 'connection'],
-  ['EAI_AGAIN', 'connection'],
-  ['UND_ERR_SOCKET', 'connection'],
-]);
-
-/** The kind of a call's error. It never throws; an unreadable error is `other`. */
+/** The kind of a call's error. It never throws: what cannot be read is `other`. */
 export function errorKindOf(error: unknown): ErrorKind {
   try {
-    return kindIn(error, 0);
+    const shapes = shapesOf(error);
+    return firstOf(shapes, kindOf) ?? firstOf(shapes, (shape) => kindOf(withText(shape))) ?? 'other';
   } catch {
     return 'other';
   }
@@ -74,33 +61,39 @@ export function kindWithoutCall(error: unknown): ErrorKind | undefined {
   }
 }
 
-function kindIn(error: unknown, depth: number): ErrorKind {
-  const fields = fieldsOf(error);
-  const { code, name, type, message, cause } = fields;
-  const inner = fieldsOf(fields['error']);
-  for (const word of [code, type, inner['code'], inner['type'], name]) {
-    const kind = known.has(word) ? (word as ErrorKind) : kindsByCode.get(word);
-    if (kind) {
-      return kind;
-    }
+function kindOf({ codes, status }: ErrorShape): ErrorKind | undefined {
+  if (codes.some(isSpentQuota)) {
+    return 'quota-spent';
   }
-  const status = [
-    fields['status'],
-    fields['statusCode'],
-    fieldsOf(fields['response'])['status'],
-    fieldsOf(fields['$metadata'])['httpStatusCode'],
-  ].find((value) => typeof value === 'number');
-  if (typeof status === 'number') {
+  const word = codes.find((code) => known.has(code)) as ErrorKind | undefined;
+  if (word) {
+    return word;
+  }
+  if (status !== undefined) {
     return kindOfStatus(status);
   }
-  if (code === 'no-answer') {
-    return 'empty';
+  return codes.some((code) => code === 'no-answer' || code === 'EmptyError')
+    ? 'empty'
+    : firstOf(codes, kindOfWord);
+}
+
+/** The kind that a code or a name of a class stands for. */
+function kindOfWord(code: string): ErrorKind | undefined {
+  if (/time-?d?_?out/i.test(code)) {
+    return 'timeout';
   }
-  if (cause !== undefined && depth < 4) {
-    return kindIn(cause, depth + 1);
+  switch (kindOfCode(code)) {
+    case 'wait':
+      return 'rate-limited';
+    case 'overloaded':
+      return 'overloaded';
+    case 'transient':
+      return /server|internal|api_error|deadline/i.test(code) ? 'server-error' : 'connection';
+    case 'stop':
+      return /auth|permission|access|key/i.test(code) ? 'unauthorized' : 'bad-request';
+    default:
+      return undefined;
   }
-  const isOfFetch = name === 'TypeError' && typeof message === 'string' && /fetch|network/i.test(message);
-  return isOfFetch ? 'connection' : 'other';
 }
 
 function kindOfStatus(status: number): ErrorKind {
