@@ -18,7 +18,11 @@ const pictures: readonly {
   width: number;
   height?: number;
 }[] = [
+  { name: 'nothing', of: 'nothing', width: 1280 },
+  { name: 'one', of: 'one', width: 1280 },
   { name: 'busy', of: 'thousand', width: 1280 },
+  { name: 'backlog', of: 'hundredThousand', width: 1280 },
+  { name: 'quota', of: 'quota', width: 1280 },
   { name: 'outage-dark', of: 'outage', dark: true, width: 1280 },
   { name: 'refused-phone', of: 'storm', width: 390, height: 844 },
 ];
