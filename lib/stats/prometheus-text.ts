@@ -206,6 +206,9 @@ function addTo(to: Exposition, snapshot: StatsSnapshot, common: Labels): void {
     ),
   );
   to.add('counter', 'rxllm_cost_total', 'Money spent, in the currency of the prices.', one(metrics.spent));
+  if (executor.maxSpend !== undefined) {
+    to.add('gauge', 'rxllm_max_cost', 'The cost after which no call starts.', one(executor.maxSpend));
+  }
   to.add('counter', 'rxllm_saved_cost_total', 'Money that the cache and sharing saved.', one(metrics.saved));
   to.add('counter', 'rxllm_saved_tokens_total', 'Tokens not used again.', one(metrics.savedTokens));
   to.add(

@@ -23,7 +23,11 @@ function busy(): { optimizer: LLMCallOptimizer; text: string } {
   new TestScheduler(() => undefined).run(({ flush }) => {
     const provider = new SimulatedProvider<string>({ limits: [{ of: 'requests', limit: 60, depth: 3 }] });
     const refusing = new SimulatedProvider<string>({ refuse: () => true });
-    optimizer = new LLMCallOptimizer({ maxConcurrent: 5, prices: { '*': { input: 1, output: 2 } } });
+    optimizer = new LLMCallOptimizer({
+      maxConcurrent: 5,
+      prices: { '*': { input: 1, output: 2 } },
+      maxSpend: 100,
+    });
     from(['a', 'a', 'b', 'c', 'd', 'e', 'f', 'g'])
       .pipe(
         optimizer.optimize((story, context) => (story === 'b' ? refusing : provider).call(story, context)),
@@ -78,6 +82,8 @@ describe('prometheusText', () => {
     expect(valueOf(text, 'rxllm_errors_total{kind="rate-limited"}')).toBeGreaterThan(0);
     expect(valueOf(text, 'rxllm_limit{name="requests",dimension="requests",source="stated"}')).toBe(60);
     expect(valueOf(text, 'rxllm_slots')).toBe(5);
+    expect(valueOf(text, 'rxllm_max_cost')).toBe(100);
+    expect(prometheusText(new LLMCallOptimizer())).not.toContain('rxllm_max_cost');
   });
 
   it('says of the gates which one it is', () => {
