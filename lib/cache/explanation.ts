@@ -47,14 +47,14 @@ const sentences: Readonly<Record<CacheExplanationReason, string>> = {
   'never-seen': 'No request with this key was answered lately.',
   expired: 'The answer has expired.',
   size: 'The answer was the least recently used one when the cache was full (maxSize).',
-  bytes:
-    'The answer was evicted because the cache held too many bytes, or it was larger than maxBytes.',
+  bytes: 'The answer was evicted because the cache held too many bytes, or it was larger than maxBytes.',
   deleted: 'The answer was deleted, or the cache cleared.',
   invalidated: 'The answer was invalidated.',
   'should-cache':
     'An answer came but was not kept: it was empty, cut off or refused, or shouldCache returned false.',
   ttl: 'An answer came but was not kept, because its time to live is 0.',
-  fenced: 'An answer came but was not kept: its key was set, deleted, cleared or invalidated while the call ran.',
+  fenced:
+    'An answer came but was not kept: its key was set, deleted, cleared or invalidated while the call ran.',
   unusable: 'An answer came but was not kept: it could not be copied, judged or measured.',
   failed: 'The last call for this key failed.',
 };

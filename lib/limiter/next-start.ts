@@ -45,7 +45,7 @@ export function reasonOf(gate: GateName, figures: GateFigures): string {
         return 'The provider refuses most calls, so about two calls are tried for each one that it accepts.';
       }
       return (
-        `The provider refused faster calls, so about ${learnedRate.toFixed(2)} calls a second start; ` +
+        `The provider refused faster calls and accepts about ${learnedRate.toFixed(2)} calls a second; ` +
         'a higher rate is tried from time to time.'
       );
     case 'fleet':
@@ -53,7 +53,9 @@ export function reasonOf(gate: GateName, figures: GateFigures): string {
     case 'budget': {
       const { name, limit, window, remaining, foreignPerMinute } = budget!;
       const others =
-        foreignPerMinute > 0 ? `; other clients spend about ${foreignPerMinute.toFixed(0)} a minute of it` : '';
+        foreignPerMinute > 0
+          ? `; other clients spend about ${foreignPerMinute.toFixed(0)} a minute of it`
+          : '';
       return (
         `The limit '${name}' of ${limit} in ${durationText(window)} has ${Math.floor(remaining)} left, ` +
         `and the next call may take ${Math.ceil(cost)}${others}.`

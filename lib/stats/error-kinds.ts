@@ -55,7 +55,12 @@ const kindsByCode: ReadonlyMap<unknown, ErrorKind> = new Map<unknown, ErrorKind>
   ['UND_ERR_SOCKET', 'connection'],
 ]);
 
-/** The kind of a call's error. It never throws; an unreadable error is `other`. */
+/**
+ * Returns the kind of a call's error. It never throws; an unreadable error is `other`.
+ *
+ * @example
+ * outcomes$.subscribe((outcome) => !outcome.ok && failures.inc({ kind: errorKindOf(outcome.error) }));
+ */
 export function errorKindOf(error: unknown): ErrorKind {
   try {
     return kindIn(error, 0);
