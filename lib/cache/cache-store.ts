@@ -36,6 +36,7 @@ export interface CacheStore {
    * `emitErrors: false`, a failed deletion goes unnoticed.
    */
   on?(event: 'error', listener: (error: unknown) => void): unknown;
+  /** Removes a listener of errors when the cache is closed. */
   off?(event: 'error', listener: (error: unknown) => void): unknown;
   /**
    * Reports the keys that other processes delete, or undefined for all keys, so that memory deletes them too. Returns a

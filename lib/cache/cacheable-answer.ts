@@ -113,6 +113,9 @@ const judges: readonly ((answer: AnswerShape) => boolean | undefined)[] = [
  * `Response`) are not cached either. All other values are: 0, false, [], {} and objects of unknown shape.
  *
  * It never throws. An answer that throws when it is read is not cached.
+ *
+ * @example
+ * new LLMResultCache({ shouldCache: (answer) => isCacheable(answer) && answer !== 'I do not know.' });
  */
 export function isCacheable(value: unknown): boolean {
   if (typeof value === 'string') {

@@ -3,6 +3,7 @@ export type LimitedDimension = 'requests' | 'tokens' | 'input-tokens' | 'output-
 
 /** The state of one budget of a limiter. */
 export interface BudgetState {
+  /** The field of your `limits` (`limits.requestsPerMinute`), or the provider's name for it. */
   readonly name: string;
   readonly dimension: LimitedDimension;
   /** Where the limit comes from: your config (`given`) or the provider (`stated`). */

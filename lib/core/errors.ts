@@ -19,7 +19,7 @@ export class QueueOverflowError extends RxllmError {
 }
 
 /**
- * The request waited longer than its `maxWait` and did not start; or the provider refused all calls for
+ * The request waited longer than its `maxWait` for its next start; or the provider refused all calls for
  * `retry.maxElapsed` and the request had not started by then.
  */
 export class DeadlineExceededError extends RxllmError {
@@ -34,7 +34,7 @@ export class DeadlineExceededError extends RxllmError {
     const milliseconds = Math.round(waited);
     super(
       setting === 'maxWait'
-        ? `The request waited ${milliseconds} ms and did not start (maxWait). Raise maxWait or its priority, or send fewer requests.`
+        ? `The request waited ${milliseconds} ms and its turn did not come (maxWait). Raise maxWait or its priority, or send fewer requests.`
         : `The request waited ${milliseconds} ms while the provider refused all calls (retry.maxElapsed). Raise retry.maxElapsed, or ask again later.`,
       cause === undefined ? undefined : { cause },
     );

@@ -67,7 +67,7 @@ export class Ticket<R = unknown> {
   inPaidLine = false;
   attempts = 0;
   firstStartAt = 0;
-  /** The position of its last call in the order of all starts. */
+  /** The position of its last call in the order of all starts; of its sending, if the start is not reported. */
   startNumber = 0;
   /** The last failed call, if the request will be retried. */
   lastFailure: FailedAttempt | undefined;

@@ -220,7 +220,7 @@ export class Tables {
 
   /** Fills up a short file: reading beyond its end crashes the process, while reading an empty page is an error. */
   #fillUp(file: string): void {
-    // In a write transaction, because another process may just have made the file longer.
+    // In a write transaction, so that it does not shorten a file that another process has just made longer.
     this.#root.transactionSync(() => {
       const { lastPageNumber, pageSize } = statisticsOf(this.#root);
       const needed = (lastPageNumber + 1) * pageSize;

@@ -24,7 +24,7 @@ import { SlotPool } from './slot-pool';
 import { engineOf } from './engine-of';
 import { LimiterEngine } from './limiter-engine';
 
-/** What to do with a request when the queue is full: refuse it, or drop the request that has waited longest. */
+/** What a full queue does with a new request: refuse it, or drop the oldest of the lowest priority for it. */
 export type OverflowPolicy = 'reject' | 'drop-oldest';
 
 /** The config of an {@link AdaptiveRateLimiter}. */
@@ -95,6 +95,7 @@ export interface Permit {
 export class AdaptiveRateLimiter {
   /** @internal */
   readonly [engineOf]: LimiterEngine;
+  /** @internal */
   readonly maxQueue: number;
   /** @internal */
   readonly overflow: OverflowPolicy;

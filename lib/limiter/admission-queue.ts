@@ -86,7 +86,7 @@ export class AdmissionQueue {
     return this.#paid.waitingOf(rank) + this.#unpaid.waitingOf(rank);
   }
 
-  /** What the next request needs; `taken` slots if no request has a free slot. */
+  /** What the next request needs; `no-slot` if no waiting request has a free slot. */
   get head():
     { rank: PriorityRank; request: Sized; asks: Asks; id: number | undefined } | 'no-slot' | undefined {
     const leaf = this.#paid.next() ?? this.#unpaid.next();

@@ -17,9 +17,11 @@ export interface RateLimiterState {
   readonly queued: number;
   /** Waiting requests by priority, without those in back-off. */
   readonly queuedByPriority: Readonly<Record<CallPriority, number>>;
+  /** Whether `pause()` stops all starts. */
   readonly isPaused: boolean;
   /** When a hold after a refusal ends, in milliseconds on the limiter's clock. */
   readonly heldUntil?: number;
+  /** Why all requests are held; absent without a hold. */
   readonly holdReason?: HoldReason;
   /** The gate that holds the next request, when it opens, and why; absent if no request waits. */
   readonly next?: NextStart;
@@ -35,6 +37,7 @@ export interface RateLimiterState {
   readonly budgets: readonly BudgetState[];
   /** The tightest limit of requests per minute, and what is left of it. */
   readonly requests?: { readonly perMinute: number; readonly remaining: number };
+  /** The tightest limit of tokens per minute, and what is left of it. */
   readonly tokens?: { readonly perMinute: number; readonly remaining: number };
   /** The state of this process in its fleet; absent without one. */
   readonly fleet?: FleetState;

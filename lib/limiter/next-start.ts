@@ -45,7 +45,7 @@ export function reasonOf(gate: GateName, figures: GateFigures): string {
         return 'The provider refuses most calls, so about two calls are tried for each one that it accepts.';
       }
       return (
-        `The provider refused faster calls, so about ${learnedRate.toFixed(2)} calls a second start; ` +
+        `The provider refused faster calls and accepts about ${learnedRate.toFixed(2)} calls a second; ` +
         'a higher rate is tried from time to time.'
       );
     case 'fleet':

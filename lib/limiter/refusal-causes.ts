@@ -85,7 +85,7 @@ export class RefusalCauses implements VerdictListener {
     return this.#bound.opensAt(running, lastStartAt, now);
   }
 
-  /** When the next call may start, by the learned rate and the walls. */
+  /** When the next call may start, by the learned rate and the allowance for refusals. */
   opensAt(size: number, now: number): number {
     return Math.max(this.learned.opensAt(now, this.#attempts.weightOf(size)), this.#allowance.opensAt(now));
   }

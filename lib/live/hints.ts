@@ -29,7 +29,7 @@ export const gateAdvice: Readonly<Record<GateName, string>> = {
   pause: 'Call limiter.resume().',
   hold: 'Nothing to do: calls start again by themselves. If this happens often, raise the limit, or share the key among fewer processes.',
   outage: "Look at the provider's status page. Single probes find out when the outage is over.",
-  pace: 'Nothing to do: the pace quickens while calls succeed. If calls report rate-limit headers, it is right at once.',
+  pace: 'Nothing to do: the pace quickens while calls succeed. If calls report rate-limit headers, it follows them at once.',
   'learned-rate':
     'To go faster, ask the provider for a higher limit, or share the key among fewer processes.',
   budget: 'To go faster, raise this limit. Give urgent requests a higher priority.',

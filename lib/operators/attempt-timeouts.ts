@@ -20,7 +20,7 @@ export class AttemptTimeouts {
   /**
    * Makes the timers of an attempt; undefined without time limits.
    *
-   * @param rang called with the limit that was exceeded
+   * @param rang called with the error of the limit that was exceeded
    */
   static of(
     limits: AttemptLimits & { readonly clock: Clock },

@@ -137,7 +137,7 @@ export class MissesPipeline<R, V> implements FlightCarrier<R, V>, LastingPipelin
     this.#unsubscribe();
   }
 
-  /** Lets other pipelines make the calls that have not begun. */
+  /** Lets other waiters make the calls that have not begun. */
   restartUnstarted(): void {
     for (const flight of this.#byArrival()) {
       if (flight.waiting > 0 && !flight.ticket.hasBegun) {

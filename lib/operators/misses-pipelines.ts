@@ -63,7 +63,7 @@ export class MissesPipelines<R, V> {
     }
   }
 
-  /** Lets other pipelines make the calls that have not begun. */
+  /** Lets other waiters make the calls that have not begun. */
   restartUnstarted(): void {
     for (const pipeline of [this.#pipeline, ...this.#latePipelines]) {
       pipeline.restartUnstarted();

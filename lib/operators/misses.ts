@@ -138,7 +138,7 @@ export class Misses<R, V> implements WaiterMisses<R, V> {
     this.#pipelines.completeIfDone();
   }
 
-  /** Lets other pipelines make the calls that have not begun. */
+  /** Lets other waiters make the calls that have not begun. */
   restartUnstarted(): void {
     this.#pipelines.restartUnstarted();
   }

@@ -72,7 +72,12 @@ export function streamWithConcurrency<R, C, V>(
   return streamBySettings(call, () => ({ ...settingsOf(), ...timeouts, ordered: false }), maxConcurrent);
 }
 
-/** Emits only the outcomes of {@link streamWithConcurrency} or `optimizeStream`, without the chunks. */
+/**
+ * Emits only the outcomes of {@link streamWithConcurrency} or `optimizeStream`, without the chunks.
+ *
+ * @example
+ * questions$.pipe(optimizer.optimizeStream(ask), settled(), unwrapOutcomes()).subscribe(show);
+ */
 export function settled<R, C, V>(): OperatorFunction<StreamItem<R, C, V>, CallOutcome<R, V>> {
   return (items$) =>
     items$.pipe(

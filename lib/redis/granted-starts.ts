@@ -16,7 +16,7 @@ export const nothing: FleetCost = [0, 0, 0, 0];
 export class GrantedStarts {
   #grants: Grant[] = [];
 
-  /** Reads the fleet's clock as late as it may be, so that no call starts too early. */
+  /** Adds the grants of a reply. Their waits count from its arrival, so that no call starts too early. */
   add({ grants, now: then, era, mark }: PoolReply, cost: FleetCost, now: number): void {
     let until = mark;
     for (const after of grants) {

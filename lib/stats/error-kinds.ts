@@ -41,7 +41,12 @@ const kindsWithoutCall: ReadonlySet<unknown> = new Set<ErrorKind>([
 
 const known: ReadonlySet<unknown> = new Set(errorKinds);
 
-/** The kind of a call's error. It never throws: what cannot be read is `other`. */
+/**
+ * Returns the kind of a call's error. It never throws; an unreadable error is `other`.
+ *
+ * @example
+ * outcomes$.subscribe((outcome) => !outcome.ok && failures.inc({ kind: errorKindOf(outcome.error) }));
+ */
 export function errorKindOf(error: unknown): ErrorKind {
   try {
     const shapes = shapesOf(error);

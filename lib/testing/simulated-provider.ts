@@ -253,10 +253,7 @@ export class SimulatedProvider<R = unknown> {
     return this.#refuse(cost);
   }
 
-  /**
-   * The call is told its refusal later, and the wait is counted from then, so that a caller that returns on time is
-   * admitted.
-   */
+  /** The wait is computed after the refusal was billed, so that a caller that returns on time is admitted. */
   #refuse(cost: CallCost): Verdict {
     let wait = -1;
     let tightest!: SimulatedLimit;

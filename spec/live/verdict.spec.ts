@@ -70,7 +70,10 @@ describe('the verdict', () => {
       'requests are given up behind a gate',
       snapshotWith({ next: pace }),
       { errors: { 'deadline-exceeded': 7, 'rate-limited': 90 }, calls: 100 },
-      { tone: 'bad', text: 'The pace. Requests fail because of it: 7 in the last minute (deadline-exceeded).' },
+      {
+        tone: 'bad',
+        text: 'The pace. Requests fail because of it: 7 in the last minute (deadline-exceeded).',
+      },
     ],
     [
       'a quota is spent and nobody may wait for it',
