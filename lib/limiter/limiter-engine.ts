@@ -224,7 +224,7 @@ export class LimiterEngine implements StartGate, Walls {
    */
   failed(id: number, error: unknown, startedAt: number, mayBeAborted = false): FailureVerdict {
     const now = this.clock.now();
-    const classification = meaningOfFailure(error, this.#classify, mayBeAborted);
+    const classification = meaningOfFailure(error, this.#classify, this.clock.date(), mayBeAborted);
     const wasProbe = this.#breaker.hasProbed(startedAt);
     switch (classification.kind) {
       case 'wait':

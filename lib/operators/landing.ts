@@ -146,7 +146,7 @@ function keep<R, V>(
     engine.keepFailure(
       flight,
       outcome.error,
-      isOfTheCall(outcome.error, settings.classify),
+      isOfTheCall(outcome.error, settings.classify, engine.clock.date()),
       engine.clock.date(),
     );
     return;
@@ -163,12 +163,12 @@ function keep<R, V>(
 }
 
 /** Whether a failure says something about the request, not about own limits or a busy provider. */
-function isOfTheCall(error: unknown, classify: ErrorClassifier = classifyError): boolean {
+function isOfTheCall(error: unknown, classify: ErrorClassifier = classifyError, date: number): boolean {
   if (error instanceof RxllmError) {
     return false;
   }
   try {
-    const classification = classify(error);
+    const classification = classify(error, date);
     refusePromise('classifyError', classification);
     const { kind } = classification;
     return kind !== 'wait' && kind !== 'overloaded';

@@ -11,8 +11,12 @@ import { firstOfEachName, type StatedLimit } from './stated-limit';
 
 export type { ErrorClassification } from './error-classification';
 
-/** Decides what an error means. Pass your own as `classifyError` to change it. */
-export type ErrorClassifier = (error: unknown) => ErrorClassification;
+/**
+ * Decides what an error means. Pass your own as `classifyError` to change it.
+ *
+ * @param now milliseconds since the epoch, for waits that a provider states as a moment
+ */
+export type ErrorClassifier = (error: unknown, now: number) => ErrorClassification;
 
 /**
  * Classifies an error by HTTP status, code, name and the provider's wait hint. It finds these in the places and
@@ -23,8 +27,8 @@ export type ErrorClassifier = (error: unknown) => ErrorClassification;
  * aborted. The operators treat an abort that they did not cause as the client's own timer: `transient`.
  *
  * @example
- * const classify: ErrorClassifier = (error) =>
- *   error instanceof MyQuotaError ? { kind: 'stop' } : classifyError(error);
+ * const classify: ErrorClassifier = (error, now) =>
+ *   error instanceof MyQuotaError ? { kind: 'stop' } : classifyError(error, now);
  *
  * @param now milliseconds since the epoch by the caller's clock; only used for moments in a response without `date`
  */

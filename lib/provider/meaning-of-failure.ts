@@ -13,10 +13,11 @@ const kinds: readonly unknown[] = ['stop', 'wait', 'overloaded', 'transient', 'u
 export function meaningOfFailure(
   error: unknown,
   classify: ErrorClassifier,
+  date: number,
   mayBeAborted = false,
 ): ErrorClassification {
   try {
-    const classification = classify(error);
+    const classification = classify(error, date);
     refusePromise('classifyError', classification);
     const { kind, retryAfter = 0, period, limits } = classification;
     if (!kinds.includes(kind)) {

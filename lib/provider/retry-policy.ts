@@ -91,7 +91,7 @@ export class RetryPolicy {
 
   /** Classifies the error of a call that was not aborted; `unknown` if the classifier throws. */
   classify(error: unknown): ErrorClassification {
-    return meaningOfFailure(error, this.#classify);
+    return meaningOfFailure(error, this.#classify, this.#clock.date());
   }
 
   /**

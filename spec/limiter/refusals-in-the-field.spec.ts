@@ -4,6 +4,7 @@ import {
   from,
   map,
   mergeMap,
+  of,
   range,
   throwError,
   timer,
@@ -18,6 +19,7 @@ import type { CallOutcome } from '../../lib/core/call';
 import type { CallEvent, RefusalsExplainedEvent } from '../../lib/core/events';
 import { LLMCallOptimizer } from '../../lib/optimizer/llm-call-optimizer';
 import type { OptimizerConfig } from '../../lib/optimizer/optimizer-config';
+import { HeapScheduler } from '../heap-scheduler';
 import { inVirtualTime, rethrow } from '../test-scheduler';
 
 const refusal = (headers: Record<string, string> = {}) =>
@@ -222,5 +224,44 @@ describe('providers that refuse for other reasons than pace', () => {
   it.each(cases)('answer every request in time: $title ($signalsName)', ({ shape, name, signalsName }) => {
     const figures = streamRun(rxllm, shape, signals[signalsName]);
     expect(missedFieldBound(figures, notYet[name] ?? shape.bound!)).toEqual([]);
+  });
+});
+
+describe('a wait that is stated as a moment', () => {
+  const noon = Date.UTC(2026, 0, 1, 12);
+  const moment = noon + 4000;
+  it.each<[string, object]>([
+    ['the HTTP date of Retry-After', { headers: { 'retry-after': new Date(moment).toUTCString() } }],
+    [
+      'milliseconds since 1970',
+      { headers: { 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': `${moment}` } },
+    ],
+    [
+      'a header in the body, as OpenRouter sends it',
+      {
+        error: {
+          code: 429,
+          metadata: { headers: { 'X-RateLimit-Remaining': '0', 'X-RateLimit-Reset': `${moment}` } },
+        },
+      },
+    ],
+  ])('is kept without a date header: %s', (_name, fields) => {
+    const scheduler = new HeapScheduler(noon);
+    const optimizer = new LLMCallOptimizer({ baseInterval: 0, scheduler });
+    const startedAt: number[] = [];
+    of('question')
+      .pipe(
+        optimizer.optimize(() => {
+          startedAt.push(scheduler.now());
+          return startedAt.length > 1
+            ? of('answer')
+            : throwError(() => Object.assign(new Error('no'), { status: 429, ...fields }));
+        }),
+      )
+      .subscribe({ error: rethrow });
+    scheduler.flush(noon + 60_000);
+    expect(startedAt).toHaveLength(2);
+    expect(startedAt[1]).toBeGreaterThanOrEqual(moment);
+    expect(startedAt[1]).toBeLessThan(moment + 1000);
   });
 });

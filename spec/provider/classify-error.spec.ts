@@ -516,7 +516,7 @@ describe('classifyError', () => {
 
   it('is a classifier', () => {
     const classify: ErrorClassifier = classifyError;
-    expect(classify(undefined)).toEqual({ kind: 'unknown' });
+    expect(classify(undefined, 0)).toEqual({ kind: 'unknown' });
   });
 
   it.each([undefined, null, 'failed', 5, Symbol('failed'), Object.create(null), () => undefined, [], [[]]])(

@@ -209,21 +209,21 @@ describe('an abort', () => {
   });
 
   it.each(aborts)('of %s is the client’s own if rxllm did not abort', (_name, error) => {
-    expect(meaningOfFailure(error, classifyError)).toEqual({ kind: 'transient' });
+    expect(meaningOfFailure(error, classifyError, 0)).toEqual({ kind: 'transient' });
   });
 
   it('is what a classifier of the user’s says it is', () => {
     const [[, error]] = aborts as [[string, unknown]];
-    expect(meaningOfFailure(error, () => ({ kind: 'stop' }))).toEqual({ kind: 'stop' });
-    expect(meaningOfFailure(new Error('no'), () => ({ kind: 'unknown' }))).toEqual({ kind: 'unknown' });
+    expect(meaningOfFailure(error, () => ({ kind: 'stop' }), 0)).toEqual({ kind: 'stop' });
+    expect(meaningOfFailure(new Error('no'), () => ({ kind: 'unknown' }), 0)).toEqual({ kind: 'unknown' });
   });
 
   it('and a classifier that throws leave an error unknown', () => {
     const throws = () => {
       throw new Error('thrown');
     };
-    expect(meaningOfFailure(new Error('no'), throws)).toEqual({ kind: 'unknown' });
-    expect(meaningOfFailure(new Error('no'), () => undefined as never)).toEqual({ kind: 'unknown' });
+    expect(meaningOfFailure(new Error('no'), throws, 0)).toEqual({ kind: 'unknown' });
+    expect(meaningOfFailure(new Error('no'), () => undefined as never, 0)).toEqual({ kind: 'unknown' });
   });
 });
 

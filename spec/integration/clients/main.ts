@@ -14,7 +14,7 @@ async function meaningOf(client: Client, url: string): Promise<string> {
     await client(url);
     return 'answer';
   } catch (error) {
-    const { kind, retryAfter } = meaningOfFailure(error, classifyError);
+    const { kind, retryAfter } = meaningOfFailure(error, classifyError, Date.now());
     return retryAfter === undefined ? kind : `${kind} ${retryAfter / 1000} s`;
   }
 }
