@@ -11,12 +11,34 @@ import {
   listenerSetting,
   numberSetting,
   switchSetting,
+  type FieldsOf,
 } from '../core/settings';
 import type { Clone } from './answer-copies';
 import { sizeOfAnswer } from './answer-size';
 import type { CacheStore } from './cache-store';
 import { isCacheable } from './cacheable-answer';
 import type { TimeToLiveSettings } from './time-to-live';
+
+const fields: FieldsOf<ResultCacheConfig> = {
+  defaultTtl: true,
+  ttlJitter: true,
+  random: true,
+  staleWhileRevalidate: true,
+  staleIfError: true,
+  errorTtl: true,
+  maxSize: true,
+  maxBytes: true,
+  sizeOf: true,
+  sweepInterval: true,
+  shouldCache: true,
+  clone: true,
+  keepAlive: true,
+  sharedCallTimeout: true,
+  store: true,
+  storeDeadline: true,
+  events: true,
+  scheduler: true,
+};
 
 /** The config of an {@link LLMResultCache}; all times are milliseconds. */
 export interface ResultCacheConfig {
@@ -218,8 +240,13 @@ export interface CacheEngineSettings extends TimeToLiveSettings {
   readonly events: CallEventListener | undefined;
 }
 
+/** The settings of a cache in a config that has others, too. */
+export function resultCacheConfigOf(config: ResultCacheConfig): ResultCacheConfig {
+  return Object.fromEntries(Object.entries(config).filter(([field]) => field in fields));
+}
+
 export function cacheSettings(config: ResultCacheConfig | undefined): CacheEngineSettings {
-  const settings: ResultCacheConfig = configObject('LLMResultCache', config);
+  const settings: ResultCacheConfig = configObject('LLMResultCache', config, fields);
   const { defaultTtl, maxBytes } = settings;
   return {
     clock: clockFrom(settings.scheduler),

@@ -177,6 +177,7 @@ export function schedulerSetting<T extends { now: unknown; schedule: unknown }>(
 export function configObject<T extends object>(
   owner: string,
   config: T | undefined,
+  fields?: FieldsOf<NoInfer<T>>,
 ): T | Record<string, never> {
   if (config === undefined) {
     return {};
@@ -184,8 +185,14 @@ export function configObject<T extends object>(
   if (typeof config !== 'object' || config === (null as unknown)) {
     throw new TypeError(`The config of ${owner} must be an object, but is ${shown(config)}.`);
   }
+  if (fields) {
+    noUnknownFields(owner, config, Object.keys(fields));
+  }
   return config;
 }
+
+/** Every field of a config, so that a misspelt one can be refused. */
+export type FieldsOf<T> = Readonly<Record<keyof T, true>>;
 
 /** Refuses a field that a config does not have, so that a misspelt field is not ignored. */
 export function noUnknownFields(owner: string, config: object, names: readonly string[]): void {

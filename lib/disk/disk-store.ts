@@ -3,9 +3,16 @@ import type { CacheStore } from '../cache/cache-store';
 import type { Cancel, Clock } from '../core/clock';
 import { ClosedError } from '../core/errors';
 import { clockFrom } from '../core/scheduler-clock';
-import { configObject, numberSetting } from '../core/settings';
+import { configObject, numberSetting, type FieldsOf } from '../core/settings';
 import { Tables, type Entry } from './tables';
 import { WriteBatch, type Write } from './write-batch';
+
+const fields: FieldsOf<DiskStoreConfig> = {
+  maxEntries: true,
+  maxBytes: true,
+  sweepInterval: true,
+  scheduler: true,
+};
 
 /** The config of {@link diskStore}. */
 export interface DiskStoreConfig {
@@ -111,7 +118,7 @@ class LmdbStore implements DiskStore {
     if (typeof directory !== 'string' || directory === '') {
       throw new TypeError('The directory of diskStore must be a path.');
     }
-    const settings: DiskStoreConfig = configObject('diskStore', config);
+    const settings: DiskStoreConfig = configObject('diskStore', config, fields);
     const maxBytes = numberSetting('maxBytes', settings.maxBytes, 2 ** 30, { min: 2 ** 20 });
     this.#maxBytes = maxBytes / 2;
     this.#longestText = Math.min(longestText, Math.floor(maxBytes / 4));

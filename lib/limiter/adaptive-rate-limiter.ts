@@ -14,6 +14,7 @@ import {
   listenerSetting,
   numberSetting,
   switchSetting,
+  type FieldsOf,
 } from '../core/settings';
 import { Ticket, type TicketOwner } from '../core/ticket';
 import { readTraits, type CallTraits } from '../core/traits';
@@ -23,6 +24,20 @@ import type { RateLimiterState } from './limiter-state';
 import { SlotPool } from './slot-pool';
 import { engineOf } from './engine-of';
 import { LimiterEngine } from './limiter-engine';
+
+const fields: FieldsOf<RateLimiterConfig> = {
+  baseInterval: true,
+  minInterval: true,
+  maxInterval: true,
+  adaptive: true,
+  limits: true,
+  maxQueue: true,
+  overflow: true,
+  classifyError: true,
+  fleet: true,
+  events: true,
+  scheduler: true,
+};
 
 /** What a full queue does with a new request: refuse it, or drop the oldest of the lowest priority for it. */
 export type OverflowPolicy = 'reject' | 'drop-oldest';
@@ -103,7 +118,7 @@ export class AdaptiveRateLimiter {
   readonly #waiting = new Set<PermitRequest>();
   #isClosed = false;
   constructor(config?: RateLimiterConfig) {
-    const settings: RateLimiterConfig = configObject('AdaptiveRateLimiter', config);
+    const settings: RateLimiterConfig = configObject('AdaptiveRateLimiter', config, fields);
     const base = numberSetting('baseInterval', settings.baseInterval, 50);
     const min = numberSetting('minInterval', settings.minInterval, 0);
     const max = numberSetting('maxInterval', settings.maxInterval, 30_000);

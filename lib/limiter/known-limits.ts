@@ -1,5 +1,13 @@
-import { configObject, numberSetting } from '../core/settings';
+import { configObject, numberSetting, type FieldsOf } from '../core/settings';
 import type { KnownLimit } from './sliding-window-budget';
+
+const fields: FieldsOf<KnownLimits> = {
+  requestsPerMinute: true,
+  tokensPerMinute: true,
+  inputTokensPerMinute: true,
+  outputTokensPerMinute: true,
+  requestsPerDay: true,
+};
 
 /**
  * Limits that you know beforehand. Limits in the provider's headers need no setting. Each limit holds in every window
@@ -36,7 +44,7 @@ const counted: Readonly<Record<keyof KnownLimits, Pick<KnownLimit, 'dimension' |
 };
 
 export function knownLimitsOf(given: KnownLimits | undefined): KnownLimit[] {
-  const limits: KnownLimits = configObject('limits', given);
+  const limits: KnownLimits = configObject('limits', given, fields);
   const known: KnownLimit[] = [];
   for (const field of Object.keys(counted) as (keyof KnownLimits)[]) {
     if (limits[field] !== undefined) {

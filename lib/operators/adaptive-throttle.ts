@@ -10,6 +10,7 @@ import {
   functionSetting,
   listenerSetting,
   numberSetting,
+  type FieldsOf,
 } from '../core/settings';
 import { Ticket, type TicketOwner } from '../core/ticket';
 import { validated, type TraitsReader } from '../core/traits';
@@ -20,6 +21,8 @@ import { SlotPool } from '../limiter/slot-pool';
 import { left, reportReceived, settled } from './call-events';
 import { Outlet } from './outlet';
 import { subscribeWhileOpen } from './subscribe-while-open';
+
+const fields: FieldsOf<ThrottleConfig<never>> = { maxWait: true, refused: true, traits: true, events: true };
 
 /** The config of {@link adaptiveThrottle}. */
 export interface ThrottleConfig<R> {
@@ -66,7 +69,7 @@ export function adaptiveThrottle<R>(
   limiter: AdaptiveRateLimiter | RateLimiterConfig,
   config?: ThrottleConfig<R>,
 ): MonoTypeOperatorFunction<R> {
-  const settings: ThrottleConfig<R> = configObject('adaptiveThrottle', config);
+  const settings: ThrottleConfig<R> = configObject('adaptiveThrottle', config, fields);
   const shared = limiter instanceof AdaptiveRateLimiter ? limiter : undefined;
   if (!shared) {
     // Throw now rather than at the first subscription.

@@ -1,4 +1,5 @@
 import { Observable, type OperatorFunction } from 'rxjs';
+import { resultCacheConfigOf } from '../cache/result-cache-config';
 import { LLMResultCache, internalsOf, type ResultCacheConfig } from '../cache/llm-result-cache';
 import { RequestKeys, type KeySpace } from '../cache/request-identity';
 import type { CallOutcome } from '../core/call';
@@ -11,12 +12,41 @@ import {
   numberSetting,
   requiredFunction,
   switchSetting,
+  type FieldsOf,
 } from '../core/settings';
 import { traitsOfRequests, type TraitsReader } from '../core/traits';
 import type { ErrorClassifier } from '../provider/classify-error';
 import { CacheRun } from './cache-run';
 import type { CacheRunSettings } from './cache-run-settings';
 import { subscribeWhileOpen } from './subscribe-while-open';
+
+const fields: FieldsOf<CacheConfig<never>> = {
+  cache: true,
+  ordered: true,
+  maxWait: true,
+  traits: true,
+  classifyError: true,
+  events: true,
+  defaultTtl: true,
+  ttlJitter: true,
+  random: true,
+  staleWhileRevalidate: true,
+  staleIfError: true,
+  errorTtl: true,
+  maxSize: true,
+  maxBytes: true,
+  sizeOf: true,
+  sweepInterval: true,
+  shouldCache: true,
+  clone: true,
+  keepAlive: true,
+  sharedCallTimeout: true,
+  store: true,
+  storeDeadline: true,
+  scheduler: true,
+  namespace: true,
+  version: true,
+};
 
 /** The config of {@link cacheLLM}. */
 export interface CacheConfig<R> extends ResultCacheConfig, KeySpace {
@@ -71,13 +101,14 @@ export function cacheLLM<R, V>(
 ): OperatorFunction<R, CallOutcome<R, V>> {
   requiredFunction('misses', misses);
   const settings: CacheConfig<R> =
-    config instanceof LLMResultCache ? { cache: config } : configObject('cacheLLM', config);
+    config instanceof LLMResultCache ? { cache: config } : configObject('cacheLLM', config, fields);
   if (settings.cache !== undefined && !(settings.cache instanceof LLMResultCache)) {
     throw new TypeError('cache must be an LLMResultCache.');
   }
+  const own = resultCacheConfigOf(settings);
   if (!settings.cache) {
     // Throw now rather than at the first subscription.
-    new LLMResultCache(settings).close();
+    new LLMResultCache(own).close();
   }
   const traits = traitsOfRequests(functionSetting('traits', settings.traits));
   const checked = {
@@ -90,7 +121,7 @@ export function cacheLLM<R, V>(
     classify: functionSetting('classifyError', settings.classifyError),
   };
   return cacheBySettings(() => {
-    const cache = settings.cache ?? new LLMResultCache(settings);
+    const cache = settings.cache ?? new LLMResultCache(own);
     return { ...checked, cache, isOwnCache: !settings.cache, clock: cache[internalsOf].clock };
   });
 }

@@ -21,6 +21,7 @@ import {
   schedulerSetting,
   switchSetting,
   type Lenient,
+  type FieldsOf,
 } from '../core/settings';
 import { validated, type TraitsReader } from '../core/traits';
 import type { AdaptiveRateLimiter, OverflowPolicy } from '../limiter/adaptive-rate-limiter';
@@ -33,6 +34,21 @@ import { ConcurrentRun } from './concurrent-run';
 import type { RunSettings } from './run-settings';
 import { subscribeWhileOpen } from './subscribe-while-open';
 import { UnknownErrors } from './unknown-errors';
+
+export const concurrencyFields: FieldsOf<ConcurrencyConfig<never>> = {
+  maxConcurrent: true,
+  ordered: true,
+  timeout: true,
+  limiter: true,
+  retry: true,
+  maxWait: true,
+  maxQueue: true,
+  overflow: true,
+  errorInAnswer: true,
+  traits: true,
+  events: true,
+  scheduler: true,
+};
 
 /** The config of {@link mergeWithConcurrency}. */
 export interface ConcurrencyConfig<R> {
@@ -135,8 +151,9 @@ export interface CheckedConcurrency<R> {
 export function checkedConcurrency<R>(
   owner: string,
   config: ConcurrencyConfig<R> | undefined,
+  fields = concurrencyFields,
 ): CheckedConcurrency<R> {
-  const settings: ConcurrencyConfig<R> = configObject(owner, config);
+  const settings: ConcurrencyConfig<R> = configObject(owner, config, fields);
   const maxConcurrent = isObservable(settings.maxConcurrent)
     ? settings.maxConcurrent
     : numberSetting('maxConcurrent', settings.maxConcurrent, defaultMaxConcurrent, {

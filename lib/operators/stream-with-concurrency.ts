@@ -1,9 +1,14 @@
 import { filter, map, type Observable, type OperatorFunction } from 'rxjs';
 import type { CallOutcome } from '../core/call';
-import { functionSetting, numberSetting, requiredFunction } from '../core/settings';
+import { functionSetting, numberSetting, requiredFunction, type FieldsOf } from '../core/settings';
 import type { AnyStreamCall, StreamCall, StreamEnd, StreamItem } from '../core/stream';
 import type { AttemptLimits } from './attempt-timeouts';
-import { checkedConcurrency, mergeBySettings, type ConcurrencyConfig } from './merge-with-concurrency';
+import {
+  checkedConcurrency,
+  concurrencyFields,
+  mergeBySettings,
+  type ConcurrencyConfig,
+} from './merge-with-concurrency';
 import type { RunSettings } from './run-settings';
 
 /** How long a stream may be silent. */
@@ -29,6 +34,12 @@ export interface StreamTimeouts {
  * silence.
  */
 export interface StreamConfig<R> extends Omit<ConcurrencyConfig<R>, 'ordered'>, StreamTimeouts {}
+
+const fields = {
+  ...concurrencyFields,
+  firstChunkTimeout: true,
+  chunkTimeout: true,
+} as const satisfies FieldsOf<StreamConfig<never>>;
 
 /**
  * Makes calls whose answers arrive in chunks, such as tokens, as {@link mergeWithConcurrency} does. It emits the chunks
@@ -68,7 +79,7 @@ export function streamWithConcurrency<R, C, V>(
   const settings: StreamConfig<R> = typeof config === 'number' ? { maxConcurrent: config } : (config ?? {});
   requiredStreamCall(call);
   const timeouts = streamTimeouts(settings);
-  const { settingsOf, maxConcurrent } = checkedConcurrency('streamWithConcurrency', settings);
+  const { settingsOf, maxConcurrent } = checkedConcurrency('streamWithConcurrency', settings, fields);
   return streamBySettings(call, () => ({ ...settingsOf(), ...timeouts, ordered: false }), maxConcurrent);
 }
 

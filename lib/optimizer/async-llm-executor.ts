@@ -1,12 +1,24 @@
 import type { Observable, ObservableInput, ObservedValueOf } from 'rxjs';
 import type { CallContext, CallOutcome } from '../core/call';
 import type { CallEvent } from '../core/events';
-import { configObject } from '../core/settings';
+import { configObject, type FieldsOf } from '../core/settings';
 import type { NotAString } from '../operators/merge-with-concurrency';
 import type { RetryConfig } from '../provider/retry-policy';
 import type { StatsSnapshot } from '../stats/call-stats';
 import { LLMCallOptimizer } from './llm-call-optimizer';
 import type { BatchOptions, DrainOptions, OptimizerConfig, PromiseOptions } from './optimizer-config';
+
+const fields: FieldsOf<ExecutorConfig> = {
+  retry: true,
+  maxWait: true,
+  maxConcurrent: true,
+  timeout: true,
+  maxQueue: true,
+  overflow: true,
+  errorInAnswer: true,
+  traits: true,
+  scheduler: true,
+};
 
 /** The config of an {@link AsyncLLMExecutor}: the fields of the optimizer's config for slots and queue. */
 export interface ExecutorConfig extends Pick<
@@ -34,7 +46,7 @@ export class AsyncLLMExecutor {
   readonly #optimizer: LLMCallOptimizer;
 
   constructor(config?: ExecutorConfig) {
-    const settings: ExecutorConfig = configObject('AsyncLLMExecutor', config);
+    const settings: ExecutorConfig = configObject('AsyncLLMExecutor', config, fields);
     this.#optimizer = new LLMCallOptimizer({
       ...settings,
       retry: settings.retry ?? false,

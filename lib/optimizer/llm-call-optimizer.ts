@@ -16,7 +16,7 @@ import { internalsOf, type LLMResultCache } from '../cache/llm-result-cache';
 import type { CallContext, CallOutcome } from '../core/call';
 import type { CallEvent, CallEventListener } from '../core/events';
 import { attempt } from '../core/listener';
-import { configObject } from '../core/settings';
+import { configObject, type FieldsOf } from '../core/settings';
 import type { StreamCall, StreamItem } from '../core/stream';
 import type { AdaptiveRateLimiter } from '../limiter/adaptive-rate-limiter';
 import { followLimit, type NotAString } from '../operators/merge-with-concurrency';
@@ -48,6 +48,35 @@ import {
   type StreamOptions,
 } from './stream-options';
 
+const fields: FieldsOf<OptimizerConfig> = {
+  baseInterval: true,
+  minInterval: true,
+  maxInterval: true,
+  adaptive: true,
+  limits: true,
+  fleet: true,
+  cache: true,
+  cacheTtl: true,
+  cacheMaxSize: true,
+  shouldCache: true,
+  clone: true,
+  maxConcurrent: true,
+  maxQueue: true,
+  overflow: true,
+  enableCache: true,
+  enableRateLimit: true,
+  retry: true,
+  timeout: true,
+  maxWait: true,
+  classifyError: true,
+  errorInAnswer: true,
+  traits: true,
+  prices: true,
+  maxSpend: true,
+  sampleInterval: true,
+  scheduler: true,
+};
+
 /**
  * Answers requests of streams and promises with one limiter, one cache, one set of slots and one set of statistics.
  * Hits are answered at once, equal requests share one call, the others start by priority as fast as the provider
@@ -76,7 +105,7 @@ export class LLMCallOptimizer {
   #drained: Promise<void> | undefined;
 
   constructor(config?: OptimizerConfig) {
-    const settings: OptimizerConfig = configObject('LLMCallOptimizer', config);
+    const settings: OptimizerConfig = configObject('LLMCallOptimizer', config, fields);
     const { maxConcurrent } = settings;
     const listener: CallEventListener = {
       next: (event) => {

@@ -1,7 +1,17 @@
 import type { Clock } from '../core/clock';
-import { chanceFrom, configObject, functionSetting, numberSetting } from '../core/settings';
+import { chanceFrom, configObject, functionSetting, numberSetting, type FieldsOf } from '../core/settings';
 import { classifyError, type ErrorClassification, type ErrorClassifier } from './classify-error';
 import { meaningOfFailure } from './meaning-of-failure';
+
+const fields: FieldsOf<RetryConfig> = {
+  attempts: true,
+  baseDelay: true,
+  maxDelay: true,
+  maxElapsed: true,
+  budgetRatio: true,
+  classifyError: true,
+  random: true,
+};
 
 /** How failed calls are retried. */
 export interface RetryConfig {
@@ -67,7 +77,7 @@ export class RetryPolicy {
   #budgetAt: number;
 
   constructor(config: RetryConfig | undefined, clock: Clock) {
-    const settings: RetryConfig = configObject('retry', config);
+    const settings: RetryConfig = configObject('retry', config, fields);
     this.#clock = clock;
     this.#attempts = numberSetting('retry.attempts', settings.attempts, 3, {
       min: 1,

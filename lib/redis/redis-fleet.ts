@@ -1,11 +1,13 @@
 import type { CacheStore } from '../cache/cache-store';
 import type { Fleet, FleetHost, FleetMember } from '../core/fleet';
-import { configObject, numberSetting, requiredText } from '../core/settings';
+import { configObject, numberSetting, requiredText, type FieldsOf } from '../core/settings';
 import { clockFrom } from '../core/scheduler-clock';
 import { PoolMember } from './pool-member';
 import { poolScript } from './pool-script';
 import { scriptsOver, type RedisClient } from './redis-client';
 import { RedisStore } from './redis-store';
+
+const fields: FieldsOf<RedisFleetConfig> = { pool: true, processes: true, deadline: true };
 
 /** The config of a fleet. */
 export interface RedisFleetConfig {
@@ -51,7 +53,7 @@ export class RedisFleet implements Fleet {
 
   /** @internal */
   constructor(client: RedisClient, config: RedisFleetConfig) {
-    const settings: Partial<RedisFleetConfig> = configObject('redisFleet', config);
+    const settings: Partial<RedisFleetConfig> = configObject('redisFleet', config, fields);
     const pool = requiredText('pool', settings.pool);
     const processes = numberSetting('processes', settings.processes, 1, { min: 1, whole: true });
     const deadline = numberSetting('deadline', settings.deadline, 100, { above: true });

@@ -7,7 +7,7 @@ import { guarded } from '../core/listener';
 import type { FleetState } from '../core/fleet';
 import type { CallPriority } from '../core/priority';
 import { clockFrom } from '../core/scheduler-clock';
-import { configObject, listenerSetting, numberSetting } from '../core/settings';
+import { configObject, listenerSetting, numberSetting, type FieldsOf } from '../core/settings';
 import { MetricsFold, type CallMetrics } from './call-metrics';
 import { Prices, type PriceTable } from './prices';
 import {
@@ -18,6 +18,16 @@ import {
   type TokensByModel,
 } from './request-fold';
 import { StreamFold, type StreamMetrics } from './stream-metrics';
+
+const fields: FieldsOf<StatsConfig> = {
+  sampleInterval: true,
+  prices: true,
+  events: true,
+  limiter: true,
+  cache: true,
+  executor: true,
+  scheduler: true,
+};
 
 /** The figures of a limiter in a snapshot. */
 export interface RateLimiterGauges {
@@ -162,7 +172,7 @@ export class CallStats implements CallEventListener {
   #last: StatsSnapshot | undefined;
 
   constructor(config?: StatsConfig) {
-    const settings: StatsConfig = configObject('CallStats', config);
+    const settings: StatsConfig = configObject('CallStats', config, fields);
     this.#sampleInterval = numberSetting('sampleInterval', settings.sampleInterval, 1000);
     const events = guarded(listenerSetting('events', settings.events));
     this.#fold = new MetricsFold(new Prices(settings.prices), (event) => events?.next(event));

@@ -85,8 +85,7 @@ describe('the types of the optimizer', () => {
     // @ts-expect-error the request is no article
     void optimizer.call(summarise, { title: 'a' }).catch(() => undefined);
     // @ts-expect-error there is no such option
-    const other = new LLMCallOptimizer({ maxConcurrency: 3 });
-    other.close();
+    expect(() => new LLMCallOptimizer({ maxConcurrency: 3 })).toThrow('maxConcurrent');
   });
 
   it('are the same for the executor', () => {
