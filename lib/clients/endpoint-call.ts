@@ -1,5 +1,6 @@
 import type { CallContext, HeadersLike } from '../core/call';
-import { errorInAnswer } from '../core/answer-error';
+import { isCacheable } from '../cache/cacheable-answer';
+import { errorInAnswer, isFields } from '../core/answer-error';
 import { NoAnswerError } from '../core/errors';
 import type { StreamCall } from '../core/stream';
 import { StreamedBody } from './streamed-body';
@@ -52,8 +53,11 @@ export function endpointCall<R>(send: Send): StreamCall<R, ResponsePart, unknown
       if (!streamed) {
         return parsed(textOf(chunks));
       }
+      // One answer that was cut off is enough to keep none.
+      const reasons = streamed.finishReasons.map((reason) => ({ finish_reason: reason }));
+      const told = reasons.find((reason) => !isCacheable(reason)) ?? reasons[0] ?? {};
       // Undefined is never kept.
-      return streamed.isAnswer ? { finish_reason: streamed.finishReason } : undefined;
+      return streamed.isAnswer ? told : undefined;
     },
     isWhole: (chunks) => streamedBodyOf(chunks)?.isWhole ?? true,
   };
@@ -82,6 +86,7 @@ async function* parts(send: Send, context: CallContext): AsyncGenerator<Response
         break;
       }
     }
+    body.end();
   } finally {
     if (body.usage) {
       context.report({ usage: body.usage });
@@ -134,13 +139,20 @@ function isStream({ headers }: ResponseHead): boolean {
 /** What the parts of a stream say of the answer; undefined if it came as one. */
 function streamedBodyOf(chunks: readonly ResponsePart[]): StreamedBody | undefined {
   const head = chunks[0]?.head;
-  if (!head || !isStream(head)) {
+  const body = new StreamedBody();
+  if (head && isStream(head)) {
+    for (const { bytes } of chunks) {
+      body.add(bytes);
+    }
+    body.end();
+    return body;
+  }
+  // Gemini streams a list in JSON if it is not asked for events.
+  const list = parsed(textOf(chunks));
+  if (!Array.isArray(list) || !list.some((event) => isFields(event) && 'candidates' in event)) {
     return undefined;
   }
-  const body = new StreamedBody();
-  for (const { bytes } of chunks) {
-    body.add(bytes);
-  }
+  list.filter(isFields).forEach((event) => body.take(event));
   return body;
 }
 

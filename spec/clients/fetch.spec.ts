@@ -265,6 +265,74 @@ describe('llmFetch', () => {
     expect(sent).toHaveLength(kept === 'kept' ? 1 : 2);
   });
 
+  const sse = (...events: (object | string)[]) =>
+    events.map((event) => `data: ${typeof event === 'string' ? event : JSON.stringify(event)}\n\n`).join('');
+  const choice = (index: number, delta: object, reason: string | null = null) => ({
+    choices: [{ index, delta, finish_reason: reason }],
+  });
+  const [one, two] = [choice(0, { content: 'Up.' }), choice(1, { content: 'Down.' })];
+
+  it.each<[string, string, 'kept' | 'not kept']>([
+    ['two choices', sse(one, two, choice(0, {}, 'stop'), choice(1, {}, 'stop'), '[DONE]'), 'kept'],
+    ['two choices of which one never ends', sse(one, two, choice(0, {}, 'stop'), '[DONE]'), 'not kept'],
+    [
+      'two choices of which one is cut off',
+      sse(one, two, choice(0, {}, 'stop'), choice(1, {}, 'length'), '[DONE]'),
+      'not kept',
+    ],
+    [
+      'two choices of which one is filtered',
+      sse(one, two, choice(1, {}, 'content_filter'), choice(0, {}, 'stop'), '[DONE]'),
+      'not kept',
+    ],
+    ['two choices of which one is empty', sse(one, choice(1, {}, 'stop'), choice(0, {}, 'stop')), 'not kept'],
+    ['words without a reason for their end', sse(one, '[DONE]'), 'kept'],
+    ['an error that is a text', sse(one, { error: 'worker died' }, '[DONE]'), 'not kept'],
+    [
+      'an error in a choice',
+      sse(one, { choices: [{ index: 0, error: { code: 502 } }] }, '[DONE]'),
+      'not kept',
+    ],
+    ['a last line without its end', sse(choice(0, { content: 'Up.' }, 'stop')).trimEnd(), 'kept'],
+    [
+      'events over several lines',
+      'data: {"choices": [\r\ndata: {"text": "Up.", "finish_reason": "stop"}]}',
+      'kept',
+    ],
+  ])('keeps a stream of %s only if it is whole', async (_name, body, kept) => {
+    const answered = () => {
+      // Each byte comes alone.
+      const bytes = [...new TextEncoder().encode(body)].map((byte) => Uint8Array.of(byte));
+      return new Response(ReadableStream.from(bytes) as ReadableStream<Uint8Array>, {
+        headers: { 'content-type': 'text/event-stream' },
+      });
+    };
+    const { fetch, sent } = sender(answered, answered);
+    const asking = llmFetch(optimizer, { fetch });
+    for (const times of [1, 2]) {
+      // Nothing is read after the last event, not even the end of its line.
+      expect((await (await asking(address, post('Why?'))).text()).trimEnd()).toBe(body.trimEnd());
+      expect(sent).toHaveLength(kept === 'kept' ? 1 : times);
+    }
+  });
+
+  it.each([
+    ['STOP', 'kept'],
+    ['MAX_TOKENS', 'not kept'],
+  ])('takes a list of Gemini that ends by %s for a stream', async (finishReason, kept) => {
+    const content = { parts: [{ text: 'Up.' }] };
+    const answered = () =>
+      Response.json([{ candidates: [{ content }] }, { candidates: [{ content, finishReason }] }]);
+    const { fetch, sent } = sender(answered, answered);
+    for (const times of [1, 2]) {
+      await llmFetch(optimizer, { fetch })(
+        'https://g.example.com/v1beta/models/m:streamGenerateContent',
+        post('', { body: '{"contents":[]}' }),
+      );
+      expect(sent).toHaveLength(kept === 'kept' ? 1 : times);
+    }
+  });
+
   it('frees the slot when a body that nobody reads has ended', async () => {
     const stream = 'data: {"choices":[{"delta":{"content":"x"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n';
     const { fetch } = sender(
