@@ -3,6 +3,7 @@ import { isCacheable } from '../cache/cacheable-answer';
 import { errorInAnswer, isFields } from '../core/answer-error';
 import { NoAnswerError } from '../core/errors';
 import type { StreamCall } from '../core/stream';
+import { fromFirstWords } from './first-words';
 import { StreamedBody } from './streamed-body';
 import { usageOf } from './usage';
 
@@ -76,24 +77,39 @@ async function* parts(send: Send, context: CallContext): AsyncGenerator<Response
     return;
   }
   const body = new StreamedBody();
+  const hasNotBegun = () => {
+    if (!body.hasBegun && body.error !== undefined) {
+      throw new NoAnswerError('an error in the stream', { headers, error: body.error });
+    }
+    return !body.hasBegun;
+  };
   let first: { readonly head: ResponseHead } | undefined = { head };
   try {
-    for await (const bytes of chunksOf(response.body)) {
-      const isLast = body.add(bytes);
-      yield { ...first, bytes, isLast };
+    for await (const part of fromFirstWords(partsUntilEnd(response.body, body), hasNotBegun, headers)) {
+      yield { ...first, ...part };
       first = undefined;
-      if (isLast) {
-        break;
-      }
     }
-    body.end();
   } finally {
     if (body.usage) {
       context.report({ usage: body.usage });
     }
   }
-  if (first) {
-    throw new NoAnswerError('an empty body', { headers });
+}
+
+/** The parts of a stream until nothing comes that belongs to the answer. */
+async function* partsUntilEnd(
+  stream: ReadableStream<Uint8Array>,
+  body: StreamedBody,
+): AsyncGenerator<ResponsePart> {
+  for await (const bytes of chunksOf(stream)) {
+    const isLast = body.add(bytes);
+    yield { bytes, isLast };
+    if (isLast) {
+      return;
+    }
+  }
+  if (body.end()) {
+    yield { bytes: new Uint8Array(), isLast: true };
   }
 }
 

@@ -1,5 +1,6 @@
 import type { TokenUsage } from '../core/call';
 import { usedSoFar } from '../core/token-usage';
+import { fieldsOf, isPrelude, isThere } from './first-words';
 import { usageOf } from './usage';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -22,7 +23,8 @@ export class StreamedBody {
   #data = '';
   #usage: TokenUsage | undefined;
   #hasEnded = false;
-  #hasFailed = false;
+  #hasBegun = false;
+  #error: unknown;
   #isRefused = false;
 
   /** Takes bytes in; returns whether the stream holds nothing more that belongs to the answer. */
@@ -36,14 +38,26 @@ export class StreamedBody {
     return this.#hasEnded;
   }
 
-  /** Takes in that no bytes come after those that came: the last line may lack its end. */
-  end(): void {
-    this.#takeLine(this.#rest + this.#decoder.decode());
+  /** Takes in that no bytes come any more; returns whether the last line, which lacked its end, told more. */
+  end(): boolean {
+    const line = this.#rest + this.#decoder.decode();
     this.#rest = '';
+    this.#takeLine(line);
+    return line !== '';
   }
 
   get usage(): TokenUsage | undefined {
     return this.#usage;
+  }
+
+  /** Whether the model has said something; an error before that is one of the whole call. */
+  get hasBegun(): boolean {
+    return this.#hasBegun;
+  }
+
+  /** The first error among the events, as the provider sent it; undefined without one. */
+  get error(): unknown {
+    return this.#error;
   }
 
   /** Why the model stopped, in the provider's words: one of each answer that says it. */
@@ -54,7 +68,7 @@ export class StreamedBody {
   /** Whether all answers came to their ends: a body that ends without an event that says so was cut off. */
   get isWhole(): boolean {
     const ended = this.finishReasons.length;
-    return !this.#hasFailed && (ended === 0 ? this.#hasEnded : ended === this.#choices.size);
+    return this.#error === undefined && (ended === 0 ? this.#hasEnded : ended === this.#choices.size);
   }
 
   /** Whether the model has answered: with words of its own or with calls of tools, and not with a refusal. */
@@ -65,6 +79,8 @@ export class StreamedBody {
 
   #takeLine(line: string): void {
     if (line === '') {
+      // Data that is no JSON is of a dialect that is not known here.
+      this.#hasBegun ||= this.#error === undefined && isThere(this.#data);
       this.#data = '';
     }
     if (!line.startsWith('data:')) {
@@ -84,14 +100,18 @@ export class StreamedBody {
 
   /** Takes an event in. */
   take(event: Fields): void {
-    const { type, error, choices, candidates } = event;
-    this.#usage = usedSoFar(this.#usage, usageOf(event));
-    this.#hasFailed ||= Boolean(error) || type === 'error' || type === 'response.failed';
-    this.#hasEnded ||= typeof type === 'string' && lastTypes.has(type);
-    this.#isRefused ||= type === 'response.refusal.done';
+    const { type, error, choices, candidates, response } = event;
     const list = choices ?? candidates;
     // An event of Anthropic, or of a response, is about the only answer.
-    for (const choice of Array.isArray(list) ? list.map(fieldsOf) : [{}]) {
+    const all = Array.isArray(list) ? list.map(fieldsOf) : [{}];
+    const isError = type === 'error' || type === 'response.failed';
+    const whole = isError ? (fieldsOf(response)['error'] ?? event) : undefined;
+    this.#error ??= [error, ...all.map((choice) => choice['error']), whole].find(Boolean);
+    this.#hasBegun ||= this.#error === undefined && !isPrelude(event);
+    this.#usage = usedSoFar(this.#usage, usageOf(event));
+    this.#hasEnded ||= typeof type === 'string' && lastTypes.has(type);
+    this.#isRefused ||= type === 'response.refusal.done';
+    for (const choice of all) {
       this.#takeChoice(event, choice);
     }
   }
@@ -100,7 +120,6 @@ export class StreamedBody {
     const { delta, response } = event;
     const index = choice['index'] ?? 0;
     const { reason: before, hasContent: hadContent = false } = this.#choices.get(index) ?? {};
-    this.#hasFailed ||= Boolean(choice['error']);
     this.#isRefused ||= isThere(fieldsOf(choice['delta'])['refusal']);
     const reason = [
       choice['finish_reason'],
@@ -135,14 +154,6 @@ function contentOf(event: Fields, choice: Fields): unknown[] {
   return [content, calls, call, audio, choice['text'], text, input, parts, output, isTool || undefined];
 }
 
-function isThere(value: unknown): boolean {
-  return typeof value === 'string'
-    ? /\S/.test(value)
-    : Array.isArray(value)
-      ? value.length > 0
-      : value != null;
-}
-
 function parsed(text: string): Fields | undefined {
   try {
     const value: unknown = JSON.parse(text);
@@ -154,10 +165,6 @@ function parsed(text: string): Fields | undefined {
 
 function isFields(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null;
-}
-
-function fieldsOf(value: unknown): Fields {
-  return isFields(value) ? value : {};
 }
 
 function listOf(value: unknown): readonly unknown[] {

@@ -316,6 +316,53 @@ describe('llmFetch', () => {
     }
   });
 
+  const messageStart = { type: 'message_start', message: { usage: { input_tokens: 1 } } };
+  const overloaded = { type: 'error', error: { type: 'overloaded_error', message: 'Overloaded' } };
+
+  it.each([
+    ['an error with a status', sse({ error: { code: 503, message: 'no' } })],
+    ['an error that is a text', sse({ error: 'worker died' }, '[DONE]')],
+    ['an overloaded Anthropic', sse(overloaded)],
+    [
+      'an overloaded Anthropic after the head of its message',
+      sse(messageStart, { type: 'ping' }, overloaded),
+    ],
+    ['a failed response', sse({ type: 'response.created' }, { type: 'response.failed', response: {} })],
+    ['an error in a choice', sse({ choices: [{ index: 0, error: { code: 502 } }] })],
+    ['a page', '<html>Sign in</html>'],
+    ['a ping alone', ': ping\n\n'],
+    ['a role alone', sse(choice(0, { role: 'assistant', content: '' }))],
+    ['an end alone', sse('[DONE]')],
+    ['nothing', ''],
+  ])('tries a stream again that holds %s before its first words', async (_name, body) => {
+    const streamed = (text: string) => () =>
+      new Response(text, { headers: { 'content-type': 'text/event-stream' } });
+    const good = sse(choice(0, { role: 'assistant' }), choice(0, { content: 'Up.' }, 'stop'), '[DONE]');
+    const { fetch, sent } = sender(streamed(body), streamed(good));
+    const response = await llmFetch(optimizer, { fetch })(address, post('Why?'));
+    expect(await response.text()).toBe(good);
+    expect(sent).toHaveLength(2);
+  });
+
+  it('tries a stream again that dies before its first words', async () => {
+    const start = new TextEncoder().encode(sse(choice(0, { role: 'assistant' })));
+    const dying = new ReadableStream<Uint8Array>({
+      start: (controller) => controller.enqueue(start),
+      pull: (controller) => controller.error(new TypeError('terminated')),
+    });
+    const { fetch, sent } = sender(
+      () => new Response(dying, { headers: { 'content-type': 'text/event-stream' } }),
+    );
+    expect(await (await llmFetch(optimizer, { fetch })(address, post('Why?'))).json()).toEqual(answer);
+    expect(sent).toHaveLength(2);
+  });
+
+  it('hands a stream of another dialect on', async () => {
+    const body = 'data: Up.\n\n';
+    const { fetch } = sender(() => new Response(body, { headers: { 'content-type': 'text/event-stream' } }));
+    expect(await (await llmFetch(optimizer, { fetch })(address, post('Why?'))).text()).toBe(body);
+  });
+
   it.each([
     ['STOP', 'kept'],
     ['MAX_TOKENS', 'not kept'],
