@@ -57,10 +57,13 @@ export function endpointCall<R>(send: Send): StreamCall<R, ResponsePart, unknown
       // One answer that was cut off is enough to keep none.
       const reasons = streamed.finishReasons.map((reason) => ({ finish_reason: reason }));
       const told = reasons.find((reason) => !isCacheable(reason)) ?? reasons[0] ?? {};
-      // Undefined is never kept.
-      return streamed.isAnswer ? told : undefined;
+      // What a reader who leaves has used is estimated from the text.
+      return streamed.isWhole ? told : { text: streamed.text };
     },
-    isWhole: (chunks) => streamedBodyOf(chunks)?.isWhole ?? true,
+    isWhole: (chunks) => {
+      const streamed = streamedBodyOf(chunks);
+      return !streamed || (streamed.isWhole && streamed.isAnswer);
+    },
   };
 }
 

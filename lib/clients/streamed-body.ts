@@ -8,6 +8,24 @@ type Fields = Readonly<Record<string, unknown>>;
 /** Events after which a stream holds nothing more; Gemini has none. */
 const lastTypes = new Set(['message_stop', 'response.completed', 'response.incomplete', 'response.failed']);
 
+/** Fields with what a model says, or with parts that have it. */
+const fieldsOfText = new Set([
+  'arguments',
+  'content',
+  'delta',
+  'function',
+  'function_call',
+  'message',
+  'partial_json',
+  'parts',
+  'reasoning',
+  'reasoning_content',
+  'refusal',
+  'text',
+  'thinking',
+  'tool_calls',
+]);
+
 /** One of the answers in a stream: a request may ask for several. */
 interface Choice {
   reason?: string | undefined;
@@ -18,6 +36,7 @@ interface Choice {
 export class StreamedBody {
   readonly #decoder = new TextDecoder();
   readonly #choices = new Map<unknown, Choice>();
+  #text = '';
   #rest = '';
   /** The lines of an event whose data goes on in its next line. */
   #data = '';
@@ -58,6 +77,11 @@ export class StreamedBody {
   /** The first error among the events, as the provider sent it; undefined without one. */
   get error(): unknown {
     return this.#error;
+  }
+
+  /** What the model has said so far, thoughts and inputs of tools too. */
+  get text(): string {
+    return this.#text;
   }
 
   /** Why the model stopped, in the provider's words: one of each answer that says it. */
@@ -118,6 +142,7 @@ export class StreamedBody {
 
   #takeChoice(event: Fields, choice: Fields): void {
     const { delta, response } = event;
+    this.#text += textOf(delta) + textOf(choice);
     const index = choice['index'] ?? 0;
     const { reason: before, hasContent: hadContent = false } = this.#choices.get(index) ?? {};
     this.#isRefused ||= isThere(fieldsOf(choice['delta'])['refusal']);
@@ -152,6 +177,19 @@ function contentOf(event: Fields, choice: Fields): unknown[] {
   );
   const isTool = String(fieldsOf(event['content_block'])['type']).endsWith('tool_use');
   return [content, calls, call, audio, choice['text'], text, input, parts, output, isTool || undefined];
+}
+
+/** What a piece of an answer says, in the fields of all dialects. */
+function textOf(piece: unknown): string {
+  if (typeof piece === 'string') {
+    return piece;
+  }
+  if (Array.isArray(piece)) {
+    return piece.map(textOf).join('');
+  }
+  return Object.entries(fieldsOf(piece))
+    .map(([name, value]) => (fieldsOfText.has(name) ? textOf(value) : ''))
+    .join('');
 }
 
 function parsed(text: string): Fields | undefined {

@@ -364,6 +364,33 @@ describe('llmFetch', () => {
   });
 
   it.each([
+    [
+      'OpenAI',
+      [choice(0, { role: 'assistant', content: 'Up, up.!' }), choice(0, { reasoning_content: 'Hm, hm.!' })],
+    ],
+    ['Anthropic', [text('Up, up.!'), { type: 'content_block_delta', delta: { thinking: 'Hm, hm.!' } }]],
+    ['responses', [{ type: 'response.output_text.delta', delta: 'Up, up.!Hm, hm.!' }]],
+    [
+      'Gemini',
+      [{ candidates: [{ content: { parts: [{ text: 'Up, up.!' }, { text: 'Hm, hm.!', thought: true }] } }] }],
+    ],
+    [
+      'tools',
+      [choice(0, { tool_calls: [{ id: 'c', function: { name: 't', arguments: '0123456789abcdef' } }] })],
+    ],
+  ])('estimates what a stream of %s used that its reader leaves', async (_name, events) => {
+    const start = new TextEncoder().encode(sse(...events));
+    const endless = new ReadableStream<Uint8Array>({ start: (controller) => controller.enqueue(start) });
+    const { fetch } = sender(
+      () => new Response(endless, { headers: { 'content-type': 'text/event-stream' } }),
+    );
+    const response = await llmFetch(optimizer, { fetch })(address, post('Why?'));
+    await response.body!.cancel();
+    // Sixteen characters.
+    expect(optimizer.getStats().metrics.outputTokens).toBe(4);
+  });
+
+  it.each([
     ['STOP', 'kept'],
     ['MAX_TOKENS', 'not kept'],
   ])('takes a list of Gemini that ends by %s for a stream', async (finishReason, kept) => {
