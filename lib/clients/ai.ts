@@ -1,8 +1,8 @@
 import type { CallContext, TokenUsage } from '../core/call';
-import { NoAnswerError } from '../core/errors';
 import type { StreamCall } from '../core/stream';
 import type { CallTraits } from '../core/traits';
 import type { LLMCallOptimizer } from '../optimizer/llm-call-optimizer';
+import { fromFirstWords } from './first-words';
 import { openStream } from './open-stream';
 
 /** The parameters of a call of the AI SDK, as far as rxllm reads them. */
@@ -86,7 +86,14 @@ interface StreamedPart {
 }
 
 /** Parts that come before the model has said anything. */
-const preludes = new Set(['stream-start', 'response-metadata', 'raw', 'ping']);
+const preludes = new Set([
+  'stream-start',
+  'response-metadata',
+  'raw',
+  'ping',
+  'text-start',
+  'reasoning-start',
+]);
 
 /** Ends that no model has given: what comes before them is no answer if it has no words. */
 const endsWithoutAnswer = new Set<string | undefined>(['other', 'unknown', 'interrupted', undefined]);
@@ -152,32 +159,31 @@ async function* partsOf(call: AICall, context: CallContext): AsyncGenerator<Stre
     readonly stream: ReadableStream<Part>;
   } & Result;
   reportResult(answer, call.model, context);
-  /** Held back until the model has said something: until then the call can be tried again. */
-  let held: Part[] | undefined = [];
-  for await (const part of stream) {
-    if (held && part.type === 'error') {
-      throw part.error;
-    }
-    const isLast = isFinish(part);
-    if (isLast) {
-      reportResult(part, call.model, context);
-    }
-    if (!held) {
-      yield { part, isLast };
-      continue;
-    }
-    held.push(part);
-    if (isLast ? !endsWithoutAnswer.has(reasonOf(part)) : !preludes.has(part.type)) {
-      const [first, ...others] = held;
-      held = undefined;
-      yield { answer, part: first!, isLast: isFinish(first!) };
-      yield* others.map((other) => ({ part: other, isLast: isFinish(other) }));
-    }
+  let first: { readonly answer: object } | undefined = { answer };
+  for await (const part of fromFirstWords(reported(stream, call.model, context), isPrelude)) {
+    yield { ...first, part, isLast: isFinish(part) };
+    first = undefined;
   }
-  if (held) {
-    // What came was no stream of events: a page, or nothing.
-    throw new NoAnswerError('a stream without an answer');
+}
+
+async function* reported(
+  parts: ReadableStream<Part>,
+  model: AIModel,
+  context: CallContext,
+): AsyncGenerator<Part> {
+  for await (const part of parts) {
+    if (isFinish(part)) {
+      reportResult(part, model, context);
+    }
+    yield part;
   }
+}
+
+function isPrelude(part: Part): boolean {
+  if (part.type === 'error') {
+    throw part.error;
+  }
+  return isFinish(part) ? endsWithoutAnswer.has(reasonOf(part)) : preludes.has(part.type);
 }
 
 function underSignal({ params }: AICall, { signal }: CallContext): never {

@@ -1,7 +1,9 @@
 import type { CallContext, HeadersLike } from '../core/call';
-import { errorInAnswer } from '../core/answer-error';
+import { isCacheable } from '../cache/cacheable-answer';
+import { errorInAnswer, isFields } from '../core/answer-error';
 import { NoAnswerError } from '../core/errors';
 import type { StreamCall } from '../core/stream';
+import { fromFirstWords } from './first-words';
 import { StreamedBody } from './streamed-body';
 import { usageOf } from './usage';
 
@@ -52,10 +54,16 @@ export function endpointCall<R>(send: Send): StreamCall<R, ResponsePart, unknown
       if (!streamed) {
         return parsed(textOf(chunks));
       }
-      // Undefined is never kept.
-      return streamed.isAnswer ? { finish_reason: streamed.finishReason } : undefined;
+      // One answer that was cut off is enough to keep none.
+      const reasons = streamed.finishReasons.map((reason) => ({ finish_reason: reason }));
+      const told = reasons.find((reason) => !isCacheable(reason)) ?? reasons[0] ?? {};
+      // What a reader who leaves has used is estimated from the text.
+      return streamed.isWhole ? told : { text: streamed.text };
     },
-    isWhole: (chunks) => streamedBodyOf(chunks)?.isWhole ?? true,
+    isWhole: (chunks) => {
+      const streamed = streamedBodyOf(chunks);
+      return !streamed || (streamed.isWhole && streamed.isAnswer);
+    },
   };
 }
 
@@ -72,23 +80,39 @@ async function* parts(send: Send, context: CallContext): AsyncGenerator<Response
     return;
   }
   const body = new StreamedBody();
+  const hasNotBegun = () => {
+    if (!body.hasBegun && body.error !== undefined) {
+      throw new NoAnswerError('an error in the stream', { headers, error: body.error });
+    }
+    return !body.hasBegun;
+  };
   let first: { readonly head: ResponseHead } | undefined = { head };
   try {
-    for await (const bytes of chunksOf(response.body)) {
-      const isLast = body.add(bytes);
-      yield { ...first, bytes, isLast };
+    for await (const part of fromFirstWords(partsUntilEnd(response.body, body), hasNotBegun, headers)) {
+      yield { ...first, ...part };
       first = undefined;
-      if (isLast) {
-        break;
-      }
     }
   } finally {
     if (body.usage) {
       context.report({ usage: body.usage });
     }
   }
-  if (first) {
-    throw new NoAnswerError('an empty body', { headers });
+}
+
+/** The parts of a stream until nothing comes that belongs to the answer. */
+async function* partsUntilEnd(
+  stream: ReadableStream<Uint8Array>,
+  body: StreamedBody,
+): AsyncGenerator<ResponsePart> {
+  for await (const bytes of chunksOf(stream)) {
+    const isLast = body.add(bytes);
+    yield { bytes, isLast };
+    if (isLast) {
+      return;
+    }
+  }
+  if (body.end()) {
+    yield { bytes: new Uint8Array(), isLast: true };
   }
 }
 
@@ -134,13 +158,20 @@ function isStream({ headers }: ResponseHead): boolean {
 /** What the parts of a stream say of the answer; undefined if it came as one. */
 function streamedBodyOf(chunks: readonly ResponsePart[]): StreamedBody | undefined {
   const head = chunks[0]?.head;
-  if (!head || !isStream(head)) {
+  const body = new StreamedBody();
+  if (head && isStream(head)) {
+    for (const { bytes } of chunks) {
+      body.add(bytes);
+    }
+    body.end();
+    return body;
+  }
+  // Gemini streams a list in JSON if it is not asked for events.
+  const list = parsed(textOf(chunks));
+  if (!Array.isArray(list) || !list.some((event) => isFields(event) && 'candidates' in event)) {
     return undefined;
   }
-  const body = new StreamedBody();
-  for (const { bytes } of chunks) {
-    body.add(bytes);
-  }
+  list.filter(isFields).forEach((event) => body.take(event));
   return body;
 }
 

@@ -36,7 +36,9 @@ export function openStream<C extends { readonly isLast?: boolean }, P>(
           resolve({ first: chunk, pieces });
         }
         isOver ||= chunk.isLast === true;
-        controller!.enqueue(toPiece(chunk));
+        if (!isCancelled) {
+          controller!.enqueue(toPiece(chunk));
+        }
       },
       error: (error: unknown) => {
         if (controller) {

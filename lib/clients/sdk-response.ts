@@ -2,6 +2,7 @@ import { errorInAnswer } from '../core/answer-error';
 import type { CallContext, HeadersLike } from '../core/call';
 import { NoAnswerError } from '../core/errors';
 import { refusePromise } from '../core/settings';
+import { fromFirstWords, isPrelude } from './first-words';
 import { usageOf } from './usage';
 
 /** A promise of an SDK that also tells the response that its data came with. */
@@ -39,24 +40,26 @@ export function eventsOf<R, P, E>(
 ): (request: R, context: CallContext) => AsyncGenerator<E> {
   return async function* (request, context) {
     const { data, headers } = await responseTo(request, toParams, send, context);
-    let isEmpty = true;
-    for await (const event of data) {
-      isEmpty = false;
-      const error = errorInAnswer(event)?.error;
-      if (error !== undefined) {
-        throw new NoAnswerError('an error in the stream', { headers, error });
-      }
-      const usage = usageOf(event);
-      if (usage) {
-        context.report({ usage });
-      }
-      yield event;
-    }
-    if (isEmpty) {
-      // The SDKs take a page for a stream in which nothing is said.
-      throw new NoAnswerError('no events', { headers });
-    }
+    yield* fromFirstWords(withoutErrors(data, headers, context), isPrelude, headers);
   };
+}
+
+async function* withoutErrors<E>(
+  events: AsyncIterable<E>,
+  headers: HeadersLike,
+  { report }: CallContext,
+): AsyncGenerator<E> {
+  for await (const event of events) {
+    const error = errorInAnswer(event)?.error;
+    if (error !== undefined) {
+      throw new NoAnswerError('an error in the stream', { headers, error });
+    }
+    const usage = usageOf(event);
+    if (usage) {
+      report({ usage });
+    }
+    yield event;
+  }
 }
 
 /** Finds out why what came is no answer: it holds an error, or lacks the list that every answer has. */

@@ -113,7 +113,7 @@ describe.each(['v3', 'v4'] as const)('rxllmMiddleware around a model of the spec
 
   it('tries a stream again that fails before its first word, although the provider has given signs of life', async () => {
     const error = Object.assign(new Error('busy'), { statusCode: 503 });
-    const begun = [{ type: 'stream-start', warnings: [] }, { type: 'ping' }];
+    const begun = [{ type: 'stream-start', warnings: [] }, { type: 'ping' }, { type: 'text-start', id: 't' }];
     const model = new Model(version, [
       [...begun, { type: 'error', error }],
       [...begun, word('Up.'), finish('stop')],

@@ -265,6 +265,148 @@ describe('llmFetch', () => {
     expect(sent).toHaveLength(kept === 'kept' ? 1 : 2);
   });
 
+  const sse = (...events: (object | string)[]) =>
+    events.map((event) => `data: ${typeof event === 'string' ? event : JSON.stringify(event)}\n\n`).join('');
+  const choice = (index: number, delta: object, reason: string | null = null) => ({
+    choices: [{ index, delta, finish_reason: reason }],
+  });
+  const [one, two] = [choice(0, { content: 'Up.' }), choice(1, { content: 'Down.' })];
+
+  it.each<[string, string, 'kept' | 'not kept']>([
+    ['two choices', sse(one, two, choice(0, {}, 'stop'), choice(1, {}, 'stop'), '[DONE]'), 'kept'],
+    ['two choices of which one never ends', sse(one, two, choice(0, {}, 'stop'), '[DONE]'), 'not kept'],
+    [
+      'two choices of which one is cut off',
+      sse(one, two, choice(0, {}, 'stop'), choice(1, {}, 'length'), '[DONE]'),
+      'not kept',
+    ],
+    [
+      'two choices of which one is filtered',
+      sse(one, two, choice(1, {}, 'content_filter'), choice(0, {}, 'stop'), '[DONE]'),
+      'not kept',
+    ],
+    ['two choices of which one is empty', sse(one, choice(1, {}, 'stop'), choice(0, {}, 'stop')), 'not kept'],
+    ['words without a reason for their end', sse(one, '[DONE]'), 'kept'],
+    ['an error that is a text', sse(one, { error: 'worker died' }, '[DONE]'), 'not kept'],
+    [
+      'an error in a choice',
+      sse(one, { choices: [{ index: 0, error: { code: 502 } }] }, '[DONE]'),
+      'not kept',
+    ],
+    ['a last line without its end', sse(choice(0, { content: 'Up.' }, 'stop')).trimEnd(), 'kept'],
+    [
+      'events over several lines',
+      'data: {"choices": [\r\ndata: {"text": "Up.", "finish_reason": "stop"}]}',
+      'kept',
+    ],
+  ])('keeps a stream of %s only if it is whole', async (_name, body, kept) => {
+    const answered = () => {
+      // Each byte comes alone.
+      const bytes = [...new TextEncoder().encode(body)].map((byte) => Uint8Array.of(byte));
+      return new Response(ReadableStream.from(bytes) as ReadableStream<Uint8Array>, {
+        headers: { 'content-type': 'text/event-stream' },
+      });
+    };
+    const { fetch, sent } = sender(answered, answered);
+    const asking = llmFetch(optimizer, { fetch });
+    for (const times of [1, 2]) {
+      // Nothing is read after the last event, not even the end of its line.
+      expect((await (await asking(address, post('Why?'))).text()).trimEnd()).toBe(body.trimEnd());
+      expect(sent).toHaveLength(kept === 'kept' ? 1 : times);
+    }
+  });
+
+  const messageStart = { type: 'message_start', message: { usage: { input_tokens: 1 } } };
+  const overloaded = { type: 'error', error: { type: 'overloaded_error', message: 'Overloaded' } };
+
+  it.each([
+    ['an error with a status', sse({ error: { code: 503, message: 'no' } })],
+    ['an error that is a text', sse({ error: 'worker died' }, '[DONE]')],
+    ['an overloaded Anthropic', sse(overloaded)],
+    [
+      'an overloaded Anthropic after the head of its message',
+      sse(messageStart, { type: 'ping' }, overloaded),
+    ],
+    ['a failed response', sse({ type: 'response.created' }, { type: 'response.failed', response: {} })],
+    ['an error in a choice', sse({ choices: [{ index: 0, error: { code: 502 } }] })],
+    ['a page', '<html>Sign in</html>'],
+    ['a ping alone', ': ping\n\n'],
+    ['a role alone', sse(choice(0, { role: 'assistant', content: '' }))],
+    ['an end alone', sse('[DONE]')],
+    ['nothing', ''],
+  ])('tries a stream again that holds %s before its first words', async (_name, body) => {
+    const streamed = (text: string) => () =>
+      new Response(text, { headers: { 'content-type': 'text/event-stream' } });
+    const good = sse(choice(0, { role: 'assistant' }), choice(0, { content: 'Up.' }, 'stop'), '[DONE]');
+    const { fetch, sent } = sender(streamed(body), streamed(good));
+    const response = await llmFetch(optimizer, { fetch })(address, post('Why?'));
+    expect(await response.text()).toBe(good);
+    expect(sent).toHaveLength(2);
+  });
+
+  it('tries a stream again that dies before its first words', async () => {
+    const start = new TextEncoder().encode(sse(choice(0, { role: 'assistant' })));
+    const dying = new ReadableStream<Uint8Array>({
+      start: (controller) => controller.enqueue(start),
+      pull: (controller) => controller.error(new TypeError('terminated')),
+    });
+    const { fetch, sent } = sender(
+      () => new Response(dying, { headers: { 'content-type': 'text/event-stream' } }),
+    );
+    expect(await (await llmFetch(optimizer, { fetch })(address, post('Why?'))).json()).toEqual(answer);
+    expect(sent).toHaveLength(2);
+  });
+
+  it('hands a stream of another dialect on', async () => {
+    const body = 'data: Up.\n\n';
+    const { fetch } = sender(() => new Response(body, { headers: { 'content-type': 'text/event-stream' } }));
+    expect(await (await llmFetch(optimizer, { fetch })(address, post('Why?'))).text()).toBe(body);
+  });
+
+  it.each([
+    [
+      'OpenAI',
+      [choice(0, { role: 'assistant', content: 'Up, up.!' }), choice(0, { reasoning_content: 'Hm, hm.!' })],
+    ],
+    ['Anthropic', [text('Up, up.!'), { type: 'content_block_delta', delta: { thinking: 'Hm, hm.!' } }]],
+    ['responses', [{ type: 'response.output_text.delta', delta: 'Up, up.!Hm, hm.!' }]],
+    [
+      'Gemini',
+      [{ candidates: [{ content: { parts: [{ text: 'Up, up.!' }, { text: 'Hm, hm.!', thought: true }] } }] }],
+    ],
+    [
+      'tools',
+      [choice(0, { tool_calls: [{ id: 'c', function: { name: 't', arguments: '0123456789abcdef' } }] })],
+    ],
+  ])('estimates what a stream of %s used that its reader leaves', async (_name, events) => {
+    const start = new TextEncoder().encode(sse(...events));
+    const endless = new ReadableStream<Uint8Array>({ start: (controller) => controller.enqueue(start) });
+    const { fetch } = sender(
+      () => new Response(endless, { headers: { 'content-type': 'text/event-stream' } }),
+    );
+    const response = await llmFetch(optimizer, { fetch })(address, post('Why?'));
+    await response.body!.cancel();
+    // Sixteen characters.
+    expect(optimizer.getStats().metrics.outputTokens).toBe(4);
+  });
+
+  it.each([
+    ['STOP', 'kept'],
+    ['MAX_TOKENS', 'not kept'],
+  ])('takes a list of Gemini that ends by %s for a stream', async (finishReason, kept) => {
+    const content = { parts: [{ text: 'Up.' }] };
+    const answered = () =>
+      Response.json([{ candidates: [{ content }] }, { candidates: [{ content, finishReason }] }]);
+    const { fetch, sent } = sender(answered, answered);
+    for (const times of [1, 2]) {
+      await llmFetch(optimizer, { fetch })(
+        'https://g.example.com/v1beta/models/m:streamGenerateContent',
+        post('', { body: '{"contents":[]}' }),
+      );
+      expect(sent).toHaveLength(kept === 'kept' ? 1 : times);
+    }
+  });
+
   it('frees the slot when a body that nobody reads has ended', async () => {
     const stream = 'data: {"choices":[{"delta":{"content":"x"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n';
     const { fetch } = sender(

@@ -176,3 +176,21 @@ describe.each(streams)('%s', (_name, callOf, textOf) => {
     expect(endpoint.seen).toHaveLength(2);
   });
 });
+
+describe('anthropicStreamCall', () => {
+  it('is tried again if Anthropic is overloaded after the head of its message', async () => {
+    const events = [
+      {
+        type: 'message_start',
+        message: { id: 'm', content: [], usage: { input_tokens: 1, output_tokens: 1 } },
+      },
+      { type: 'error', error: { type: 'overloaded_error', message: 'Overloaded' } },
+    ];
+    const body = events.map((event) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`).join('');
+    endpoint.script.push({ body, headers: { 'content-type': 'text/event-stream' } });
+    const call = anthropicStreamCall(anthropic(), message);
+    const chunks = await lastValueFrom(optimizer.stream(call, 'Why?').pipe(toArray()), { defaultValue: [] });
+    expect(call.collect(chunks)).toMatchObject({ content: [{ text }] });
+    expect(endpoint.seen).toHaveLength(2);
+  });
+});
