@@ -86,11 +86,13 @@ module.exports = {
     },
     {
       name: 'engines-stand-beside-each-other',
-      comment: 'The limiter may read provider signals; otherwise one engine does not know another.',
+      comment:
+        'The limiter and the statistics may read provider signals; otherwise one engine does not know another.',
       severity: 'error',
-      from: { path: '^lib/(cache|stats|provider)/' },
+      from: { path: '^lib/(cache|provider)/' },
       to: { path: '^lib/(limiter|cache|stats|provider)/', pathNot: '^lib/$1/' },
     },
+    upward('statistics-count-and-steer-nothing', '^lib/stats/', '^lib/(limiter|cache)/'),
   ],
   options: {
     tsConfig: { fileName: 'tsconfig.json' },
