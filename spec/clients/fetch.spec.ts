@@ -2,7 +2,8 @@ import { LLMCallOptimizer } from 'rxllm';
 import { llmFetch, type EndpointTarget } from 'rxllm/fetch';
 import { rethrow } from '../test-scheduler';
 
-const address = 'https://api.example.com/v1/chat/completions';
+const base = 'https://api.example.com/v1';
+const address = `${base}/chat/completions`;
 const body = (prompt: string, model = 'small') =>
   JSON.stringify({ model, messages: [{ role: 'user', content: prompt }] });
 const answer = { choices: [{ message: { content: 'It is up.' }, finish_reason: 'stop' }] };
@@ -36,6 +37,14 @@ describe('llmFetch', () => {
     ['an upload', 'https://api.example.com/v1/files', { method: 'POST', body: new FormData() }],
     ['a body that is no JSON', address, { method: 'POST', body: 'a=b' }],
     ['a body that is no object', address, { method: 'POST', body: '[1]' }],
+    ['a message for a thread', `${base}/threads/t1/messages`, { method: 'POST', body: body('Yes.') }],
+    [
+      'an item of a conversation',
+      `${base}/conversations/c1/messages`,
+      { method: 'POST', body: body('Yes.') },
+    ],
+    ['a message of a chat of people', `${base}/messages`, { method: 'POST', body: '{"content":"Yes."}' }],
+    ['a reply to a form', `${base}/responses`, { method: 'POST', body: '{"prompt":"Yes."}' }],
     ['a stream as a body', address, { method: 'POST', body: new Uint8Array(3) }],
   ])('hands %s on as it is', async (_name, url, init) => {
     const { fetch, sent } = sender(() => new Response('as it is'));
@@ -56,6 +65,18 @@ describe('llmFetch', () => {
     expect([first, second].map(({ headers }) => headers.get('set-cookie'))).toEqual(['a=b', null]);
     expect(first.url).toBe(address);
     expect(sent).toHaveLength(1);
+  });
+
+  it.each([
+    ['a chat without a model', address, '{"messages":[]}'],
+    ['a message to a model', `${base}/messages`, '{"model":"small","messages":[]}'],
+    ['a stored prompt', `${base}/responses`, '{"prompt":{"id":"p1"}}'],
+    ['a deployment', 'https://api.example.com/openai/deployments/small/embeddings', '{"input":"Gold"}'],
+    ['a tuned model', `${base}/tunedModels/t1:generateContent`, '{"contents":[]}'],
+  ])('sends %s through the optimizer', async (_name, url, content) => {
+    const { fetch } = sender();
+    const response = await llmFetch(optimizer, { fetch })(url, { method: 'POST', body: content });
+    expect(response.headers.get('x-rxllm-source')).toBe('call');
   });
 
   it('takes a Request, and keeps what else it asks for', async () => {
