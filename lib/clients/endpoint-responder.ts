@@ -11,7 +11,7 @@ import {
   type ResponsePart,
   type Send,
 } from './endpoint-call';
-import type { EndpointRequest } from './llm-endpoint';
+import { isOnlyForItself, type EndpointRequest } from './llm-endpoint';
 import { openStream } from './open-stream';
 
 /** Whom a request goes to: a limit is that of one credential at one origin, and mostly of one model. */
@@ -108,6 +108,7 @@ export async function answerEndpoint(
   const parts$ = optimizer.stream(endpointCall(send), asked, {
     ...priorityIn(headers),
     ...options.traits?.(request),
+    ...(isOnlyForItself(request.body) && { cacheKey: false }),
     namespace: 'rxllm/fetch',
     events,
     signal: signal ?? undefined,

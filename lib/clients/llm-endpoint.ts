@@ -51,6 +51,18 @@ export function endpointRequest(url: string, text: string): EndpointRequest | un
   return isKnown ? { url, body, model } : undefined;
 }
 
+/**
+ * Whether a body changes what the server keeps, so that its answer is for no other request: it adds to a conversation, or
+ * starts a job that has an identity of its own.
+ */
+export function isOnlyForItself(body: object): boolean {
+  const { conversation, background } = body as {
+    readonly conversation?: unknown;
+    readonly background?: unknown;
+  };
+  return (conversation !== undefined && conversation !== null) || background === true;
+}
+
 /** Whether a body of the Responses API names a prompt that the server keeps. */
 function isStoredPrompt(prompt: unknown): boolean {
   return typeof prompt === 'object' && prompt !== null && 'id' in prompt;

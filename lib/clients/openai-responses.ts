@@ -11,6 +11,7 @@ import { NoAnswerError } from '../core/errors';
 import type { StreamCall } from '../core/stream';
 import { answersHave, eventsOf, wholeCall } from './sdk-response';
 import { knownCall } from './known-call';
+import { isOnlyForItself } from './llm-endpoint';
 
 /** The part of the official client that {@link openaiResponsesCall} uses; an `OpenAI` or `AzureOpenAI` instance has it. */
 export interface OpenAIResponsesClient {
@@ -24,7 +25,8 @@ export interface OpenAIEmbeddingsClient {
 
 /**
  * The form of `openaiCall` for the Responses API. A response that has failed, whatever its status, fails with
- * `NoAnswerError`.
+ * `NoAnswerError`. A request with `conversation` or `background` always makes its own call, as it changes what the server
+ * keeps.
  *
  * @example
  * const ask = openaiResponsesCall(new OpenAI(), (question: string) => ({
@@ -45,7 +47,7 @@ export function openaiResponsesCall<R>(
       client.responses.create(params, optionsOf(context)),
     answersHave('output'),
   );
-  return knownCall(call, client, '/responses', toParams);
+  return knownCall(call, client, '/responses', identityOf(toParams));
 }
 
 /**
@@ -75,7 +77,7 @@ export function openaiResponsesStreamCall<R>(
     },
     isWhole: (events) => events.some(({ type }) => type === 'response.completed'),
   };
-  return knownCall(call, client, '/responses', toParams);
+  return knownCall(call, client, '/responses', identityOf(toParams));
 }
 
 /**
@@ -100,6 +102,15 @@ export function openaiEmbeddingsCall<R>(
     answersHave('data'),
   );
   return knownCall(call, client, '/embeddings', toParams);
+}
+
+/** Makes the body that a cache knows a request by. A body that changes what the server keeps has no key. */
+function identityOf<R>(toParams: (request: R) => object): (request: R) => unknown {
+  return (request) => {
+    const params = toParams(request);
+    // A symbol cannot be part of a key.
+    return isOnlyForItself(params) ? { ...params, conversation: Symbol('conversation') } : params;
+  };
 }
 
 function optionsOf({ signal }: CallContext) {

@@ -68,6 +68,27 @@ describe('llmFetch', () => {
   });
 
   it.each([
+    ['a conversation', { conversation: 'c1' }],
+    ['a job', { background: true }],
+  ])('sends each request of %s, also equal ones at once', async (_name, state) => {
+    const { fetch, sent } = sender();
+    const asking = llmFetch(optimizer, { fetch, traits: () => ({ cacheKey: 'mine' }) });
+    const asked = post('', { body: JSON.stringify({ model: 'small', input: 'Yes.', ...state }) });
+    await Promise.all([asking(`${base}/responses`, asked), asking(`${base}/responses`, asked)]);
+    await asking(`${base}/responses`, asked);
+    expect(sent).toHaveLength(3);
+  });
+
+  it('shares the answers to what follows a previous response', async () => {
+    const { fetch, sent } = sender();
+    const body = '{"model":"small","input":"Yes.","previous_response_id":"r1","conversation":null}';
+    const asking = llmFetch(optimizer, { fetch });
+    await asking(`${base}/responses`, post('', { body }));
+    await asking(`${base}/responses`, post('', { body }));
+    expect(sent).toHaveLength(1);
+  });
+
+  it.each([
     ['a chat without a model', address, '{"messages":[]}'],
     ['a message to a model', `${base}/messages`, '{"model":"small","messages":[]}'],
     ['a stored prompt', `${base}/responses`, '{"prompt":{"id":"p1"}}'],

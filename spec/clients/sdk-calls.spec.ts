@@ -100,6 +100,23 @@ describe.each(wholes)('%s', (_name, callOf, textOf) => {
   });
 });
 
+describe.each(openaiMajors)('the responses of openai %s', (_major, SDK) => {
+  it.each([
+    ['conversation', { conversation: 'c1' }, 4],
+    ['background', { background: true }, 4],
+    ['previous_response_id', { previous_response_id: 'r1' }, 2],
+  ])('with %s share no answer that depends on a state', async (_name, state, calls) => {
+    const client = new SDK({ apiKey: 'none', baseURL: `${endpoint.url}/v1` });
+    const toParams = (input: string) => ({ model, input, ...state });
+    const whole = openaiResponsesCall(client, toParams);
+    const streamed = openaiResponsesStreamCall(client, toParams);
+    await Promise.all([optimizer.call(whole, 'Yes.'), optimizer.call(whole, 'Yes.')]);
+    await lastValueFrom(optimizer.stream(streamed, 'Yes.'), { defaultValue: undefined });
+    await lastValueFrom(optimizer.stream(streamed, 'Yes.'), { defaultValue: undefined });
+    expect(endpoint.seen).toHaveLength(calls);
+  });
+});
+
 /** A stream call, and how the text of its outcome is read. */
 type Streamed = readonly [
   name: string,
