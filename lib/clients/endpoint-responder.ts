@@ -166,6 +166,11 @@ function responseOf(
   return response;
 }
 
+/** Whether the headers tell a priority. */
+export function hasPriority(headers: Headers): boolean {
+  return headers.has(priorityHeader);
+}
+
 /** The headers that are sent: those of rxllm are taken off. */
 export function withoutPriority(headers: Headers): Headers {
   const sent = new Headers(headers);

@@ -2,6 +2,7 @@ import {
   answerEndpoint,
   type EndpointOptimizers,
   type EndpointOptions,
+  hasPriority,
   withoutPriority,
 } from './endpoint-responder';
 import { endpointRequest, isEndpoint } from './llm-endpoint';
@@ -59,7 +60,9 @@ export function llmFetch(
       : undefined;
     const request = text === undefined ? undefined : endpointRequest(url, text);
     if (!request) {
-      return sendOn(input, init);
+      return hasPriority(headers)
+        ? sendOn(input, { ...init, headers: withoutPriority(headers) })
+        : sendOn(input, init);
     }
     const signal = init?.signal ?? asked?.signal;
     const sent = { ...init, method, headers: withoutPriority(headers), body: text! };

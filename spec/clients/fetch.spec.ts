@@ -89,6 +89,21 @@ describe('llmFetch', () => {
   });
 
   it.each([
+    ['an unknown address', `${base}/models`, 'GET', undefined],
+    ['a body that is no object', address, 'POST', '[1]'],
+  ])('does not send a priority on to %s', async (_name, url, method, content) => {
+    const { fetch, sent } = sender();
+    const headers = { 'x-rxllm-priority': 'high', 'x-trace': '1' };
+    const init: RequestInit = { method, headers, body: content ?? null };
+    await llmFetch(optimizer, { fetch })(url, init);
+    await llmFetch(optimizer, { fetch })(new Request(url, init));
+    expect(sent.map(({ init: its }) => [...new Headers(its?.headers).keys()])).not.toContainEqual(
+      expect.arrayContaining(['x-rxllm-priority']),
+    );
+    expect(sent.map(({ init: its }) => new Headers(its?.headers).get('x-trace'))).toEqual(['1', '1']);
+  });
+
+  it.each([
     ['a chat without a model', address, '{"messages":[]}'],
     ['a message to a model', `${base}/messages`, '{"model":"small","messages":[]}'],
     ['a stored prompt', `${base}/responses`, '{"prompt":{"id":"p1"}}'],
