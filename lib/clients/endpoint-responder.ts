@@ -1,4 +1,5 @@
 import { LLMResultCache } from '../cache/llm-result-cache';
+import type { OutcomeSource } from '../core/call';
 import { NoAnswerError, RxllmError } from '../core/errors';
 import type { CallEvent } from '../core/events';
 import type { CallPriority } from '../core/priority';
@@ -95,13 +96,16 @@ export async function answerEndpoint(
       : optimizers;
   const asked = { url: request.url, body: request.body, credential, headers: settingsIn(headers) };
   const { firstChunkTimeout, chunkTimeout, refuse = 'response' } = options;
-  let source: 'call' | 'cache' | 'shared' = 'call';
+  let source: OutcomeSource = 'call';
   const events = {
     next: (event: CallEvent) => {
       if (event.type === 'cache-hit') {
-        source = 'cache';
+        source = event.stale ? 'stale' : 'cache';
       } else if (event.type === 'cache-miss' && event.joined) {
         source = 'shared';
+      } else if (event.type === 'settled' && event.source === 'stale') {
+        // The call failed, and the cache held an expired answer.
+        source = 'stale';
       }
     },
   };
@@ -146,7 +150,7 @@ function refusalOf({ name, code, message }: RxllmError | NoAnswerError, url: str
 function responseOf(
   { status, statusText, headers }: ResponseHead,
   body: string | ReadableStream<Uint8Array>,
-  source: 'call' | 'cache' | 'shared',
+  source: OutcomeSource,
   url: string,
 ): Response {
   const response = new Response(bodyless.has(status) ? null : body, {

@@ -1,3 +1,4 @@
+import { asyncScheduler, type SchedulerLike } from 'rxjs';
 import { LLMCallOptimizer } from 'rxllm';
 import { llmFetch, type EndpointTarget } from 'rxllm/fetch';
 import { rethrow } from '../test-scheduler';
@@ -101,6 +102,29 @@ describe('llmFetch', () => {
       expect.arrayContaining(['x-rxllm-priority']),
     );
     expect(sent.map(({ init: its }) => new Headers(its?.headers).get('x-trace'))).toEqual(['1', '1']);
+  });
+
+  it.each([
+    ['whose call failed', { staleIfError: 1000 }],
+    ['that a call renews', { staleWhileRevalidate: 1000 }],
+  ])('tells that an answer is stale %s', async (_name, cache) => {
+    let now = 0;
+    const scheduler: SchedulerLike = {
+      now: () => now,
+      schedule: asyncScheduler.schedule.bind(asyncScheduler),
+    };
+    const lenient = new LLMCallOptimizer({ cache, cacheTtl: 1, scheduler, enableRateLimit: false });
+    const { fetch } = sender(
+      () => Response.json(answer),
+      () => new Response('', { status: 400 }),
+    );
+    const asking = llmFetch(lenient, { fetch });
+    await asking(address, post('Why?'));
+    now = 5;
+    const response = await asking(address, post('Why?'));
+    lenient.close();
+    expect(response.headers.get('x-rxllm-source')).toBe('stale');
+    expect(await response.json()).toEqual(answer);
   });
 
   it.each([
