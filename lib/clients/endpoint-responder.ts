@@ -5,6 +5,7 @@ import type { CallEvent } from '../core/events';
 import type { CallPriority } from '../core/priority';
 import type { CallTraits } from '../core/traits';
 import type { LLMCallOptimizer } from '../optimizer/llm-call-optimizer';
+import { requiredOptimizer } from './client-settings';
 import {
   endpointCall,
   EndpointError,
@@ -92,7 +93,10 @@ export async function answerEndpoint(
   const credential = credentialOf(headers, request.url);
   const optimizer =
     'optimizerFor' in optimizers
-      ? optimizers.optimizerFor({ origin, model: request.model, credential })
+      ? requiredOptimizer(
+          'optimizerFor must return an LLMCallOptimizer, but returned',
+          optimizers.optimizerFor({ origin, model: request.model, credential }),
+        )
       : optimizers;
   const asked = { url: request.url, body: request.body, credential, headers: settingsIn(headers) };
   const { firstChunkTimeout, chunkTimeout, refuse = 'response' } = options;

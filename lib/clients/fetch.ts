@@ -1,3 +1,5 @@
+import { functionSetting } from '../core/settings';
+import { checkEndpointOptions } from './client-settings';
 import {
   answerEndpoint,
   type EndpointOptimizers,
@@ -45,11 +47,15 @@ export interface LLMFetchOptions extends EndpointOptions {
  *   return optimizer;
  * };
  * const client = new OpenAI({ fetch: llmFetch({ optimizerFor }), maxRetries: 0 });
+ *
+ * @throws TypeError or RangeError that names the wrong option
  */
 export function llmFetch(
   optimizers: EndpointOptimizers,
-  { fetch: sendOn = globalThis.fetch, ...options }: LLMFetchOptions = {},
+  options: LLMFetchOptions = {},
 ): typeof globalThis.fetch {
+  checkEndpointOptions('llmFetch', optimizers, options, ['fetch']);
+  const sendOn = functionSetting('fetch', options.fetch) ?? globalThis.fetch;
   return async (input, init) => {
     const asked = input instanceof Request ? input : undefined;
     const url = input instanceof Request ? input.url : input.toString();

@@ -1,6 +1,7 @@
 import { asyncScheduler, type SchedulerLike } from 'rxjs';
 import { LLMCallOptimizer } from 'rxllm';
-import { llmFetch, type EndpointTarget } from 'rxllm/fetch';
+import { anthropicMiddleware } from 'rxllm/anthropic';
+import { llmFetch, type EndpointTarget, type LLMFetchOptions } from 'rxllm/fetch';
 import { rethrow } from '../test-scheduler';
 
 const base = 'https://api.example.com/v1';
@@ -344,6 +345,34 @@ describe('llmFetch', () => {
     expect(await (await asking(address, post('Why?'))).text()).toBe(body);
     expect(await (await asking(address, post('Why?'))).text()).toBe(body);
     expect(sent).toHaveLength(kept === 'kept' ? 1 : 2);
+  });
+
+  it.each<[object, string]>([
+    [{ refuse: 'thow' }, "refuse must be 'response' or 'throw'"],
+    [{ firstChunkTimout: 5 }, "llmFetch has no field 'firstChunkTimout'. Did you mean 'firstChunkTimeout'?"],
+    [{ firstChunkTimeout: -1 }, 'firstChunkTimeout must be a number above 0'],
+    [{ chunkTimeout: '5' }, 'chunkTimeout must be a number'],
+    [{ traits: 5 }, 'traits must be a function'],
+    [{ fetch: null }, 'fetch must be a function'],
+  ])('refuses the options %j', (options, message) => {
+    expect(() => llmFetch(optimizer, options as LLMFetchOptions)).toThrow(message);
+  });
+
+  it.each([
+    [undefined, 'must be given an LLMCallOptimizer or optimizerFor, but got undefined'],
+    [null, 'but got null'],
+    [{}, 'but got an object'],
+    [{ optimizerFor: 5 }, 'optimizerFor must be a function'],
+  ])('refuses %j in place of an optimizer', (none, message) => {
+    expect(() => llmFetch(none as never)).toThrow(message);
+    expect(() => anthropicMiddleware(none as never)).toThrow(message);
+  });
+
+  it('rejects if optimizerFor returns no optimizer', async () => {
+    const asking = llmFetch({ optimizerFor: () => undefined as never });
+    await expect(asking(address, post('Why?'))).rejects.toThrow(
+      'optimizerFor must return an LLMCallOptimizer',
+    );
   });
 
   it('frees the slot when a body that nobody reads has ended', async () => {
