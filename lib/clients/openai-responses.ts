@@ -7,9 +7,9 @@ import type {
   ResponseStreamEvent,
 } from 'openai/resources/responses/responses';
 import type { CallContext } from '../core/call';
-import { NoAnswerError } from '../core/errors';
 import type { StreamCall } from '../core/stream';
 import { answersHave, eventsOf, wholeCall } from './sdk-response';
+import { collectResponse } from './openai-response-events';
 import { knownCall } from './known-call';
 import { isOnlyForItself } from './llm-endpoint';
 
@@ -52,7 +52,7 @@ export function openaiResponsesCall<R>(
 
 /**
  * The form of {@link openaiResponsesCall} whose answers arrive as events, for `optimizer.stream` and `optimizeStream`. The
- * value of its outcomes is the response of the last event.
+ * value of its outcomes is the response of the last event; if the stream broke off, it holds the words so far.
  *
  * @example
  * const ask = openaiResponsesStreamCall(new OpenAI(), toParams);
@@ -68,13 +68,7 @@ export function openaiResponsesStreamCall<R>(
     open: eventsOf(toParams, (params: Omit<ResponseCreateParamsStreaming, 'stream'>, context) =>
       client.responses.create({ ...params, stream: true }, optionsOf(context)),
     ),
-    collect: (events) => {
-      const last = [...events].reverse().find((event) => 'response' in event);
-      if (!last) {
-        throw new NoAnswerError('events without a response');
-      }
-      return last.response;
-    },
+    collect: collectResponse,
     isWhole: (events) => events.some(({ type }) => type === 'response.completed'),
   };
   return knownCall(call, client, '/responses', identityOf(toParams));
