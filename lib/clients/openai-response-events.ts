@@ -18,7 +18,8 @@ export function collectResponse(events: readonly ResponseStreamEvent[]): Respons
   }
   const { response, type } = last;
   // A response has no output before its last event, and with some servers not even then.
-  const output = response.output?.length > 0 ? response.output : outputOf(events);
+  const given = response.output as ResponseOutputItem[] | undefined;
+  const output = given?.length ? given : outputOf(events);
   // The SDK adds this field to whole answers only. In what broke off it is not enumerable: the tokens of such a value are
   // estimated by its texts, and these words are in its output, too.
   return Object.defineProperty({ ...response, output }, 'output_text', {
