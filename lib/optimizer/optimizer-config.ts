@@ -110,6 +110,36 @@ export interface OptimizerConfig {
   readonly scheduler?: SchedulerLike | undefined;
 }
 
+/** The names of the fields. */
+export const optimizerFields = Object.keys({
+  baseInterval: true,
+  minInterval: true,
+  maxInterval: true,
+  adaptive: true,
+  limits: true,
+  fleet: true,
+  cache: true,
+  cacheTtl: true,
+  cacheMaxSize: true,
+  shouldCache: true,
+  clone: true,
+  maxConcurrent: true,
+  maxQueue: true,
+  overflow: true,
+  enableCache: true,
+  enableRateLimit: true,
+  retry: true,
+  timeout: true,
+  maxWait: true,
+  classifyError: true,
+  errorInAnswer: true,
+  traits: true,
+  prices: true,
+  maxSpend: true,
+  sampleInterval: true,
+  scheduler: true,
+} satisfies Record<keyof OptimizerConfig, true>);
+
 /** Options of a call. */
 export type CallOptions = KeySpace;
 

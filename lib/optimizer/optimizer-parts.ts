@@ -2,7 +2,7 @@ import { isObservable } from 'rxjs';
 import { internalsOf } from '../cache/llm-result-cache';
 import type { CallEventListener } from '../core/events';
 import { clockFrom } from '../core/scheduler-clock';
-import { choiceSetting, functionSetting, numberSetting } from '../core/settings';
+import { choiceSetting, functionSetting, noUnknownFields, numberSetting } from '../core/settings';
 import type { TraitsReader } from '../core/traits';
 import type { AdaptiveRateLimiter } from '../limiter/adaptive-rate-limiter';
 import { AdmissionQueue } from '../limiter/admission-queue';
@@ -16,7 +16,7 @@ import { RetryPolicy } from '../provider/retry-policy';
 import { CallStats } from '../stats/call-stats';
 import { InlineCalls } from './inline-calls';
 import { OpenWork } from './open-work';
-import { cacheOf, limiterOf, type OptimizerConfig } from './optimizer-config';
+import { cacheOf, limiterOf, optimizerFields, type OptimizerConfig } from './optimizer-config';
 import { bothOf, type OptimizerWork } from './optimizer-work';
 import { SpendLimit } from './spend-limit';
 
@@ -35,6 +35,7 @@ interface OptimizerParts {
  * @throws TypeError or RangeError that names the wrong field
  */
 export function partsOf(settings: OptimizerConfig, listener: CallEventListener): OptimizerParts {
+  noUnknownFields('LLMCallOptimizer', settings, optimizerFields);
   const { scheduler, maxConcurrent, prices, maxSpend, sampleInterval } = settings;
   const classify = functionSetting('classifyError', settings.classifyError);
   const overflow = choiceSetting('overflow', settings.overflow, 'reject', ['reject', 'drop-oldest']);

@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock';
-import { chanceFrom, configObject, functionSetting, numberSetting } from '../core/settings';
+import { chanceFrom, configObject, functionSetting, noUnknownFields, numberSetting } from '../core/settings';
 import { classifyError, type ErrorClassification, type ErrorClassifier } from './classify-error';
 import { meaningOfFailure } from './meaning-of-failure';
 
@@ -40,6 +40,16 @@ export interface RetryAdvice {
   readonly wasProbe: boolean;
 }
 
+const retryFields = [
+  'attempts',
+  'baseDelay',
+  'maxDelay',
+  'maxElapsed',
+  'budgetRatio',
+  'classifyError',
+  'random',
+];
+
 const giveUp: RetryDecision = { retry: false };
 
 /** Seconds for which unused minimum retries are saved up, after Finagle's RetryBudget. */
@@ -68,6 +78,7 @@ export class RetryPolicy {
 
   constructor(config: RetryConfig | undefined, clock: Clock) {
     const settings: RetryConfig = configObject('retry', config);
+    noUnknownFields('retry', settings, retryFields);
     this.#clock = clock;
     this.#attempts = numberSetting('retry.attempts', settings.attempts, 3, {
       min: 1,
