@@ -26,8 +26,8 @@ export interface LLMFetchOptions extends EndpointOptions {
  *
  * Streams are handed through as they come, and the slot is held until their end. Switch the retries of the SDK off
  * (`maxRetries: 0`), as rxllm retries through its queue; and give it a timeout of a day, as its timer would run while a
- * request waits here: `firstChunkTimeout` and `chunkTimeout` take its place. The header
- * `x-rxllm-source` tells where an answer came from: `call`, `cache`, `shared` or `stale`.
+ * request waits here: `firstChunkTimeout` and `chunkTimeout` take its place. The header `x-rxllm-source`
+ * tells where an answer came from: `call`, `cache`, `shared` or `stale`.
  *
  * A request with `conversation` or `background` always makes its own call, as it changes what the server keeps.
  *
