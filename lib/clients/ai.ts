@@ -1,7 +1,15 @@
 import type { CallContext, TokenUsage } from '../core/call';
+import {
+  configObject,
+  functionSetting,
+  noUnknownFields,
+  replaySetting,
+  requiredText,
+} from '../core/settings';
 import type { StreamCall } from '../core/stream';
 import type { CallTraits } from '../core/traits';
 import type { LLMCallOptimizer } from '../optimizer/llm-call-optimizer';
+import { requiredOptimizer } from './client-settings';
 import { fromFirstWords } from './first-words';
 import { openStream } from './open-stream';
 
@@ -109,11 +117,23 @@ const aboutContent = /-(?:start|delta|end)$|^(?:finish|error)$/;
  * @example
  * const model = wrapLanguageModel({ model: openai('gpt-4o-mini'), middleware: rxllmMiddleware(optimizer) });
  * const { text } = await generateText({ model, prompt: 'Why is gold up?', maxRetries: 0 });
+ *
+ * @throws TypeError or RangeError that names the wrong option
  */
 export function rxllmMiddleware(
   optimizer: LLMCallOptimizer,
-  { namespace = 'rxllm/ai', traits, replay = 'chunks' }: AIMiddlewareOptions = {},
+  options: AIMiddlewareOptions = {},
 ): AIMiddleware {
+  requiredOptimizer('rxllmMiddleware must be given an LLMCallOptimizer, but got', optimizer);
+  noUnknownFields('rxllmMiddleware', configObject('rxllmMiddleware', options), [
+    'namespace',
+    'traits',
+    'replay',
+  ]);
+  const { namespace = 'rxllm/ai', traits, replay = 'chunks' } = options;
+  requiredText('namespace', namespace);
+  functionSetting('traits', traits);
+  replaySetting(replay, ['chunks']);
   const requestOf = ({ model: { provider, modelId }, params }: AICall) => {
     const asked = Object.entries(params).filter(([name]) => name !== 'abortSignal' && name !== 'headers');
     return { provider, modelId, params: Object.fromEntries(asked) };

@@ -1,6 +1,7 @@
 import type Anthropic from '@anthropic-ai/sdk';
 import type { CallContext } from '../core/call';
 import type { StreamCall } from '../core/stream';
+import { checkEndpointOptions } from './client-settings';
 import { collectMessage } from './anthropic-message';
 import {
   answerEndpoint,
@@ -84,11 +85,14 @@ export interface AnthropicRequest extends RequestInit {
  *
  * @example
  * const client = new Anthropic({ middleware: [anthropicMiddleware(optimizer)], maxRetries: 0 });
+ *
+ * @throws TypeError or RangeError that names the wrong option
  */
 export function anthropicMiddleware(
   optimizers: EndpointOptimizers,
   options: EndpointOptions = {},
 ): (request: AnthropicRequest, next: (request: AnthropicRequest) => Promise<Response>) => Promise<Response> {
+  checkEndpointOptions('anthropicMiddleware', optimizers, options);
   return (asked, next) => {
     const { url, method = 'GET', headers, body, signal } = asked;
     const isKnown = typeof body === 'string' && isEndpoint(method, url, headers.get('content-type'));

@@ -1,9 +1,11 @@
 import { LLMResultCache } from '../cache/llm-result-cache';
+import type { OutcomeSource } from '../core/call';
 import { NoAnswerError, RxllmError } from '../core/errors';
 import type { CallEvent } from '../core/events';
 import type { CallPriority } from '../core/priority';
 import type { CallTraits } from '../core/traits';
 import type { LLMCallOptimizer } from '../optimizer/llm-call-optimizer';
+import { requiredOptimizer } from './client-settings';
 import {
   endpointCall,
   EndpointError,
@@ -11,7 +13,7 @@ import {
   type ResponsePart,
   type Send,
 } from './endpoint-call';
-import type { EndpointRequest } from './llm-endpoint';
+import { isOnlyForItself, type EndpointRequest } from './llm-endpoint';
 import { openStream } from './open-stream';
 
 /** Whom a request goes to: a limit is that of one credential at one origin, and mostly of one model. */
@@ -91,23 +93,30 @@ export async function answerEndpoint(
   const credential = credentialOf(headers, request.url);
   const optimizer =
     'optimizerFor' in optimizers
-      ? optimizers.optimizerFor({ origin, model: request.model, credential })
+      ? requiredOptimizer(
+          'optimizerFor must return an LLMCallOptimizer, but returned',
+          optimizers.optimizerFor({ origin, model: request.model, credential }),
+        )
       : optimizers;
   const asked = { url: request.url, body: request.body, credential, headers: settingsIn(headers) };
   const { firstChunkTimeout, chunkTimeout, refuse = 'response' } = options;
-  let source: 'call' | 'cache' | 'shared' = 'call';
+  let source: OutcomeSource = 'call';
   const events = {
     next: (event: CallEvent) => {
       if (event.type === 'cache-hit') {
-        source = 'cache';
+        source = event.stale ? 'stale' : 'cache';
       } else if (event.type === 'cache-miss' && event.joined) {
         source = 'shared';
+      } else if (event.type === 'settled' && event.source === 'stale') {
+        // The call failed, and the cache held an expired answer.
+        source = 'stale';
       }
     },
   };
   const parts$ = optimizer.stream(endpointCall(send), asked, {
     ...priorityIn(headers),
     ...options.traits?.(request),
+    ...(isOnlyForItself(request.body) && { cacheKey: false }),
     namespace: 'rxllm/fetch',
     events,
     signal: signal ?? undefined,
@@ -145,7 +154,7 @@ function refusalOf({ name, code, message }: RxllmError | NoAnswerError, url: str
 function responseOf(
   { status, statusText, headers }: ResponseHead,
   body: string | ReadableStream<Uint8Array>,
-  source: 'call' | 'cache' | 'shared',
+  source: OutcomeSource,
   url: string,
 ): Response {
   const response = new Response(bodyless.has(status) ? null : body, {
@@ -163,6 +172,11 @@ function responseOf(
   // A response that is made by hand has no address, which some SDKs show in their errors.
   Object.defineProperty(response, 'url', { value: url });
   return response;
+}
+
+/** Whether the headers tell a priority. */
+export function hasPriority(headers: Headers): boolean {
+  return headers.has(priorityHeader);
 }
 
 /** The headers that are sent: those of rxllm are taken off. */

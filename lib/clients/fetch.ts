@@ -1,7 +1,10 @@
+import { functionSetting } from '../core/settings';
+import { checkEndpointOptions } from './client-settings';
 import {
   answerEndpoint,
   type EndpointOptimizers,
   type EndpointOptions,
+  hasPriority,
   withoutPriority,
 } from './endpoint-responder';
 import { endpointRequest, isEndpoint } from './llm-endpoint';
@@ -23,8 +26,10 @@ export interface LLMFetchOptions extends EndpointOptions {
  *
  * Streams are handed through as they come, and the slot is held until their end. Switch the retries of the SDK off
  * (`maxRetries: 0`), as rxllm retries through its queue; and give it a timeout of a day, as its timer would run while a
- * request waits here: `firstChunkTimeout` and `chunkTimeout` take its place. An answer from the cache, or of a call that
- * another request had started, has the header `x-rxllm-source`.
+ * request waits here: `firstChunkTimeout` and `chunkTimeout` take its place. The header `x-rxllm-source`
+ * tells where an answer came from: `call`, `cache`, `shared` or `stale`.
+ *
+ * A request with `conversation` or `background` always makes its own call, as it changes what the server keeps.
  *
  * The returned function rejects as `fetch` does; see `refuse` for what rxllm itself refuses.
  *
@@ -42,11 +47,15 @@ export interface LLMFetchOptions extends EndpointOptions {
  *   return optimizer;
  * };
  * const client = new OpenAI({ fetch: llmFetch({ optimizerFor }), maxRetries: 0 });
+ *
+ * @throws TypeError or RangeError that names the wrong option
  */
 export function llmFetch(
   optimizers: EndpointOptimizers,
-  { fetch: sendOn = globalThis.fetch, ...options }: LLMFetchOptions = {},
+  options: LLMFetchOptions = {},
 ): typeof globalThis.fetch {
+  checkEndpointOptions('llmFetch', optimizers, options, ['fetch']);
+  const sendOn = functionSetting('fetch', options.fetch) ?? globalThis.fetch;
   return async (input, init) => {
     const asked = input instanceof Request ? input : undefined;
     const url = input instanceof Request ? input.url : input.toString();
@@ -57,7 +66,9 @@ export function llmFetch(
       : undefined;
     const request = text === undefined ? undefined : endpointRequest(url, text);
     if (!request) {
-      return sendOn(input, init);
+      return hasPriority(headers)
+        ? sendOn(input, { ...init, headers: withoutPriority(headers) })
+        : sendOn(input, init);
     }
     const signal = init?.signal ?? asked?.signal;
     const sent = { ...init, method, headers: withoutPriority(headers), body: text! };

@@ -7,10 +7,11 @@ import type {
   ResponseStreamEvent,
 } from 'openai/resources/responses/responses';
 import type { CallContext } from '../core/call';
-import { NoAnswerError } from '../core/errors';
 import type { StreamCall } from '../core/stream';
 import { answersHave, eventsOf, wholeCall } from './sdk-response';
+import { collectResponse } from './openai-response-events';
 import { knownCall } from './known-call';
+import { isOnlyForItself } from './llm-endpoint';
 
 /** The part of the official client that {@link openaiResponsesCall} uses; an `OpenAI` or `AzureOpenAI` instance has it. */
 export interface OpenAIResponsesClient {
@@ -24,7 +25,8 @@ export interface OpenAIEmbeddingsClient {
 
 /**
  * The form of `openaiCall` for the Responses API. A response that has failed, whatever its status, fails with
- * `NoAnswerError`.
+ * `NoAnswerError`. A request with `conversation` or `background` always makes its own call, as it changes what the server
+ * keeps.
  *
  * @example
  * const ask = openaiResponsesCall(new OpenAI(), (question: string) => ({
@@ -45,12 +47,12 @@ export function openaiResponsesCall<R>(
       client.responses.create(params, optionsOf(context)),
     answersHave('output'),
   );
-  return knownCall(call, client, '/responses', toParams);
+  return knownCall(call, client, '/responses', identityOf(toParams));
 }
 
 /**
  * The form of {@link openaiResponsesCall} whose answers arrive as events, for `optimizer.stream` and `optimizeStream`. The
- * value of its outcomes is the response of the last event.
+ * value of its outcomes is the response of the last event; if the stream broke off, it holds the words so far.
  *
  * @example
  * const ask = openaiResponsesStreamCall(new OpenAI(), toParams);
@@ -66,16 +68,10 @@ export function openaiResponsesStreamCall<R>(
     open: eventsOf(toParams, (params: Omit<ResponseCreateParamsStreaming, 'stream'>, context) =>
       client.responses.create({ ...params, stream: true }, optionsOf(context)),
     ),
-    collect: (events) => {
-      const last = [...events].reverse().find((event) => 'response' in event);
-      if (!last) {
-        throw new NoAnswerError('events without a response');
-      }
-      return last.response;
-    },
+    collect: collectResponse,
     isWhole: (events) => events.some(({ type }) => type === 'response.completed'),
   };
-  return knownCall(call, client, '/responses', toParams);
+  return knownCall(call, client, '/responses', identityOf(toParams));
 }
 
 /**
@@ -100,6 +96,15 @@ export function openaiEmbeddingsCall<R>(
     answersHave('data'),
   );
   return knownCall(call, client, '/embeddings', toParams);
+}
+
+/** Makes the body that a cache knows a request by. A body that changes what the server keeps has no key. */
+function identityOf<R>(toParams: (request: R) => object): (request: R) => unknown {
+  return (request) => {
+    const params = toParams(request);
+    // A symbol cannot be part of a key.
+    return isOnlyForItself(params) ? { ...params, conversation: Symbol('conversation') } : params;
+  };
 }
 
 function optionsOf({ signal }: CallContext) {

@@ -81,6 +81,22 @@ export function choiceSetting<T extends string>(
   return value;
 }
 
+/**
+ * Checks how kept answers are replayed.
+ *
+ * @param words the forms that have a name
+ */
+export function replaySetting<T extends string>(
+  replay: T | { readonly chunkDelay: number },
+  words: readonly T[],
+): void {
+  if (typeof replay === 'object') {
+    numberSetting('replay.chunkDelay', configObject('replay', replay).chunkDelay, 0);
+  } else {
+    choiceSetting('replay', replay, words[0]!, words);
+  }
+}
+
 export function switchSetting(field: string, value: boolean | undefined, fallback: boolean): boolean {
   if (value !== undefined && typeof value !== 'boolean') {
     throw new TypeError(`${field} must be true or false, but is ${shown(value)}.`);

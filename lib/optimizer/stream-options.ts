@@ -1,6 +1,6 @@
 import { filter, map, type OperatorFunction } from 'rxjs';
 import type { CallEventListener } from '../core/events';
-import { choiceSetting, configObject, numberSetting } from '../core/settings';
+import { replaySetting } from '../core/settings';
 import type { AnyStreamCall, StreamCall, StreamChunk, StreamItem } from '../core/stream';
 import type { ChunkReplay, ChunkSettings } from '../operators/cache-run-settings';
 import {
@@ -51,7 +51,8 @@ export function streamOperatorOf<R, C, V>(
   const operator = operatorOf<R, V>(work, options, {
     call,
     misses: (settings) => streamBySettings(made, () => ({ ...settings, ...timeouts })),
-    stream: chunkSettings(call, options.replay),
+    // A stream of chunks alone would be empty.
+    stream: chunkSettings(call, options.replay, context ? ['chunks'] : ['chunks', 'whole']),
     asked: context && { context },
   });
   return operator as OperatorFunction<R, unknown> as OperatorFunction<R, StreamItem<R, C, V>>;
@@ -62,12 +63,12 @@ export function streamOperatorOf<R, C, V>(
  *
  * @throws TypeError or RangeError if `replay` is wrong
  */
-function chunkSettings(call: AnyStreamCall, replay: ChunkReplay = 'chunks'): ChunkSettings {
-  if (typeof replay === 'object') {
-    numberSetting('replay.chunkDelay', configObject('replay', replay).chunkDelay, 0);
-  } else {
-    choiceSetting('replay', replay, 'chunks', ['chunks', 'whole']);
-  }
+function chunkSettings(
+  call: AnyStreamCall,
+  replay: ChunkReplay = 'chunks',
+  words: readonly ('chunks' | 'whole')[],
+): ChunkSettings {
+  replaySetting(replay, words);
   const { isWhole } = call;
   return {
     replay,

@@ -166,3 +166,23 @@ describe.each(['v3', 'v4'] as const)('rxllmMiddleware around a model of the spec
     expect(model.asked).toHaveLength(2);
   });
 });
+
+describe('rxllmMiddleware', () => {
+  it.each<[object, string]>([
+    [{ replay: 'whole' }, "replay must be 'chunks'"],
+    [{ replay: { chunkDelay: -1 } }, 'replay.chunkDelay must be'],
+    [{ traits: 5 }, 'traits must be a function'],
+    [{ namespace: '' }, 'namespace must be a string that is not empty'],
+    [{ name: 'a' }, "Did you mean 'namespace'?"],
+  ])('refuses the options %j', (options, message) => {
+    const optimizer = new LLMCallOptimizer();
+    expect(() => rxllmMiddleware(optimizer, options)).toThrow(message);
+    optimizer.close();
+  });
+
+  it('refuses what is no optimizer', () => {
+    expect(() => rxllmMiddleware({} as never)).toThrow(
+      'must be given an LLMCallOptimizer, but got an object',
+    );
+  });
+});

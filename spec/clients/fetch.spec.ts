@@ -1,8 +1,11 @@
+import { asyncScheduler, type SchedulerLike } from 'rxjs';
 import { LLMCallOptimizer } from 'rxllm';
-import { llmFetch, type EndpointTarget } from 'rxllm/fetch';
+import { anthropicMiddleware } from 'rxllm/anthropic';
+import { llmFetch, type EndpointTarget, type LLMFetchOptions } from 'rxllm/fetch';
 import { rethrow } from '../test-scheduler';
 
-const address = 'https://api.example.com/v1/chat/completions';
+const base = 'https://api.example.com/v1';
+const address = `${base}/chat/completions`;
 const body = (prompt: string, model = 'small') =>
   JSON.stringify({ model, messages: [{ role: 'user', content: prompt }] });
 const answer = { choices: [{ message: { content: 'It is up.' }, finish_reason: 'stop' }] };
@@ -36,6 +39,14 @@ describe('llmFetch', () => {
     ['an upload', 'https://api.example.com/v1/files', { method: 'POST', body: new FormData() }],
     ['a body that is no JSON', address, { method: 'POST', body: 'a=b' }],
     ['a body that is no object', address, { method: 'POST', body: '[1]' }],
+    ['a message for a thread', `${base}/threads/t1/messages`, { method: 'POST', body: body('Yes.') }],
+    [
+      'an item of a conversation',
+      `${base}/conversations/c1/messages`,
+      { method: 'POST', body: body('Yes.') },
+    ],
+    ['a message of a chat of people', `${base}/messages`, { method: 'POST', body: '{"content":"Yes."}' }],
+    ['a reply to a form', `${base}/responses`, { method: 'POST', body: '{"prompt":"Yes."}' }],
     ['a stream as a body', address, { method: 'POST', body: new Uint8Array(3) }],
   ])('hands %s on as it is', async (_name, url, init) => {
     const { fetch, sent } = sender(() => new Response('as it is'));
@@ -56,6 +67,77 @@ describe('llmFetch', () => {
     expect([first, second].map(({ headers }) => headers.get('set-cookie'))).toEqual(['a=b', null]);
     expect(first.url).toBe(address);
     expect(sent).toHaveLength(1);
+  });
+
+  it.each([
+    ['a conversation', { conversation: 'c1' }],
+    ['a job', { background: true }],
+  ])('sends each request of %s, also equal ones at once', async (_name, state) => {
+    const { fetch, sent } = sender();
+    const asking = llmFetch(optimizer, { fetch, traits: () => ({ cacheKey: 'mine' }) });
+    const asked = post('', { body: JSON.stringify({ model: 'small', input: 'Yes.', ...state }) });
+    await Promise.all([asking(`${base}/responses`, asked), asking(`${base}/responses`, asked)]);
+    await asking(`${base}/responses`, asked);
+    expect(sent).toHaveLength(3);
+  });
+
+  it('shares the answers to what follows a previous response', async () => {
+    const { fetch, sent } = sender();
+    const body = '{"model":"small","input":"Yes.","previous_response_id":"r1","conversation":null}';
+    const asking = llmFetch(optimizer, { fetch });
+    await asking(`${base}/responses`, post('', { body }));
+    await asking(`${base}/responses`, post('', { body }));
+    expect(sent).toHaveLength(1);
+  });
+
+  it.each([
+    ['an unknown address', `${base}/models`, 'GET', undefined],
+    ['a body that is no object', address, 'POST', '[1]'],
+  ])('does not send a priority on to %s', async (_name, url, method, content) => {
+    const { fetch, sent } = sender();
+    const headers = { 'x-rxllm-priority': 'high', 'x-trace': '1' };
+    const init: RequestInit = { method, headers, body: content ?? null };
+    await llmFetch(optimizer, { fetch })(url, init);
+    await llmFetch(optimizer, { fetch })(new Request(url, init));
+    expect(sent.map(({ init: its }) => [...new Headers(its?.headers).keys()])).not.toContainEqual(
+      expect.arrayContaining(['x-rxllm-priority']),
+    );
+    expect(sent.map(({ init: its }) => new Headers(its?.headers).get('x-trace'))).toEqual(['1', '1']);
+  });
+
+  it.each([
+    ['whose call failed', { staleIfError: 1000 }],
+    ['that a call renews', { staleWhileRevalidate: 1000 }],
+  ])('tells that an answer is stale %s', async (_name, cache) => {
+    let now = 0;
+    const scheduler: SchedulerLike = {
+      now: () => now,
+      schedule: asyncScheduler.schedule.bind(asyncScheduler),
+    };
+    const lenient = new LLMCallOptimizer({ cache, cacheTtl: 1, scheduler, enableRateLimit: false });
+    const { fetch } = sender(
+      () => Response.json(answer),
+      () => new Response('', { status: 400 }),
+    );
+    const asking = llmFetch(lenient, { fetch });
+    await asking(address, post('Why?'));
+    now = 5;
+    const response = await asking(address, post('Why?'));
+    lenient.close();
+    expect(response.headers.get('x-rxllm-source')).toBe('stale');
+    expect(await response.json()).toEqual(answer);
+  });
+
+  it.each([
+    ['a chat without a model', address, '{"messages":[]}'],
+    ['a message to a model', `${base}/messages`, '{"model":"small","messages":[]}'],
+    ['a stored prompt', `${base}/responses`, '{"prompt":{"id":"p1"}}'],
+    ['a deployment', 'https://api.example.com/openai/deployments/small/embeddings', '{"input":"Gold"}'],
+    ['a tuned model', `${base}/tunedModels/t1:generateContent`, '{"contents":[]}'],
+  ])('sends %s through the optimizer', async (_name, url, content) => {
+    const { fetch } = sender();
+    const response = await llmFetch(optimizer, { fetch })(url, { method: 'POST', body: content });
+    expect(response.headers.get('x-rxllm-source')).toBe('call');
   });
 
   it('takes a Request, and keeps what else it asks for', async () => {
@@ -405,6 +487,34 @@ describe('llmFetch', () => {
       );
       expect(sent).toHaveLength(kept === 'kept' ? 1 : times);
     }
+  });
+
+  it.each<[object, string]>([
+    [{ refuse: 'thow' }, "refuse must be 'response' or 'throw'"],
+    [{ firstChunkTimout: 5 }, "llmFetch has no field 'firstChunkTimout'. Did you mean 'firstChunkTimeout'?"],
+    [{ firstChunkTimeout: -1 }, 'firstChunkTimeout must be a number above 0'],
+    [{ chunkTimeout: '5' }, 'chunkTimeout must be a number'],
+    [{ traits: 5 }, 'traits must be a function'],
+    [{ fetch: null }, 'fetch must be a function'],
+  ])('refuses the options %j', (options, message) => {
+    expect(() => llmFetch(optimizer, options as LLMFetchOptions)).toThrow(message);
+  });
+
+  it.each([
+    [undefined, 'must be given an LLMCallOptimizer or optimizerFor, but got undefined'],
+    [null, 'but got null'],
+    [{}, 'but got an object'],
+    [{ optimizerFor: 5 }, 'optimizerFor must be a function'],
+  ])('refuses %j in place of an optimizer', (none, message) => {
+    expect(() => llmFetch(none as never)).toThrow(message);
+    expect(() => anthropicMiddleware(none as never)).toThrow(message);
+  });
+
+  it('rejects if optimizerFor returns no optimizer', async () => {
+    const asking = llmFetch({ optimizerFor: () => undefined as never });
+    await expect(asking(address, post('Why?'))).rejects.toThrow(
+      'optimizerFor must return an LLMCallOptimizer',
+    );
   });
 
   it('frees the slot when a body that nobody reads has ended', async () => {

@@ -100,6 +100,23 @@ describe.each(wholes)('%s', (_name, callOf, textOf) => {
   });
 });
 
+describe.each(openaiMajors)('the responses of openai %s', (_major, SDK) => {
+  it.each([
+    ['conversation', { conversation: 'c1' }, 4],
+    ['background', { background: true }, 4],
+    ['previous_response_id', { previous_response_id: 'r1' }, 2],
+  ])('with %s share no answer that depends on a state', async (_name, state, calls) => {
+    const client = new SDK({ apiKey: 'none', baseURL: `${endpoint.url}/v1` });
+    const toParams = (input: string) => ({ model, input, ...state });
+    const whole = openaiResponsesCall(client, toParams);
+    const streamed = openaiResponsesStreamCall(client, toParams);
+    await Promise.all([optimizer.call(whole, 'Yes.'), optimizer.call(whole, 'Yes.')]);
+    await lastValueFrom(optimizer.stream(streamed, 'Yes.'), { defaultValue: undefined });
+    await lastValueFrom(optimizer.stream(streamed, 'Yes.'), { defaultValue: undefined });
+    expect(endpoint.seen).toHaveLength(calls);
+  });
+});
+
 /** A stream call, and how the text of its outcome is read. */
 type Streamed = readonly [
   name: string,
@@ -123,10 +140,7 @@ const streamsOfOpenAI = openaiMajors.flatMap(([major, SDK]): readonly Streamed[]
           unknown,
           unknown
         >,
-      ({ output }: OpenAI.Responses.Response) =>
-        (output[0] as OpenAI.Responses.ResponseOutputMessage).content
-          .map((part) => ('text' in part ? part.text : ''))
-          .join(''),
+      ({ output_text: answer }: OpenAI.Responses.Response) => answer,
     ],
   ];
 });
@@ -192,5 +206,57 @@ describe('anthropicStreamCall', () => {
     const chunks = await lastValueFrom(optimizer.stream(call, 'Why?').pipe(toArray()), { defaultValue: [] });
     expect(call.collect(chunks)).toMatchObject({ content: [{ text }] });
     expect(endpoint.seen).toHaveLength(2);
+  });
+});
+
+describe('openaiResponsesStreamCall', () => {
+  type Event = OpenAI.Responses.ResponseStreamEvent;
+  const call = openaiResponsesStreamCall({ responses: { create: () => undefined } } as never, () => ({
+    model,
+  }));
+  const started = { type: 'response.created', response: { id: 'r', status: 'in_progress', output: [] } };
+  const delta = (words: string, output_index: number) => ({
+    type: 'response.output_text.delta',
+    item_id: `i${output_index}`,
+    output_index,
+    content_index: 0,
+    delta: words,
+  });
+  const item = (type: 'added' | 'done', output_index: number, its: object) => ({
+    type: `response.output_item.${type}`,
+    output_index,
+    item: its,
+  });
+  const said = (words: string) => ({ type: 'message', content: [{ type: 'output_text', text: words }] });
+  const collected = (...events: object[]) => call.collect(events as readonly Event[]);
+
+  it('makes the words so far of a stream that broke off, and leaves its events as they are', () => {
+    const added = item('added', 1, { id: 'i1', type: 'message', content: [] });
+    const events = [started, item('done', 0, said('One. ')), added, delta('Gold ', 1), delta('is', 1)];
+    const before = structuredClone(events);
+    const partial = collected(...events);
+    expect(partial).toMatchObject({
+      id: 'r',
+      status: 'in_progress',
+      output: [said('One. '), said('Gold is')],
+    });
+    expect(partial.output_text).toBe('One. Gold is');
+    expect(events).toEqual(before);
+  });
+
+  it('makes a message of words whose item was not told, and text of messages alone', () => {
+    const partial = collected(started, item('done', 0, { type: 'reasoning' }), delta('Gold', 2));
+    expect(partial.output).toMatchObject([{ type: 'reasoning' }, { id: 'i2', ...said('Gold') }]);
+    expect(partial.output_text).toBe('Gold');
+  });
+
+  it('takes the output of the last event for the whole', () => {
+    const response = { id: 'r', status: 'completed', output: [said('Gold is up.')] };
+    const whole = collected(started, delta('Gold', 0), { type: 'response.completed', response });
+    expect(whole).toEqual({ ...response, output_text: 'Gold is up.' });
+  });
+
+  it('throws without a response', () => {
+    expect(() => collected(delta('Gold', 0))).toThrow('events without a response');
   });
 });

@@ -220,6 +220,12 @@ describe('LLMCallOptimizer', () => {
     ]) {
       expect(() => new LLMCallOptimizer({ [field]: 'wrong' })).toThrow(new RegExp(field));
     }
+    expect(() => new LLMCallOptimizer({ cach: true } as object)).toThrow(
+      "no field 'cach'. Did you mean 'cache'?",
+    );
+    expect(() => new LLMCallOptimizer({ retry: { maxAttempts: 3 } as object })).toThrow(
+      "retry has no field 'maxAttempts'. Did you mean 'attempts'?",
+    );
     expect(() => optimizer.optimize(undefined as never)).toThrow(/call must be a function/);
     expect(() => optimizer.optimize(() => NEVER, { namespace: 1 as never })).toThrow(/namespace/);
     await expect(optimizer.callBatch(undefined as never, [])).rejects.toThrow(/call/);

@@ -437,6 +437,7 @@ describe('stream', () => {
     const optimizer = new LLMCallOptimizer();
     const ask = joining<string>(() => of('a'));
     expect(() => optimizer.stream(ask, 'q', { replay: 'later' as never })).toThrow('replay must be');
+    expect(() => optimizer.stream(ask, 'q', { replay: 'whole' as never })).toThrow("replay must be 'chunks'");
     expect(() => optimizer.stream(ask, 'q', { replay: { chunkDelay: -1 } })).toThrow('replay.chunkDelay');
     expect(() => optimizer.stream(ask, 'q', { firstChunkTimeout: -1 })).toThrow('firstChunkTimeout');
     expect(() => optimizer.optimizeStream({} as never)).toThrow('call.open');
