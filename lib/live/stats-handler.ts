@@ -75,7 +75,6 @@ export function statsHandler(optimizer: LLMCallOptimizer, options: StatsHandlerO
   }
 
   function handle(request: IncomingMessage, response: ServerResponse): void {
-    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost');
     const answer = (status: number, type: string, text: string, headers = plainHeaders) => {
       response.writeHead(status, { ...headers, 'content-type': `${type}; charset=utf-8` });
       response.end(request.method === 'HEAD' ? undefined : text);
@@ -86,10 +85,24 @@ export function statsHandler(optimizer: LLMCallOptimizer, options: StatsHandlerO
       answer(403, 'text/plain', 'This host name is not allowed. Add it to allowedHosts if it is yours.\n');
     } else if (request.method !== 'GET' && request.method !== 'HEAD') {
       answer(405, 'text/plain', 'The live view is read-only.\n', { ...plainHeaders, allow: 'GET, HEAD' });
+    } else {
+      route(request, response, answer);
+    }
+  }
+
+  function route(request: IncomingMessage, response: ServerResponse, answer: Answer): void {
+    // An address that is a path alone may begin with two slashes, which elsewhere mean a host.
+    const [pathname = '', query] = (request.url ?? '/').split('?', 2);
+    if (!pathname.startsWith('/')) {
+      answer(400, 'text/plain', 'The address must be a path.\n');
     } else if (pathname.endsWith('/events')) {
-      stream(response);
+      if (request.method === 'HEAD') {
+        answer(200, 'text/event-stream', '');
+      } else {
+        stream(response);
+      }
     } else if (pathname.endsWith('/state.json')) {
-      const since = Number(searchParams.get('since') ?? Infinity);
+      const since = Number(new URLSearchParams(query).get('since') ?? Infinity);
       answer(200, 'application/json', JSON.stringify(feed.state(Number.isNaN(since) ? Infinity : since)));
     } else if (pathname.endsWith('/metrics')) {
       answer(200, 'text/plain; version=0.0.4', prometheusText(optimizer));
@@ -109,6 +122,13 @@ export function statsHandler(optimizer: LLMCallOptimizer, options: StatsHandlerO
     },
   });
 }
+
+type Answer = (
+  status: number,
+  type: string,
+  text: string,
+  headers?: Readonly<Record<string, string>>,
+) => void;
 
 const plainHeaders: Readonly<Record<string, string>> = {
   'cache-control': 'no-store',

@@ -11,6 +11,9 @@ export function onAbort(signal: AbortSignal | undefined, aborted: () => void): (
   if (!signal) {
     return () => undefined;
   }
+  if (typeof (signal as Partial<AbortSignal>).addEventListener !== 'function') {
+    throw new TypeError('signal must be an AbortSignal.');
+  }
   if (signal.aborted) {
     aborted();
     return () => undefined;

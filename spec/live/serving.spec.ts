@@ -183,10 +183,22 @@ describe('serveStats', () => {
     }
   });
 
+  it.each([
+    ['//', 200],
+    ['//[', 200],
+    ['//evil.example/state.json?since=x', 200],
+    ['http://a:b:c/', 400],
+  ])('answers an address that cannot be parsed: %s', async (path, status) => {
+    const { server } = await serve();
+    expect((await fetched(server, path)).status).toBe(status);
+    expect((await fetched(server, path, { host: 'evil.example' })).status).toBe(403);
+  });
+
   it('reads only', async () => {
     const { server } = await serve();
     expect((await fetched(server, '/state.json', {}, 'POST')).status).toBe(405);
     expect(await fetched(server, '/', {}, 'HEAD')).toMatchObject({ status: 200, text: '' });
+    expect(await fetched(server, '/events', {}, 'HEAD')).toMatchObject({ status: 200, text: '' });
     expect((await fetched(server, '/favicon.ico')).status).toBe(404);
   });
 

@@ -44,3 +44,11 @@ describe('a field that a config does not have', () => {
     expect(() => new LLMCallOptimizer(wrong({ later: undefined }))).not.toThrow();
   });
 });
+
+describe('a signal that is none', () => {
+  it('is refused by name', () => {
+    const optimizer = new LLMCallOptimizer();
+    expect(() => optimizer.drain(wrong({ signal: 5 }))).toThrow('signal must be an AbortSignal.');
+    optimizer.close();
+  });
+});
