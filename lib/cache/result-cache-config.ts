@@ -19,7 +19,7 @@ import type { CacheStore } from './cache-store';
 import { isCacheable } from './cacheable-answer';
 import type { TimeToLiveSettings } from './time-to-live';
 
-const fields: FieldsOf<ResultCacheConfig> = {
+export const resultCacheFields: FieldsOf<ResultCacheConfig> = {
   defaultTtl: true,
   ttlJitter: true,
   random: true,
@@ -242,11 +242,11 @@ export interface CacheEngineSettings extends TimeToLiveSettings {
 
 /** The settings of a cache in a config that has others, too. */
 export function resultCacheConfigOf(config: ResultCacheConfig): ResultCacheConfig {
-  return Object.fromEntries(Object.entries(config).filter(([field]) => field in fields));
+  return Object.fromEntries(Object.entries(config).filter(([field]) => field in resultCacheFields));
 }
 
 export function cacheSettings(config: ResultCacheConfig | undefined): CacheEngineSettings {
-  const settings: ResultCacheConfig = configObject('LLMResultCache', config, fields);
+  const settings: ResultCacheConfig = configObject('LLMResultCache', config, resultCacheFields);
   const { defaultTtl, maxBytes } = settings;
   return {
     clock: clockFrom(settings.scheduler),

@@ -1,5 +1,5 @@
 import { Observable, type OperatorFunction } from 'rxjs';
-import { resultCacheConfigOf } from '../cache/result-cache-config';
+import { resultCacheConfigOf, resultCacheFields } from '../cache/result-cache-config';
 import { LLMResultCache, internalsOf, type ResultCacheConfig } from '../cache/llm-result-cache';
 import { RequestKeys, type KeySpace } from '../cache/request-identity';
 import type { CallOutcome } from '../core/call';
@@ -21,29 +21,12 @@ import type { CacheRunSettings } from './cache-run-settings';
 import { subscribeWhileOpen } from './subscribe-while-open';
 
 const fields: FieldsOf<CacheConfig<never>> = {
+  ...resultCacheFields,
   cache: true,
   ordered: true,
   maxWait: true,
   traits: true,
   classifyError: true,
-  events: true,
-  defaultTtl: true,
-  ttlJitter: true,
-  random: true,
-  staleWhileRevalidate: true,
-  staleIfError: true,
-  errorTtl: true,
-  maxSize: true,
-  maxBytes: true,
-  sizeOf: true,
-  sweepInterval: true,
-  shouldCache: true,
-  clone: true,
-  keepAlive: true,
-  sharedCallTimeout: true,
-  store: true,
-  storeDeadline: true,
-  scheduler: true,
   namespace: true,
   version: true,
 };
