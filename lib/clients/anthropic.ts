@@ -7,6 +7,7 @@ import {
   answerEndpoint,
   type EndpointOptimizers,
   type EndpointOptions,
+  hasPriority,
   withoutPriority,
 } from './endpoint-responder';
 import { endpointRequest, isEndpoint } from './llm-endpoint';
@@ -98,14 +99,14 @@ export function anthropicMiddleware(
     const isKnown = typeof body === 'string' && isEndpoint(method, url, headers.get('content-type'));
     const request = isKnown ? endpointRequest(url, body) : undefined;
     if (!request) {
-      return next(asked);
+      return next(hasPriority(headers) ? { ...asked, headers: withoutPriority(headers) } : asked);
     }
     return answerEndpoint(
       optimizers,
       request,
       { headers, signal },
       (attempt) => next({ ...asked, headers: withoutPriority(headers), signal: attempt }),
-      { refuse: 'throw', ...options },
+      { ...options, refuse: options.refuse ?? 'throw' },
     );
   };
 }

@@ -1,5 +1,5 @@
 import { asyncScheduler, type SchedulerLike } from 'rxjs';
-import { LLMCallOptimizer } from 'rxllm';
+import { ClosedError, LLMCallOptimizer } from 'rxllm';
 import { anthropicMiddleware } from 'rxllm/anthropic';
 import { llmFetch, type EndpointTarget, type LLMFetchOptions } from 'rxllm/fetch';
 import { rethrow } from '../test-scheduler';
@@ -103,6 +103,32 @@ describe('llmFetch', () => {
       expect.arrayContaining(['x-rxllm-priority']),
     );
     expect(sent.map(({ init: its }) => new Headers(its?.headers).get('x-trace'))).toEqual(['1', '1']);
+  });
+
+  it('does not send a priority on to an unknown address of the SDK of Anthropic', async () => {
+    const sent: Headers[] = [];
+    await anthropicMiddleware(optimizer)(
+      { url: `${base}/models`, headers: new Headers({ 'x-rxllm-priority': 'high', 'x-trace': '1' }) },
+      ({ headers }) => {
+        sent.push(headers);
+        return Promise.resolve(new Response('{}'));
+      },
+    );
+    expect(sent.map((headers) => [...headers.keys()])).toEqual([['x-trace']]);
+  });
+
+  it('throws what it refuses in the SDK of Anthropic if `refuse` is undefined', async () => {
+    optimizer.close();
+    const asked = anthropicMiddleware(optimizer, { refuse: undefined })(
+      {
+        url: `${base}/messages`,
+        method: 'POST',
+        headers: new Headers(),
+        body: '{"model":"small","messages":[]}',
+      },
+      () => Promise.resolve(new Response('{}')),
+    );
+    await expect(asked).rejects.toThrow(ClosedError);
   });
 
   it.each([
