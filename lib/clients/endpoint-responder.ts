@@ -44,7 +44,7 @@ export interface EndpointOptions {
    */
   readonly refuse?: 'response' | 'throw' | undefined;
   /**
-   * Milliseconds an attempt may take until its first bytes.
+   * Milliseconds that an attempt may take until the first words of its answer.
    *
    * @defaultValue `Infinity`
    */
