@@ -291,13 +291,15 @@ export class LLMCallOptimizer {
   /**
    * Takes no further requests, answers those that wait, run or back off, finishes calls that the cache keeps alive, and
    * then closes. A stream completes when its requests so far are answered; requests that it sends meanwhile fail with
-   * `ClosedError`. Resolves when the optimizer is closed. Never rejects, and may be called again.
+   * `ClosedError`. Resolves when the optimizer is closed. Its promise never rejects, and it may be called again.
    *
    * @example
    * process.once('SIGTERM', () => void optimizer.drain({ signal: AbortSignal.timeout(30_000) }));
+   *
+   * @throws TypeError if the options have another field, or `signal` is no AbortSignal
    */
   drain(options?: DrainOptions): Promise<void> {
-    const { signal }: DrainOptions = configObject('drain', options);
+    const { signal }: DrainOptions = configObject('drain', options, { signal: true });
     this.#following.add(onAbort(signal, () => this.close()));
     return (this.#drained ??= this.#work.open.drain().then(() => this.close()));
   }

@@ -4,7 +4,7 @@ import type { CallContext } from '../../lib/core/call';
 import { ClosedError } from '../../lib/core/errors';
 import { AsyncLLMExecutor } from '../../lib/optimizer/async-llm-executor';
 import { LLMCallOptimizer } from '../../lib/optimizer/llm-call-optimizer';
-import type { OptimizerConfig } from '../../lib/optimizer/optimizer-config';
+import type { DrainOptions, OptimizerConfig } from '../../lib/optimizer/optimizer-config';
 import { rethrow, WatchedTestScheduler } from '../test-scheduler';
 
 const isDraining = /LLMCallOptimizer is draining/;
@@ -240,6 +240,17 @@ describe('drain', () => {
     const { lastWorkAt } = scheduler;
     passUntil();
     expect(scheduler.lastWorkAt).toBe(lastWorkAt);
+  });
+
+  it.each([
+    [{ signl: new AbortController().signal }, "no field 'signl'. Did you mean 'signal'?"],
+    [{ signal: 'SIGTERM' }, 'signal must be an AbortSignal'],
+  ])('refuses the options %j, and stays open', async (options, message) => {
+    make();
+    expect(() => optimizer.drain(options as DrainOptions)).toThrow(message);
+    const answer = optimizer.call(ask, 'a');
+    passUntil();
+    expect(await answer).toBe('A');
   });
 
   it('is there for the executor as well', async () => {
